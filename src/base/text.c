@@ -1,0 +1,90 @@
+#include "base/text.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void cella_hex_encode(struct cella_bytes bytes, char *out) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        out[2 * i] = hex_digits[bytes.data[i] >> 4];
+        out[2 * i + 1] = hex_digits[bytes.data[i] & 15];
+    }
+    out[2 * bytes.size] = 0;
+}
+
+static int hex_value(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+CELLA_RESULT cella_hex_decode(struct cella_bytes text, uint8_t *out, size_t size) {
+    ENSURE(text.size % 2 == 0 && text.size / 2 == size, CELLA_ERR_FORMAT, NULL,
+           "expected %zu hex digits, found %zu characters", size * 2, text.size);
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_value(text.data[2 * i]), low = hex_value(text.data[2 * i + 1]);
+        ENSURE(high >= 0 && low >= 0, CELLA_ERR_FORMAT, NULL, "not a hex digit at position %zu",
+               2 * i + (high >= 0));
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_hex_decode_all(struct cella_bytes text, struct cella_buffer *out) {
+    uint8_t *to = NULL;
+    ENSURE(text.size % 2 == 0, CELLA_ERR_FORMAT, NULL, "an odd count of hex digits: %zu", text.size);
+    TRY(cella_buffer_extend(out, text.size / 2, &to));
+    return cella_hex_decode(text, to, text.size / 2);
+}
+
+static const char *alphabet(bool url) {
+    return url ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+               : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+}
+
+CELLA_RESULT cella_base64_encode(struct cella_bytes bytes, bool url, struct cella_buffer *out) {
+    const char *letters = alphabet(url);
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t n = bytes.size - i < 3 ? bytes.size - i : 3;
+        uint32_t v = (uint32_t)bytes.data[i] << 16;
+        if (n > 1) v |= (uint32_t)bytes.data[i + 1] << 8;
+        if (n > 2) v |= bytes.data[i + 2];
+        uint8_t four[4] = {(uint8_t)letters[v >> 18], (uint8_t)letters[v >> 12 & 63],
+                           (uint8_t)(n > 1 ? letters[v >> 6 & 63] : '='),
+                           (uint8_t)(n > 2 ? letters[v & 63] : '=')};
+        TRY(cella_buffer_append(out, cella_bytes(four, url ? n + 1 : 4)));
+    }
+    return CELLA_SUCCESS;
+}
+
+static int base64_value(uint8_t c, bool url) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    if (c == (url ? '-' : '+')) return 62;
+    if (c == (url ? '_' : '/')) return 63;
+    return -1;
+}
+
+CELLA_RESULT cella_base64_decode(struct cella_bytes text, bool url, struct cella_buffer *out) {
+    size_t size = text.size;
+    if (!url) {
+        ENSURE(size % 4 == 0, CELLA_ERR_FORMAT, NULL, "base64 length %zu is not a multiple of 4", size);
+        for (int pad = 0; pad < 2 && size > 0 && text.data[size - 1] == '='; pad++) size--;
+    }
+    ENSURE(size % 4 != 1, CELLA_ERR_FORMAT, NULL, "base64 cut short: %zu characters", size);
+    uint8_t *to = NULL;
+    TRY(cella_buffer_extend(out, size * 3 / 4, &to));
+    uint32_t bits = 0;
+    unsigned held = 0;
+    for (size_t i = 0; i < size; i++) {
+        int v = base64_value(text.data[i], url);
+        ENSURE(v >= 0, CELLA_ERR_FORMAT, NULL, "not a base64%s character at position %zu", url ? "url" : "", i);
+        bits = bits << 6 | (uint32_t)v;
+        held += 6;
+        if (held < 8) continue;
+        held -= 8;
+        *to++ = (uint8_t)(bits >> held);
+    }
+    ENSURE((bits & ((1U << held) - 1)) == 0, CELLA_ERR_FORMAT, NULL, "base64 has spare bits set at its end");
+    return CELLA_SUCCESS;
+}

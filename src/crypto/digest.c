@@ -1,0 +1,90 @@
+#include "crypto/digest.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/rand.h>
+
+#include "crypto/openssl.h"
+
+CELLA_RESULT cella_sha256_begin(struct cella_sha256 *sha) {
+    if (!sha->ctx) sha->ctx = EVP_MD_CTX_new();
+    ENSURE(sha->ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
+    OPENSSL(EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL), "start SHA-256");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sha256_add(struct cella_sha256 *sha, struct cella_bytes bytes) {
+    OPENSSL(EVP_DigestUpdate(sha->ctx, bytes.data, bytes.size), "hash");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sha256_end(struct cella_sha256 *sha, uint8_t digest[CELLA_SHA256_SIZE]) {
+    OPENSSL(EVP_DigestFinal_ex(sha->ctx, digest, NULL), "finish SHA-256");
+    return CELLA_SUCCESS;
+}
+
+void cella_sha256_free(struct cella_sha256 *sha) {
+    EVP_MD_CTX_free(sha->ctx);
+    sha->ctx = NULL;
+}
+
+CELLA_RESULT cella_sha256(struct cella_bytes bytes, uint8_t digest[CELLA_SHA256_SIZE]) {
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha256(), NULL), "hash");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sha512(struct cella_bytes bytes, uint8_t digest[CELLA_SHA512_SIZE]) {
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha512(), NULL), "hash");
+    return CELLA_SUCCESS;
+}
+
+static struct cella_result mac_once(const char *name, const OSSL_PARAM *params, struct cella_bytes key,
+                                    struct cella_bytes bytes, uint8_t *mac, size_t size) {
+    EVP_MAC *algorithm = EVP_MAC_fetch(NULL, name, NULL);
+    EVP_MAC_CTX *ctx = algorithm ? EVP_MAC_CTX_new(algorithm) : NULL;
+    size_t got = 0;
+    bool done = ctx && EVP_MAC_init(ctx, key.data, key.size, params) > 0 &&
+                EVP_MAC_update(ctx, bytes.data, bytes.size) > 0 && EVP_MAC_final(ctx, mac, &got, size) > 0 &&
+                got == size;
+    EVP_MAC_CTX_free(ctx);
+    EVP_MAC_free(algorithm);
+    OPENSSL(done ? 1 : 0, "compute a MAC");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_hmac_sha256(struct cella_bytes key, struct cella_bytes bytes, uint8_t mac[CELLA_SHA256_SIZE]) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+                           OSSL_PARAM_construct_end()};
+    return mac_once("HMAC", params, key, bytes, mac, CELLA_SHA256_SIZE);
+}
+
+CELLA_RESULT cella_cmac_aes128(const uint8_t key[16], struct cella_bytes bytes, uint8_t mac[CELLA_CMAC_SIZE]) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, (char[]){"AES-128-CBC"}, 0),
+                           OSSL_PARAM_construct_end()};
+    return mac_once("CMAC", params, cella_bytes(key, 16), bytes, mac, CELLA_CMAC_SIZE);
+}
+
+CELLA_RESULT cella_hkdf_sha256(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info,
+                               uint8_t *out, size_t size) {
+    EVP_KDF *algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *ctx = algorithm ? EVP_KDF_CTX_new(algorithm) : NULL;
+    OSSL_PARAM params[5], *p = params;
+    *p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char[]){"SHA256"}, 0);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.data, secret.size);
+    if (salt.size)
+        *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt.data, salt.size);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info.data, info.size);
+    *p = OSSL_PARAM_construct_end();
+    bool done = ctx && EVP_KDF_derive(ctx, out, size, params) > 0;
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(algorithm);
+    OPENSSL(done ? 1 : 0, "derive a key");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_random(void *out, size_t size) {
+    ENSURE(size <= 1U << 20, CELLA_ERR_LIMIT, NULL, "too many random bytes asked: %zu", size);
+    OPENSSL(RAND_priv_bytes(out, (int)size), "give random bytes");
+    return CELLA_SUCCESS;
+}
