@@ -24,6 +24,7 @@ enum {
     CELLA_CONFIG_TRUSTED_MAX = 256,
     CELLA_CONFIG_NAME_MAX = 64,   /* bytes of a key's name: [0-9A-Za-z_-]+ */
     CELLA_CONFIG_PATH_MAX = 1024, /* bytes of a path */
+    CELLA_CONFIG_TEXT_MAX = 4096, /* bytes of an argument or of a variable's value */
     CELLA_TRUSTED_CHUNK = 65536,  /* bytes per pinned hash of a trusted file */
 };
 
