@@ -267,7 +267,7 @@ CELLA_RESULT cella_key_verify_rsa(const struct cella_key *key, bool pss, struct 
     EVP_PKEY_CTX *options = NULL;
     bool good = ctx && EVP_DigestVerifyInit(ctx, &options, EVP_sha256(), NULL, key->pkey) > 0 &&
                 EVP_PKEY_CTX_set_rsa_padding(options, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
-                (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0) &&
+                (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_AUTO) > 0) &&
                 EVP_DigestVerify(ctx, signature.data, signature.size, message.data, message.size) == 1;
     EVP_MD_CTX_free(ctx);
     if (!good) ERR_clear_error();

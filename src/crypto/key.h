@@ -44,7 +44,7 @@ CELLA_RESULT cella_key_sign_p256_digest(const struct cella_key *key, const uint8
                                         uint8_t signature[CELLA_P256_SIGNATURE_SIZE]);
 CELLA_RESULT cella_key_verify_p256_digest(const struct cella_key *key, const uint8_t digest[32],
                                           const uint8_t signature[CELLA_P256_SIGNATURE_SIZE]);
-/* RSA with SHA-256 over message: PKCS#1 v1.5, or PSS with a salt as long as the digest, which TPMs make. */
+/* RSA with SHA-256 over message: PKCS#1 v1.5, or PSS with any size of salt, since TPMs differ in it. */
 CELLA_RESULT cella_key_verify_rsa(const struct cella_key *key, bool pss, struct cella_bytes message,
                                   struct cella_bytes signature);
 
