@@ -43,7 +43,8 @@ enum cella_root { CELLA_ROOT_FILE = 1, CELLA_ROOT_TPM = 2 };
 /* What verified software evidence says. */
 struct cella_claims {
     struct cella_software_claims software;
-    uint32_t root;                    /* enum cella_root: what vouches for the platform key */
+    uint32_t root;                    /* enum cella_root: TPM when the chain ended in an attestation key of yours,
+                                       * FILE when it ended in the platform key itself */
     uint8_t platform_key[32];         /* fingerprint: SHA-256 of its SubjectPublicKeyInfo */
     uint8_t trusted_by[32];           /* fingerprint of the caller's anchor that the chain ended in */
     uint32_t tpm_pcr_count;           /* root tpm: the PCR values quoted, SHA-256 bank */
@@ -61,5 +62,12 @@ struct cella_verify_options {
  * that is policy (policy/expect.h). Size of evidence: at most 64 KiB. */
 CELLA_RESULT cella_evidence_verify(struct cella_bytes evidence, const struct cella_verify_options *options,
                                    struct cella_claims *out);
+
+/* The same with the anchors made ready once, for those who verify much. Const use is thread-safe. */
+struct cella_verifier;
+CELLA_RESULT cella_verifier_new(const struct cella_bytes *anchors, size_t anchor_count, struct cella_verifier **out);
+void cella_verifier_free(struct cella_verifier **verifier);
+CELLA_RESULT cella_verifier_check(const struct cella_verifier *verifier, struct cella_bytes evidence,
+                                  uint64_t now_unix, uint64_t max_age_s, struct cella_claims *out);
 
 #endif

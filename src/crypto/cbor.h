@@ -39,7 +39,8 @@ struct cella_bytes cella_cbor_text(struct cella_cbor *c, const char *field, size
 void cella_cbor_text_copy(struct cella_cbor *c, const char *field, char *out, size_t size);
 size_t cella_cbor_array(struct cella_cbor *c, const char *field, size_t min, size_t max);
 size_t cella_cbor_map(struct cella_cbor *c, const char *field, size_t min, size_t max);
-void cella_cbor_tag(struct cella_cbor *c, const char *field, uint64_t tag);
+/* A tag below 24. */
+void cella_cbor_tag(struct cella_cbor *c, const char *field, unsigned tag);
 /* Fails the reader by a rule of the caller's. */
 void cella_cbor_refuse(struct cella_cbor *c, const char *field, const char *expected, const char *found);
 /* CELLA_ERR_FORMAT when anything failed or bytes are left over. */

@@ -76,22 +76,40 @@ static void put_clean_text(struct cella_writer *w, const char *text) {
     cella_cbor_put_text(w, clean);
 }
 
-static int compare_names(const void *a, const void *b) {
-    const char *x = (*(const struct cella_setting *const *)a)->name, *y = (*(const struct cella_setting *const *)b)->name;
-    size_t n = strlen(x), m = strlen(y);
-    return n != m ? (n < m ? -1 : 1) : strcmp(x, y); /* the order of encoded map keys */
+struct name { /* of a setting, with its size measured once */
+    const struct cella_setting *setting;
+    size_t size;
+};
+
+/* The order of encoded map keys: shorter first, then by bytes. */
+static int compare_names(const struct name *a, const struct name *b) {
+    if (a->size != b->size) return a->size < b->size ? -1 : 1;
+    return memcmp(a->setting->name, b->setting->name, a->size);
+}
+
+/* By insertion: there are few, and a platform gives them in the same order each time. */
+static void sort_names(struct name *names, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++) {
+        struct name moved = names[i];
+        uint32_t at = i;
+        for (; at > 0 && compare_names(&names[at - 1], &moved) > 0; at--) names[at] = names[at - 1];
+        names[at] = moved;
+    }
 }
 
 static struct cella_result put_settings(struct cella_writer *w, const struct cella_software_claims *claims) {
-    const struct cella_setting *sorted[CELLA_SETTING_MAX];
-    for (uint32_t i = 0; i < claims->setting_count; i++) sorted[i] = &claims->setting[i];
-    qsort(sorted, claims->setting_count, sizeof(sorted[0]), compare_names);
+    struct name names[CELLA_SETTING_MAX];
+    for (uint32_t i = 0; i < claims->setting_count; i++)
+        names[i] = (struct name){&claims->setting[i], strnlen(claims->setting[i].name, CELLA_SETTING_NAME_MAX)};
+    sort_names(names, claims->setting_count);
     cella_cbor_put_map(w, claims->setting_count);
     for (uint32_t i = 0; i < claims->setting_count; i++) {
-        ENSURE(sorted[i]->name[0] && (i == 0 || strcmp(sorted[i - 1]->name, sorted[i]->name) != 0), CELLA_ERR_USAGE,
-               NULL, "a setting '%s' is named twice or has no name", sorted[i]->name);
-        put_clean_text(w, sorted[i]->name);
-        put_clean_text(w, sorted[i]->value);
+        ENSURE(names[i].size > 0 && names[i].size < CELLA_SETTING_NAME_MAX &&
+                   (i == 0 || compare_names(&names[i - 1], &names[i]) < 0),
+               CELLA_ERR_USAGE, NULL, "setting '%.47s' is named twice, or its name has 0 or more than %d characters",
+               names[i].setting->name, CELLA_SETTING_NAME_MAX - 1);
+        put_clean_text(w, names[i].setting->name);
+        put_clean_text(w, names[i].setting->value);
     }
     return CELLA_SUCCESS;
 }

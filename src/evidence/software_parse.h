@@ -1,0 +1,20 @@
+/* The payload of software evidence, parsed but not yet believed. For files of the evidence part only. */
+#ifndef CELLA_EVIDENCE_SOFTWARE_PARSE_H
+#define CELLA_EVIDENCE_SOFTWARE_PARSE_H
+
+#include <cella/evidence.h>
+
+#include "crypto/key.h"
+
+struct cella_software_payload {
+    struct cella_software_claims claims;
+    bool root_tpm;
+    uint8_t ueid_key[32]; /* the fingerprint in the UEID */
+    uint8_t spki[CELLA_P256_SPKI_SIZE];
+    struct cella_bytes root_evidence; /* view; empty unless root_tpm */
+};
+
+/* Strict: every claim of the profile, once, in the deterministic order, of its exact type and size, and no other. */
+CELLA_RESULT cella_software_parse(struct cella_bytes payload, struct cella_software_payload *out);
+
+#endif
