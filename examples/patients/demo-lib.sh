@@ -1,0 +1,285 @@
+# shellcheck shell=bash
+# What demo.sh is made of: showing, running an enclave, and the operator's tries. Sourced.
+cella=$(realpath "${CELLA:-build/src/cli/cella}")
+build=$(realpath "$(dirname "$cella")/../..")
+program=$build/examples/patients/patients_train
+operator=$build/tests/attack/operator
+hello=$build/examples/hello/hello
+for file in "$cella" "$program" "$operator" "$hello"; do
+    [ -x "$file" ] || { echo "demo: $file is not there; do: make" >&2; exit 1; }
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/cella-demo.XXXXXX")
+storage=$work/storage # all that the operator of the machine holds
+run=$work/run         # of the enclave that runs now
+mkdir -p "$storage" "$run"
+# A platform of its own, so that the demo neither needs nor touches the machine's.
+export CELLA_PLATFORM_STATE=$work/platform CELLA_PLATFORM_SOCKET=$work/platform.sock
+level=S0 measurement="" enclave_run='' unexpected=0 tries=0 stopped=0 known=0 number=0
+
+end() {
+    [ -z "$enclave_run" ] || kill "$enclave_run" 2>/dev/null
+    [ ! -S "$CELLA_PLATFORM_SOCKET" ] || "$cella" platform stop >/dev/null 2>&1
+    if [ -n "${KEEP:-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
+}
+trap end EXIT
+trap 'exit 130' INT TERM
+
+# ---- showing ----
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\e[1m' green=$'\e[32m' red=$'\e[31m' yellow=$'\e[33m' dim=$'\e[2m' plain=$'\e[0m'
+else
+    bold='' green='' red='' yellow='' dim='' plain=''
+fi
+title() {
+    number=$((number + 1))
+    printf '\n%s%d. %s%s\n' "$bold" "$number" "$1" "$plain"
+}
+note() { printf '  %s%s%s\n' "$dim" "$1" "$plain"; }
+good() { printf '  %sok%s  %s\n' "$green" "$plain" "$1"; }
+bad() {
+    unexpected=$((unexpected + 1))
+    printf '  %s!!%s  %s\n' "$red" "$plain" "$1"
+}
+# A step without which the rest makes no sense.
+must() { # TEXT COMMAND...
+    local text=$1
+    shift
+    if "$@" >"$work/last" 2>&1; then good "$text"; return; fi
+    bad "$text"
+    sed 's/^/      /' "$work/last"
+    [ ! -s "$run/out" ] || { echo "      the enclave said:"; tail -n 15 "$run/out" | sed 's/^/      /'; }
+    exit 1
+}
+check() { # TEXT COMMAND...
+    local text=$1
+    shift
+    if "$@" >"$work/last" 2>&1; then good "$text"; else bad "$text"; sed 's/^/      /' "$work/last"; fi
+}
+show() { # COMMAND...: runs it and shows what it says
+    note "\$ cella ${*:2:1} $(basename "$3") ${*:4:3} ..."
+    if "$@" >"$work/last" 2>&1; then head -n 40 "$work/last" | sed 's/^/      /'; return; fi
+    sed 's/^/      /' "$work/last"
+    bad "verification failed"
+    exit 1
+}
+
+# ---- an enclave and its owners ----
+start_enclave() { # STORAGE IMAGE SECONDS-TO-STAY [MORE OPTIONS]
+    local from=$1 image=$2 stay=$3
+    shift 3
+    rm -rf "$run"
+    mkdir -p "$run/grants" "$from/result"
+    "$cella" run "$image" --mount "/data/hospital-a=$from/hospital-a" --mount "/data/hospital-b=$from/hospital-b" \
+        --mount "/data/hospital-c=$from/hospital-c" --mount "/result=$from/result" --request "$run/request" \
+        --env "PAUSE_S=$stay" "$@" --grants "$run/grants" >"$run/out" 2>&1 </dev/null &
+    enclave_run=$!
+}
+alive() { kill -0 "$enclave_run" 2>/dev/null; }
+wait_until() { # COMMAND...: true within 20 s, while the enclave runs
+    local i
+    for ((i = 0; i < 400; i++)); do
+        "$@" && return 0
+        alive || { "$@"; return; }
+        sleep 0.05
+    done
+    return 1
+}
+has_request() { [ -s "$run/request" ]; }
+wait_for_request() { wait_until has_request; }
+wait_for_line() { wait_until grep -q "$1" "$run/out"; }
+platform_key() { "$cella" platform key >"$work/platform.pem" && [ -s "$work/platform.pem" ]; }
+owner_grants() { # OWNER KEY-FILE NAME: what an owner types; the grant goes back to the machine
+    "$cella" grant --key "$work/hospital-$1/$2" --name "$3" --mrenclave "$measurement" --trust "$work/platform.pem" \
+        --allow software:S0 "$run/request" -o "$run/grants/$3.grant"
+}
+grant_all() {
+    owner_grants a data.key hospital-a && owner_grants b data.key hospital-b && owner_grants c data.key hospital-c &&
+        owner_grants a result.key result
+}
+unseal_results() {
+    "$cella" unseal --key "$work/hospital-a/result.key" "$storage/result/model.csv" "$work/hospital-a/model.csv" &&
+        "$cella" unseal --key "$work/hospital-a/result.key" "$storage/result/report.txt" "$work/hospital-a/report.txt"
+}
+# Ends the run and leaves its exit status in `status`.
+stop_enclave() {
+    kill "$enclave_run" 2>/dev/null
+    finish_enclave
+}
+finish_enclave() {
+    local i
+    for ((i = 0; i < 400; i++)); do
+        alive || break
+        sleep 0.05
+    done
+    alive && kill -9 "$enclave_run" 2>/dev/null
+    wait "$enclave_run" 2>/dev/null
+    status=$?
+    enclave_run=''
+}
+# A whole run with everybody's grants, as in the steps above: the exit status of the program.
+full_run() { # STORAGE IMAGE
+    start_enclave "$1" "$2" 0
+    wait_for_request && grant_all >/dev/null 2>&1
+    finish_enclave
+    return "$status"
+}
+
+# ---- the operator's tries ----
+table_head() {
+    printf '  %s%-46s %-13s %s%s\n' "$bold" "try" "outcome" "what happened" "$plain"
+}
+line() { # COLOUR TRY OUTCOME DETAIL
+    printf '  %s%-46s %-13s%s %s\n' "$1" "$2" "$3" "$plain" "${4:0:90}"
+}
+row_stopped() { tries=$((tries + 1)) stopped=$((stopped + 1)); line "$green" "$1" "$2" "${3:-}"; }
+row_known() { tries=$((tries + 1)) known=$((known + 1)); line "$yellow" "$1" "$2" "${3:-}"; }
+row_plain() { line "$dim" "$1" "$2" "${3:-}"; }
+row_bad() { tries=$((tries + 1)) unexpected=$((unexpected + 1)); line "$red" "!! $1" "$2" "${3:-}"; }
+
+enclave_pid() { # the process of the enclave that runs now
+    "$cella" platform status 2>/dev/null | grep -oE 'pid[ :=]+[0-9]+' | grep -oE '[0-9]+' | tail -n 1
+}
+# One patient as the program holds it, four measurements as doubles, and where that lies in the program.
+canary_hex() {
+    # shellcheck disable=SC2046
+    perl -e 'print unpack("H*", pack("d<4", @ARGV))' $(awk -F, 'NR == 2 {print $1, $2, $3, $4}' "$work/hospital-a/patients.csv")
+}
+memory_try() { # NAME-OF-OPERATOR'S-TRY OUTCOME DETAIL
+    case "$2" in
+    blocked) row_stopped "$1" refused "$3" ;;
+    nothing | information) row_stopped "$1" "no patient" "$3" ;;
+    not-offered) row_plain "$1" "not offered" "$3" ;;
+    READS | WRITES)
+        # What the software level is known not to stop, said where it happens; anything else is a failure.
+        case "$(id -u):$level:$1" in
+        0:S0:ptrace-registers | 0:S[01]:perf-* | 0:S[01]:bpf-* | 0:S[01]:tracefs-*)
+            row_known "$1" "NOT stopped" "at $level, by root: $3" ;;
+        *) row_bad "$1" "$2" "$3" ;;
+        esac
+        ;;
+    *) row_bad "$1" "$2" "$3" ;;
+    esac
+}
+memory_tries() {
+    local pid canary
+    pid=$(enclave_pid)
+    if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then
+        bad "cannot tell which process is the enclave: $("$cella" platform status 2>&1 | head -n 3)"
+        return
+    fi
+    canary=$(canary_hex)
+    while IFS=$'\t' read -r name outcome detail; do
+        memory_try "$name" "$outcome" "$detail"
+    done < <("$operator" "$pid" "$canary" 2>&1)
+    if command -v gdb >/dev/null; then
+        gdb -nx -batch -p "$pid" -ex 'x/4xb $sp' >"$work/last" 2>&1
+        if grep -qE '^0x[0-9a-f]+.*:.*0x' "$work/last"; then row_bad "gdb: read the stack" READS "$(tail -n 1 "$work/last")"
+        else row_stopped "gdb: read the stack" refused "$(grep -iE 'not permitted|cannot access|could not' "$work/last" | head -n 1)"; fi
+    fi
+    alive || row_bad "the enclave after all that" "gone" "it should still run"
+    control_try "$canary"
+}
+# The same tries must succeed on the same program outside an enclave; else they prove nothing.
+control_try() {
+    local plain_run=$work/outside pid out i
+    for h in a b c; do mkdir -p "$plain_run/data/hospital-$h" && cp "$work/hospital-$h/patients.csv" "$plain_run/data/hospital-$h/"; done
+    mkdir -p "$plain_run/result"
+    PAUSE_S=20 "$program" "$plain_run" >"$plain_run/out" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 100; i++)); do grep -q 'trained on' "$plain_run/out" && break; sleep 0.05; done
+    out=$("$operator" "$pid" "$1" 0 proc-mem-read process-vm-read 2>&1)
+    kill "$pid"
+    wait "$pid" 2>/dev/null
+    if grep -q READS <<<"$out"; then row_plain "the same, on the program without enclave" "patients" "read at once: the tries do work"
+    elif [ "$(id -u)" != 0 ] && [ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" != 0 ]; then
+        row_plain "the same, on the program without enclave" refused "Yama keeps users from each other's programs here"
+    else row_bad "the same, on the program without enclave" "nothing" "the tries do not work: $out"; fi
+}
+
+# What refuses says so by exit status 3 (refused or integrity) and in words.
+refuses() { # TRY COMMAND...
+    local name=$1 code
+    shift
+    "$@" >"$work/last" 2>&1
+    code=$?
+    if [ "$code" = 3 ]; then row_stopped "$name" refused "$(grep -m 1 '^cella: ' "$work/last" | sed 's/^cella: //')"
+    else row_bad "$name" "status $code" "$(tail -n 1 "$work/last")"; fi
+}
+# A run that must end without a result: the enclave started, and something stopped it.
+run_fails() { # TRY WORDS-EXPECTED-IN-WHAT-IT-SAYS STORAGE IMAGE
+    rm -rf "$3/result"
+    if full_run "$3" "$4"; then row_bad "$1" "it ran" "$(tail -n 1 "$run/out")"
+    elif [ -e "$3/result/model.csv" ]; then row_bad "$1" "a result" "status $status"
+    elif ! grep -qiE "$2" "$run/out"; then row_bad "$1" "status $status" "expected $2: $(tail -n 1 "$run/out")"
+    else row_stopped "$1" refused "$(grep -iE "$2" "$run/out" | head -n 1 | sed "s/^cella: //; s,$work/,,g")"; fi
+}
+flip() { # FILE OFFSET: one bit
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf '%b' "\\$(printf '%03o' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+copy_storage() { rm -rf "$1" && mkdir -p "$1" && cp -r "$storage"/hospital-* "$1/"; }
+
+other_tries() {
+    local evil=$work/evil at
+    mkdir -p "$evil"
+
+    # The program on disk: where its report says "accuracy", it shall say something else.
+    cp "$storage/train.cella" "$evil/patched.cella"
+    at=$(grep -abo 'accuracy' "$evil/patched.cella" | head -n 1 | cut -d: -f1)
+    flip "$evil/patched.cella" "$at"
+    refuses "change a byte of the program on disk" "$cella" run "$evil/patched.cella"
+
+    # A debug build, signed by whom one likes: memory would be open. Its measurement is another one.
+    "$cella" keygen -o "$evil/key.pem" >/dev/null 2>&1
+    sed 's/^debug.*/debug = yes/' examples/patients/app.manifest >"$evil/debug.manifest"
+    "$cella" sign "$program" -m "$evil/debug.manifest" -k "$evil/key.pem" -o "$evil/debug.cella" >"$work/last" 2>&1
+    start_enclave "$storage" "$evil/debug.cella" 0
+    wait_for_request
+    refuses "a debug build asks the owners" owner_grants a data.key hospital-a
+    old_grants_fail "a debug build with the grants of before"
+
+    # Another program of the operator's own, which asks for the same keys by the same names.
+    "$cella" sign "$hello" -m examples/patients/app.manifest -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
+    start_enclave "$storage" "$evil/other.cella" 0
+    wait_for_request
+    refuses "another program asks the owners" owner_grants b data.key hospital-b
+    old_grants_fail "another program with the grants of before"
+
+    # The right program once more, with the grants of its last run: each is good for one run.
+    start_enclave "$storage" "$storage/train.cella" 0
+    wait_for_request
+    old_grants_fail "the same program with the grants of before"
+
+    copy_storage "$evil/flipped"
+    flip "$evil/flipped/hospital-b/patients.csv" 20000
+    run_fails "flip a bit in a sealed file" 'integrity|input/output|I/O error|cannot read' "$evil/flipped" "$storage/train.cella"
+
+    # Hospital b corrects a patient and seals again, with the same key; the operator keeps a block of the old file.
+    copy_storage "$evil/replayed"
+    awk -F, -v OFS=, 'FNR == 2 {$1 = "11.11"} {print}' "$work/hospital-b/patients.csv" >"$evil/corrected.csv"
+    rm -f "$evil/replayed/hospital-b/patients.csv"
+    "$cella" seal --key "$work/hospital-b/data.key" "$evil/corrected.csv" "$evil/replayed/hospital-b/patients.csv" >"$work/last" 2>&1
+    dd if="$storage/hospital-b/patients.csv" of="$evil/replayed/hospital-b/patients.csv" bs=4096 skip=4 seek=4 count=4 \
+        conv=notrunc status=none
+    run_fails "put an old block back" 'integrity|input/output|I/O error|cannot read' "$evil/replayed" "$storage/train.cella"
+
+    # What no single machine can notice without a counter elsewhere.
+    copy_storage "$evil/older"
+    if full_run "$evil/older" "$storage/train.cella"; then row_known "put a whole older file back" "NOT noticed" "T14: an older file is a genuine file"
+    else row_bad "put a whole older file back" "status $status" "$(tail -n 1 "$run/out")"; fi
+    row_known "stop the enclave" "NOT stopped" "T22: done above; nothing is lost but time"
+
+    # Nothing of a patient may stand anywhere in what the operator holds.
+    if grep -rqF "$(sed -n 2p "$work/hospital-a/patients.csv" | cut -c1-30)" "$storage" "$run" "$CELLA_PLATFORM_STATE" 2>/dev/null; then
+        row_bad "search all files of the machine's storage" "a patient" ""
+    else row_stopped "search all files of the machine's storage" "no patient" ""; fi
+}
+# The enclave that runs now is given the grants of the first run; it must refuse them and end without a result.
+old_grants_fail() { # TRY
+    cp "$work"/first-grants/*.grant "$run/grants/"
+    finish_enclave
+    if [ "$status" = 0 ]; then row_bad "$1" "it ran" "$(tail -n 1 "$run/out")"
+    else row_stopped "$1" refused "$(grep -m 1 '^cella: ' "$run/out" | sed 's/^cella: //')"; fi
+}

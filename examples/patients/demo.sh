@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Three hospitals, one analyst, one enclave, and an operator who would like to see the patients: `make demo`.
+#   CELLA=PATH   the program to use (default build/src/cli/cella)      KEEP=1   leave the working folder
+# Exit status 0 only when everything went as it must: the model is good, and each try that must fail failed.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+. examples/patients/demo-lib.sh
+
+# ---------------------------------------------------------------------------------------------------------------
+title "The owners: each hospital makes a key and seals its patients"
+for h in a b c; do mkdir -p "$work/hospital-$h" "$storage/hospital-$h"; done
+mkdir -p "$storage/result" "$work/analyst"
+examples/patients/split.sh examples/patients/wdbc.csv "$work/plain"
+for h in a b c; do
+    mv "$work/plain/hospital-$h/patients.csv" "$work/hospital-$h/"
+    must "hospital $h: a data key" "$cella" keygen --data -o "$work/hospital-$h/data.key"
+    must "hospital $h: $(($(wc -l <"$work/hospital-$h/patients.csv") - 1)) patients, sealed" \
+        "$cella" seal --key "$work/hospital-$h/data.key" "$work/hospital-$h/patients.csv" "$storage/hospital-$h/patients.csv"
+done
+must "hospital a: a key for the result" "$cella" keygen --data -o "$work/hospital-a/result.key"
+
+title "The analyst: signs an ordinary C program with its manifest"
+must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
+must "the image" "$cella" sign "$program" -m examples/patients/app.manifest -k "$work/analyst/key.pem" -o "$storage/train.cella"
+measurement=$("$cella" measure "$storage/train.cella" | grep -oE '[0-9a-f]{64}' | head -n 1)
+note "measurement $measurement"
+note "each owner reads program and manifest, builds the same image, and gets the same measurement"
+
+title "The operator: starts it on its machine; the enclave asks the owners for their keys"
+start_enclave "$storage" "$storage/train.cella" 45
+must "a key request, with evidence of what asks" wait_for_request
+must "the platform's public key, for the owners" platform_key
+
+title "The owners: check the proof, then grant"
+show "$cella" verify "$run/request" --trust "$work/platform.pem" --allow software:S0 --mrenclave "$measurement"
+must "hospitals a, b, c: checked and granted, each key encrypted to this enclave alone" grant_all
+cp -r "$run/grants" "$work/first-grants"
+must "the enclave has trained on all patients" wait_for_line 'trained on'
+note "$(grep 'trained on' "$run/out")"
+
+title "Hospital a: opens the result"
+must "model and report, unsealed" unseal_results
+sed 's/^/      /' "$work/hospital-a/report.txt"
+accuracy=$(awk '$1 == "accuracy" {print $2}' "$work/hospital-a/report.txt")
+check "accuracy $accuracy, 5-fold (0.95 or more expected)" awk -v a="$accuracy" 'BEGIN {exit !(a >= 0.95)}'
+check "an independent check of the model agrees" awk -f examples/patients/check.awk "$work/hospital-a/model.csv" \
+    "$work"/hospital-{a,b,c}/patients.csv
+
+# ---------------------------------------------------------------------------------------------------------------
+title "Now the operator is curious, as $(id -un) ($([ "$(id -u)" = 0 ] && echo root || echo "an ordinary user")), level $level"
+table_head
+memory_tries
+stop_enclave
+other_tries
+
+title "Verdict"
+if [ "$unexpected" = 0 ]; then
+    printf '  %s\n' "Accuracy $accuracy on data nobody but its owners saw. Of $tries tries $stopped failed, and $known went as the level"
+    printf '  %s\n' "says they do: $level is named in the evidence, and an owner who wants more says --allow software:S2."
+else
+    printf '  %s\n' "$unexpected things were not as expected; the lines marked !! say which."
+fi
+[ "$unexpected" = 0 ]
