@@ -6,8 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline void cella_copy(void *to, const void *from, size_t size) { __builtin_memcpy(to, from, size); }
-static inline void cella_zero(void *to, size_t size) { __builtin_memset(to, 0, size); }
+/* Nothing to do, so nothing to point at: NULL is fine with size 0, as C's own functions do not promise. */
+static inline void cella_copy(void *to, const void *from, size_t size) {
+    if (size) __builtin_memcpy(to, from, size);
+}
+static inline void cella_zero(void *to, size_t size) {
+    if (size) __builtin_memset(to, 0, size);
+}
 /* For public data only: may stop at the first difference. */
 static inline bool cella_equal(const void *a, const void *b, size_t size) {
     return size == 0 || __builtin_memcmp(a, b, size) == 0;
