@@ -8,7 +8,7 @@ CELLA_RESULT cella_buffer_extend(struct cella_buffer *buffer, size_t size, uint8
     size_t need = 0;
     *out = NULL;
     ENSURE(cella_add(buffer->size, size, &need), CELLA_ERR_LIMIT, NULL, "buffer size overflows");
-    if (need > buffer->capacity) {
+    if (need > buffer->capacity || !buffer->data) {
         size_t capacity = buffer->capacity < need / 2 ? need : buffer->capacity * 2;
         if (capacity < 256) capacity = 256;
         uint8_t *data = realloc(buffer->data, capacity);
