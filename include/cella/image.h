@@ -10,6 +10,8 @@
 #include <cella/identity.h>
 #include <cella/result.h>
 
+#define CELLA_IMAGE_FILE_MAX ((size_t)1 << 30) /* bytes of an image file */
+
 struct cella_region {
     uint64_t offset;      /* bytes from the enclave base, page aligned */
     uint64_t pages;       /* 4096 bytes each, >= 1 */
