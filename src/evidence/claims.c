@@ -1,9 +1,7 @@
 #include "evidence/claims.h"
 
-#include <string.h>
 #include <time.h>
 
-#include "base/memory.h"
 #include "base/text.h"
 
 enum { HEX_MAX = 2 * 64 + 1, TIME_SIZE = 32 };
@@ -20,7 +18,8 @@ const char *cella_assurance_gap(uint32_t assurance) {
         return "the usual routes of root are shut, but a kernel bug or anyone with the hardware still gets in, and no hardware "
                "vouches for it";
     case CELLA_ASSURANCE_S3:
-        return "the machine is itself a confidential VM; what remains is a bug in its measured kernel and side channels";
+        return "the platform says that its machine is a confidential VM, but no hardware evidence is in this chain, so only its "
+               "own word stands for that";
     default: return "unknown level";
     }
 }
@@ -151,7 +150,8 @@ json_t *cella_claims_json(const struct cella_claims *claims) {
     snprintf(level, sizeof(level), "S%u", claims->software.assurance);
     int bad = json_object_set_new(out, "tee", json_string("software"));
     bad |= json_object_set_new(out, "assurance", json_string(level));
-    bad |= json_object_set_new(out, "confidential-computing", json_boolean(claims->software.assurance >= CELLA_ASSURANCE_S3));
+    /* No hardware evidence is in the chain, so never, whatever level the platform states. */
+    bad |= json_object_set_new(out, "confidential-computing", json_false());
     bad |= fill_identity(out, &claims->software.identity) | fill_platform(out, claims) | fill_maps(out, claims);
     if (bad == 0) return out;
     json_decref(out);
