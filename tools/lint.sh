@@ -25,14 +25,17 @@ for file in "${sources[@]}"; do
 done
 [ "${1:-}" != --format-only ] || exit "$((bad != 0))"
 
-each() { # MESSAGE PATTERN FILE...: every line that matches, comments left out
+each() { # MESSAGE PATTERN FILE...: every line that matches
     local message=$1 pattern=$2 hit
     shift 2
     [ "$#" != 0 ] || return 0
     while IFS= read -r hit; do
-        [ -n "$hit" ] && say "$hit  <- $message"
-    done < <(grep -nHE -- "$pattern" "$@" | grep -vE '^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' || true)
+        # A comment may name what code may not call.
+        [ "$message" != "$unfinished" ] && [[ $hit =~ ^[^:]*:[0-9]+:[[:space:]]*(/?\*|//) ]] && continue
+        say "$hit  <- $message"
+    done < <(grep -nHE -- "$pattern" "$@" || true)
 }
+unfinished='finish it or write an issue'
 mapfile -t product < <(printf '%s\n' "${sources[@]}" | grep -E '^(src|include)/' || true)
 mapfile -t secret_parts < <(printf '%s\n' "${product[@]}" | grep -E '^src/(seal|shim|crypto)/' || true)
 word='(^|[^A-Za-z0-9_.>])'
@@ -46,7 +49,7 @@ each 'weak randomness' "$word(rand|random|srand|drand48)[[:space:]]*\(" "${produ
 
 # Words that mark unfinished work; spelled so that this line does not find itself.
 mapfile -t texts < <(files '*.c' '*.h' '*.S' '*.sh' '*.md' 'meson.build' '*/meson.build' 'Makefile' '.ci/run')
-each 'finish it or write an issue' "\\b(TO""DO|FIX""ME|XX""X|HA""CK)\\b" "${texts[@]}"
+each "$unfinished" "\\b(TO""DO|FIX""ME|XX""X|HA""CK)\\b" "${texts[@]}"
 
 while IFS= read -r hit; do
     [ -n "$hit" ] && say "$hit"

@@ -2,7 +2,7 @@
 # The tests, a line per step, and at the end "N passed, N failed, N skipped".
 #   tools/test.sh             layers, lint, build (gcc, warnings are errors), all tests, ASan+UBSan, shim, demo
 #   tools/test.sh --ci        and: clang build, fuzz targets, the documents' commands, install, demo as another user
-#   tools/test.sh --only STEP one step: layers lint gcc tests asan shim demo clang fuzz docs install user
+#   tools/test.sh --only STEP one step: layers lint checks gcc tests asan shim demo clang fuzz docs install user
 # A step counts as one; a test program counts by its cases. Nothing is skipped without a reason printed.
 # Logs stay in build-test/log/.
 set -uo pipefail
@@ -10,9 +10,9 @@ cd "$(dirname "$0")/.." || exit 1
 
 case "${1:-}" in
 --help | -h) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
---ci) steps="layers lint gcc tests asan shim demo clang fuzz docs install user" ;;
+--ci) steps="layers lint checks gcc tests asan shim demo clang fuzz docs install user" ;;
 --only) steps=${2:?--only needs the name of a step} ;;
-"") steps="layers lint gcc tests asan shim demo" ;;
+"") steps="layers lint checks gcc tests asan shim demo" ;;
 *) echo "tools/test.sh: expected --ci or --only STEP, found $1" >&2; exit 2 ;;
 esac
 
@@ -78,6 +78,7 @@ vectors=${CELLA_VECTORS:-../shared/vectors}
 
 run_layers() { step layers 60 tools/check-layers.sh; }
 run_lint() { step lint 120 tools/lint.sh; }
+run_checks() { step checks 120 tests/docs/checks_test.sh; }
 run_gcc() { CC=gcc build "build with gcc" $work/gcc -Dwerror=true; }
 run_tests() {
     [ -f $work/gcc/build.ninja ] || CC=gcc build "build with gcc" $work/gcc -Dwerror=true || return
