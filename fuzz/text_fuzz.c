@@ -1,4 +1,5 @@
-/* Text encodings: whatever is accepted must be the one spelling of its value (threats.md A32, A33). */
+/* Text encodings: whatever is accepted must be the one spelling of its value (threats.md A32, A33).
+ */
 #include <stdlib.h>
 #include <string.h>
 

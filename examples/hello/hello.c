@@ -1,5 +1,6 @@
-/* The smallest enclave worth running: says hello, and proves what it is. The report is asked for by the kernel's own
- * file interface (configfs-tsm), so this same program asks an SNP or TDX guest's hardware unchanged. */
+/* The smallest enclave worth running: says hello, and proves what it is. The report is asked for by
+ * the kernel's own file interface (configfs-tsm), so this same program asks an SNP or TDX guest's
+ * hardware unchanged. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,8 @@ int main(int argc, char **argv) {
     fclose(f);
 
     f = fopen("/out/evidence.bin", "w");
-    if (!f || fwrite(evidence, 1, size, f) != size || fclose(f) != 0) return fail("/out/evidence.bin");
+    if (!f || fwrite(evidence, 1, size, f) != size || fclose(f) != 0)
+        return fail("/out/evidence.bin");
     printf("evidence of %zu bytes is in /out/evidence.bin\n", size);
     return 0;
 }

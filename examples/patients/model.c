@@ -5,15 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Newton's method on a smooth, strictly convex loss (here called iteratively reweighted least squares) squares
- * its error with every step near the minimum: some ten steps reach machine precision, where gradient descent
- * would need thousands. Its price, a 31 by 31 system per step, is nothing at this size. Far from the minimum a
- * full step can overshoot, so steps are halved until the loss falls. */
+/* Newton's method on a smooth, strictly convex loss (here called iteratively reweighted least
+ * squares) squares its error with every step near the minimum: some ten steps reach machine
+ * precision, where gradient descent would need thousands. Its price, a 31 by 31 system per step, is
+ * nothing at this size. Far from the minimum a full step can overshoot, so steps are halved until
+ * the loss falls. */
 enum { STEPS_MAX = 50, HALVINGS_MAX = 30 };
 
 typedef double row_weights[MODEL_WEIGHTS];
 
-static void standardise(const struct table *t, const unsigned char fold[], int left_out, struct model *m) {
+static void standardise(const struct table *t, const unsigned char fold[], int left_out,
+                        struct model *m) {
     size_t used = 0;
     memset(m, 0, sizeof(*m));
     for (size_t r = 0; r < t->rows; r++) {
@@ -33,7 +35,8 @@ static void standardise(const struct table *t, const unsigned char fold[], int l
 
 static void inputs(const struct model *m, const double value[], double x[MODEL_WEIGHTS]) {
     x[0] = 1;
-    for (size_t i = 0; i < TABLE_FEATURES; i++) x[i + 1] = (value[i] - m->mean[i]) / m->deviation[i];
+    for (size_t i = 0; i < TABLE_FEATURES; i++)
+        x[i + 1] = (value[i] - m->mean[i]) / m->deviation[i];
 }
 
 static double dot(const double a[], const double b[]) {
@@ -52,7 +55,8 @@ double model_predict(const struct model *m, const double value[TABLE_FEATURES]) 
 
 /* Loss at weight w; where gradient is given, also the gradient and the upper half of the Hessian. */
 static double loss(const struct table *t, const unsigned char fold[], int left_out, double penalty,
-                   const struct model *m, const double w[], double *gradient, row_weights *hessian) {
+                   const struct model *m, const double w[], double *gradient,
+                   row_weights *hessian) {
     double sum = 0;
     if (gradient) {
         memset(gradient, 0, sizeof(row_weights));
@@ -63,7 +67,8 @@ static double loss(const struct table *t, const unsigned char fold[], int left_o
         double x[MODEL_WEIGHTS];
         inputs(m, t->value[r], x);
         double z = dot(w, x), p = sigmoid(z), y = t->malignant[r];
-        sum += (z > 0 ? z : 0) + log1p(exp(-fabs(z))) - y * z; /* log(1 + e^z) - yz without overflow */
+        sum +=
+            (z > 0 ? z : 0) + log1p(exp(-fabs(z))) - y * z; /* log(1 + e^z) - yz without overflow */
         for (size_t i = 0; gradient && i < MODEL_WEIGHTS; i++) {
             gradient[i] += (p - y) * x[i];
             for (size_t j = i; j < MODEL_WEIGHTS; j++) hessian[i][j] += p * (1 - p) * x[i] * x[j];

@@ -22,14 +22,15 @@ static size_t split(char *line, char *field[COLUMNS + 1]) {
 
 static bool header(struct table *table, const char *path, char *field[], size_t count) {
     if (count != COLUMNS || strcmp(field[TABLE_FEATURES], "benign") != 0) {
-        fprintf(stderr, "%s:1: expected %d names, the last one \"benign\", found %zu\n", path, COLUMNS, count);
+        fprintf(stderr, "%s:1: expected %d names, the last one \"benign\", found %zu\n", path,
+                COLUMNS, count);
         return false;
     }
     for (size_t i = 0; i < TABLE_FEATURES; i++) {
         if (table->rows == 0) snprintf(table->name[i], TABLE_NAME, "%s", field[i]);
         if (strcmp(table->name[i], field[i]) != 0) {
-            fprintf(stderr, "%s:1: column %zu is \"%s\"; expected \"%s\", as in the first file\n", path, i + 1,
-                    field[i], table->name[i]);
+            fprintf(stderr, "%s:1: column %zu is \"%s\"; expected \"%s\", as in the first file\n",
+                    path, i + 1, field[i], table->name[i]);
             return false;
         }
     }
@@ -51,7 +52,8 @@ static bool row(struct table *table, const char *path, size_t line, char *field[
         errno = 0;
         double v = strtod(field[i], &end);
         if (end == field[i] || *end || errno || !isfinite(v)) {
-            fprintf(stderr, "%s:%zu: column %zu (%s) is not a number\n", path, line, i + 1, table->name[i]);
+            fprintf(stderr, "%s:%zu: column %zu (%s) is not a number\n", path, line, i + 1,
+                    table->name[i]);
             return false;
         }
         table->value[table->rows][i] = v;

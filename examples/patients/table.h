@@ -14,9 +14,10 @@ struct table {
     bool malignant[TABLE_ROWS];
 };
 
-/* Appends the rows of a CSV file: a header of TABLE_FEATURES names and "benign", then numbers, the last 0 or 1.
- * Every file must have the same header. False when the file cannot be read or a line is not as expected: the
- * message on stderr names file, line and column, and never a patient's value. */
+/* Appends the rows of a CSV file: a header of TABLE_FEATURES names and "benign", then numbers, the
+ * last 0 or 1. Every file must have the same header. False when the file cannot be read or a line
+ * is not as expected: the message on stderr names file, line and column, and never a patient's
+ * value. */
 bool table_append(struct table *table, const char *path);
 
 #endif

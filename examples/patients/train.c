@@ -1,11 +1,11 @@
 /* The analyst's program: trains on the patients of three hospitals and writes a model and a report.
  *
- *   train          reads /data/hospital-{a,b,c}/patients.csv, writes /result/model.csv and /result/report.txt
- *   train FOLDER   the same below FOLDER, for a run outside an enclave
+ *   train          reads /data/hospital-{a,b,c}/patients.csv, writes /result/model.csv and
+ * /result/report.txt train FOLDER   the same below FOLDER, for a run outside an enclave
  *
- * It knows nothing of enclaves: that /data and /result are encrypted outside is the manifest's matter.
- * PAUSE_S=N keeps it alive, the patients still in memory, for N seconds: so that an attack has something to
- * look for (demo.sh). */
+ * It knows nothing of enclaves: that /data and /result are encrypted outside is the manifest's
+ * matter. PAUSE_S=N keeps it alive, the patients still in memory, for N seconds: so that an attack
+ * has something to look for (demo.sh). */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,8 @@ static struct table patients;
 static bool write_model(FILE *f, const struct model *m) {
     fprintf(f, "feature,coefficient,mean,deviation\nintercept,%.12g,0,1\n", m->weight[0]);
     for (size_t i = 0; i < TABLE_FEATURES; i++)
-        fprintf(f, "%s,%.12g,%.12g,%.12g\n", patients.name[i], m->weight[i + 1], m->mean[i], m->deviation[i]);
+        fprintf(f, "%s,%.12g,%.12g,%.12g\n", patients.name[i], m->weight[i + 1], m->mean[i],
+                m->deviation[i]);
     return !ferror(f);
 }
 
@@ -43,25 +44,32 @@ static void bar(FILE *f, double value, double largest) {
 static const struct model *sort_model; /* qsort has no room for a context */
 
 static int by_size(const void *a, const void *b) {
-    double x = fabs(sort_model->weight[*(const size_t *)a + 1]), y = fabs(sort_model->weight[*(const size_t *)b + 1]);
+    double x = fabs(sort_model->weight[*(const size_t *)a + 1]),
+           y = fabs(sort_model->weight[*(const size_t *)b + 1]);
     return (x < y) - (x > y);
 }
 
-static bool write_report(FILE *f, const struct model *m, const struct quality *q, const size_t parts[]) {
-    fprintf(f, "Logistic regression, L2 penalty %g, %zu patients (%zu + %zu + %zu), %d features\n\n", penalty,
-            patients.rows, parts[0], parts[1], parts[2], TABLE_FEATURES);
+static bool write_report(FILE *f, const struct model *m, const struct quality *q,
+                         const size_t parts[]) {
+    fprintf(f,
+            "Logistic regression, L2 penalty %g, %zu patients (%zu + %zu + %zu), %d features\n\n",
+            penalty, patients.rows, parts[0], parts[1], parts[2], TABLE_FEATURES);
     fprintf(f, "%d-fold cross-validation, positive = malignant\n", MODEL_FOLDS);
-    fprintf(f, "  accuracy     %.4f\n  sensitivity  %.4f\n  specificity  %.4f\n  AUC          %.4f\n\n", q->accuracy,
-            q->sensitivity, q->specificity, q->auc);
+    fprintf(
+        f, "  accuracy     %.4f\n  sensitivity  %.4f\n  specificity  %.4f\n  AUC          %.4f\n\n",
+        q->accuracy, q->sensitivity, q->specificity, q->auc);
     fprintf(f, "Calibration\n  patients  predicted  observed\n");
     for (size_t b = 0; b < MODEL_BINS; b++)
-        fprintf(f, "  %8zu  %9.3f  %8.3f\n", q->bin[b].count, q->bin[b].predicted, q->bin[b].observed);
+        fprintf(f, "  %8zu  %9.3f  %8.3f\n", q->bin[b].count, q->bin[b].predicted,
+                q->bin[b].observed);
     size_t order[TABLE_FEATURES];
     for (size_t i = 0; i < TABLE_FEATURES; i++) order[i] = i;
     sort_model = m;
     qsort(order, TABLE_FEATURES, sizeof(order[0]), by_size);
     double largest = fabs(m->weight[order[0] + 1]);
-    fprintf(f, "\nCoefficients of the standardised features (right: points to malignant), %d Newton steps\n", m->steps);
+    fprintf(
+        f, "\nCoefficients of the standardised features (right: points to malignant), %d Newton steps\n",
+        m->steps);
     for (size_t i = 0; i < TABLE_FEATURES; i++) {
         double w = m->weight[order[i] + 1];
         fprintf(f, "  %-24s %8.4f  ", patients.name[order[i]], w);
@@ -84,7 +92,8 @@ static bool finish(FILE *f, const char *path, bool good) {
     return false;
 }
 
-static bool write_results(const char *root, const struct model *m, const struct quality *q, const size_t parts[]) {
+static bool write_results(const char *root, const struct model *m, const struct quality *q,
+                          const size_t parts[]) {
     char path[PATH_SIZE];
     FILE *f = create(root, "model.csv", path);
     if (!f || !finish(f, path, write_model(f, m))) return false;
@@ -94,7 +103,8 @@ static bool write_results(const char *root, const struct model *m, const struct 
 
 static void pause_for(const char *seconds) {
     const struct timespec nap = {0, 50 * 1000 * 1000};
-    for (unsigned long left = strtoul(seconds, NULL, 10) * 20; left > 0; left--) nanosleep(&nap, NULL);
+    for (unsigned long left = strtoul(seconds, NULL, 10) * 20; left > 0; left--)
+        nanosleep(&nap, NULL);
 }
 
 int main(int argc, char **argv) {
@@ -112,7 +122,8 @@ int main(int argc, char **argv) {
     static const unsigned char no_folds[TABLE_ROWS];
     struct quality q;
     struct model m;
-    if (!model_validate(&patients, penalty, &q) || !model_fit(&patients, no_folds, -1, penalty, &m)) {
+    if (!model_validate(&patients, penalty, &q) ||
+        !model_fit(&patients, no_folds, -1, penalty, &m)) {
         fprintf(stderr, "the fit did not converge: are all patients of one kind?\n");
         return 1;
     }
