@@ -37,14 +37,13 @@ each() { # MESSAGE PATTERN FILE...: every line that matches
 }
 unfinished='finish it or write an issue'
 mapfile -t product < <(printf '%s\n' "${sources[@]}" | grep -E '^(src|include)/' || true)
-mapfile -t secret_parts < <(printf '%s\n' "${product[@]}" | grep -E '^src/(seal|shim|crypto)/' || true)
 word='(^|[^A-Za-z0-9_.>])'
 each 'unbounded: use snprintf or a writer' "$word(gets|strcpy|strcat|sprintf|vsprintf|stpcpy|alloca)[[:space:]]*\(" "${product[@]}"
 each 'starts a shell: use posix_spawn with a fixed argument list' "$word(system|popen)[[:space:]]*\(" "${product[@]}"
 each 'which comparison? cella_equal for public data, cella_equal_secret for secrets (K07)' \
-    "$word(memcmp|bcmp)[[:space:]]*\(" "${product[@]}"
-each 'texts stop at NUL and comparing stops at a difference: use cella_equal or cella_equal_secret (K07)' \
-    "$word(strcmp|strncmp|strcasecmp)[[:space:]]*\(" "${secret_parts[@]}"
+    "(!(memcmp|bcmp)[[:space:]]*\(|$word(memcmp|bcmp)[[:space:]]*\(.*\) *[!=]= *0)" "${product[@]}"
+each 'secrets are compared by cella_equal_secret alone (K07)' \
+    "$word(cella_equal|memcmp|strcmp|strncmp)[[:space:]]*\(.*\b(tag|mac|secret|shared|private|password|token)\b" "${product[@]}"
 each 'weak randomness' "$word(rand|random|srand|drand48)[[:space:]]*\(" "${product[@]}"
 
 # Words that mark unfinished work; spelled so that this line does not find itself.

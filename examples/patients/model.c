@@ -53,7 +53,8 @@ double model_predict(const struct model *m, const double value[TABLE_FEATURES]) 
     return sigmoid(dot(m->weight, x));
 }
 
-/* Loss at weight w; where gradient is given, also the gradient and the upper half of the Hessian. */
+/* Loss at weight w; where gradient is given, also the gradient and the upper half of the Hessian.
+ */
 static double loss(const struct table *t, const unsigned char fold[], int left_out, double penalty,
                    const struct model *m, const double w[], double *gradient,
                    row_weights *hessian) {

@@ -67,9 +67,10 @@ static bool write_report(FILE *f, const struct model *m, const struct quality *q
     sort_model = m;
     qsort(order, TABLE_FEATURES, sizeof(order[0]), by_size);
     double largest = fabs(m->weight[order[0] + 1]);
-    fprintf(
-        f, "\nCoefficients of the standardised features (right: points to malignant), %d Newton steps\n",
-        m->steps);
+    fprintf(f,
+            "\nCoefficients of the standardised features (right: points to malignant), %d Newton "
+            "steps\n",
+            m->steps);
     for (size_t i = 0; i < TABLE_FEATURES; i++) {
         double w = m->weight[order[i] + 1];
         fprintf(f, "  %-24s %8.4f  ", patients.name[order[i]], w);
