@@ -43,7 +43,7 @@ each 'starts a shell: use posix_spawn with a fixed argument list' "$word(system|
 each 'which comparison? cella_equal for public data, cella_equal_secret for secrets (K07)' \
     "(!(memcmp|bcmp)[[:space:]]*\(|$word(memcmp|bcmp)[[:space:]]*\(.*\) *[!=]= *0)" "${product[@]}"
 each 'secrets are compared by cella_equal_secret alone (K07)' \
-    "$word(cella_equal|memcmp|strcmp|strncmp)[[:space:]]*\(.*\b(tag|mac|secret|shared|private|password|token)\b" "${product[@]}"
+    "$word(cella_equal|memcmp|strcmp|strncmp)[[:space:]]*\([^\"]*\b(tag|mac|secret|private|password|token)\b" "${product[@]}"
 each 'weak randomness' "$word(rand|random|srand|drand48)[[:space:]]*\(" "${product[@]}"
 
 # Words that mark unfinished work; spelled so that this line does not find itself.
