@@ -16,7 +16,7 @@
 enum { CHUNK = 1 << 16 };
 
 static int open_proc(pid_t pid, const char *name, int flags) {
-    char path[64];
+    char path[96];
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
     return open(path, flags | O_CLOEXEC);
 }
