@@ -68,12 +68,9 @@ bool shim_hkdf(struct cella_bytes secret, struct cella_bytes salt, struct cella_
 
 /* ---- X25519 ---- */
 
-/* BearSSL takes the scalar big-endian and clamps it; RFC 7748 has it little-endian. */
+/* BearSSL clamps the scalar itself and takes it little-endian, as RFC 7748 has it (unlike its other curves). */
 static void multiply(uint8_t point[SHIM_X25519_SIZE], const uint8_t private[SHIM_X25519_SIZE]) {
-    uint8_t scalar[SHIM_X25519_SIZE];
-    for (unsigned i = 0; i < SHIM_X25519_SIZE; i++) scalar[i] = private[SHIM_X25519_SIZE - 1 - i];
-    br_ec_c25519_i31.mul(point, SHIM_X25519_SIZE, scalar, sizeof(scalar), BR_EC_curve25519);
-    cella_wipe(scalar, sizeof(scalar));
+    br_ec_c25519_i31.mul(point, SHIM_X25519_SIZE, private, SHIM_X25519_SIZE, BR_EC_curve25519);
 }
 
 void shim_x25519_public(const uint8_t private[SHIM_X25519_SIZE], uint8_t out[SHIM_X25519_SIZE]) {

@@ -15,7 +15,7 @@ long shim_text_put(char *to, uint64_t size, struct cella_bytes text) {
 
 /* Appends one component; "." and ".." are resolved here. size is without the NUL, 0 for the root. */
 static long put_component(char *out, size_t *size, const char *name, size_t name_size) {
-    if (name_size == 1 && name[0] == '.') return 0;
+    if (name_size == 0 || (name_size == 1 && name[0] == '.')) return 0;
     if (name_size == 2 && name[0] == '.' && name[1] == '.') {
         while (*size > 0 && out[--*size] != '/') {}
         return 0;
