@@ -85,7 +85,8 @@ run_tests() {
     tests "tests" $work/gcc
 }
 run_asan() {
-    CC=gcc build "build with ASan and UBSan" $work/asan -Dwerror=true -Db_sanitize=address,undefined \
+    # Without -Werror: gcc's flow analysis sees ghosts in instrumented code; the two builds proper have it.
+    CC=gcc build "build with ASan and UBSan" $work/asan -Db_sanitize=address,undefined \
         -Dbuildtype=debug -Doptimization=1 || return
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1 \
         tests "tests under ASan and UBSan" $work/asan --suite unit -t 3
