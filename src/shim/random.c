@@ -65,8 +65,10 @@ CELLA_RESULT shim_random_init(const uint8_t seed[64]) {
     cella_wipe(sample, sizeof sample);
     cella_wipe(kernel, sizeof kernel);
     cella_wipe(given, sizeof given);
-    /* The canary of all shim threads' FS blocks, first given at random here. */
-    br_hmac_drbg_generate(&generator.drbg, &shim_thread_current()->fs_block[5], 8);
+    /* The canary that BearSSL's own checks read; changed only while none of its functions runs. */
+    uint64_t canary;
+    br_hmac_drbg_generate(&generator.drbg, &canary, sizeof canary);
+    shim_thread_current()->fs_block[5] = canary;
     return CELLA_SUCCESS;
 }
 
