@@ -33,6 +33,7 @@ must "the platform's public key, for the owners" platform_key
 
 title "The owners: check the proof, then grant"
 show "$cella" verify "$run/request" --trust "$work/platform.pem" --allow software:S0 --mrenclave "$measurement"
+level=$("$cella" platform status | sed -n 's/^assurance=//p')
 must "hospitals a, b, c: checked and granted, each key encrypted to this enclave alone" grant_all
 cp -r "$run/grants" "$work/first-grants"
 must "the enclave has trained on all patients" wait_for_line 'trained on'
