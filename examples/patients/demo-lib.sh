@@ -140,10 +140,25 @@ row_bad() { tries=$((tries + 1)) unexpected=$((unexpected + 1)); line "$red" "!!
 enclave_pid() { # the process of the enclave that runs now
     "$cella" platform status 2>/dev/null | sed -n 's/^enclave=pid \([0-9]*\).*/\1/p' | tail -n 1
 }
-# One patient as the program holds it, four measurements as doubles, and where that lies in the program.
-canary_hex() {
-    # shellcheck disable=SC2046
-    perl -e 'print unpack("H*", pack("d<4", @ARGV))' $(awk -F, 'NR == 2 {print $1, $2, $3, $4}' "$work/hospital-a/patients.csv")
+# One patient as the program holds it, four measurements as doubles; and the place of the first patient in the
+# enclave, as far as the operator may know it: the program's is public, where the enclave lies only root can read.
+canary() { # PID
+    "$cella" inspect --json "$storage/train.cella" >"$work/inspect.json"
+    nm "$program" 2>/dev/null | awk '$3 == "patients" {print $1}' >"$work/symbol"
+    python3 - "$1" "$work" <<'P'
+import json, struct, sys
+pid, work = sys.argv[1:]
+row = open(work + "/hospital-a/patients.csv").read().splitlines()[1].split(",")
+hexes = struct.pack("<4d", *map(float, row[:4])).hex()
+try:
+    image = json.load(open(work + "/inspect.json"))
+    first = int(open("/proc/%s/maps" % pid).readline().split("-")[0], 16)
+    base = first & ~(image["enclave"]["size"] - 1)
+    place = base + int(image["programs"][0]["offset"], 16) + int(open(work + "/symbol").read(), 16)
+except (OSError, ValueError, KeyError, IndexError):
+    place = 0
+print(hexes, "%x" % place)
+P
 }
 memory_try() { # NAME-OF-OPERATOR'S-TRY OUTCOME DETAIL
     case "$2" in
@@ -162,23 +177,23 @@ memory_try() { # NAME-OF-OPERATOR'S-TRY OUTCOME DETAIL
     esac
 }
 memory_tries() {
-    local pid canary
+    local pid patient place
     pid=$(enclave_pid)
     if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then
         bad "cannot tell which process is the enclave: $("$cella" platform status 2>&1 | head -n 3)"
         return
     fi
-    canary=$(canary_hex)
+    read -r patient place < <(canary "$pid")
     while IFS=$'\t' read -r name outcome detail; do
         memory_try "$name" "$outcome" "$detail"
-    done < <("$operator" "$pid" "$canary" 2>&1)
+    done < <("$operator" "$pid" "$patient" "$place" 2>&1)
     if command -v gdb >/dev/null; then
         gdb -nx -batch -p "$pid" -ex 'x/4xb $sp' >"$work/last" 2>&1
         if grep -qE '^0x[0-9a-f]+.*:.*0x' "$work/last"; then row_bad "gdb: read the stack" READS "$(tail -n 1 "$work/last")"
         else row_stopped "gdb: read the stack" refused "$(grep -iE 'not permitted|cannot access|could not' "$work/last" | head -n 1)"; fi
     fi
     alive || row_bad "the enclave after all that" "gone" "it should still run"
-    control_try "$canary"
+    control_try "$patient"
 }
 # The same tries must succeed on the same program outside an enclave; else they prove nothing.
 control_try() {

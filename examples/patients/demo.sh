@@ -22,7 +22,7 @@ must "hospital a: a key for the result" "$cella" keygen --data -o "$work/hospita
 title "The analyst: signs an ordinary C program with its manifest"
 must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
 must "the image" "$cella" sign "$program" -m examples/patients/app.manifest -k "$work/analyst/key.pem" -o "$storage/train.cella"
-measurement=$("$cella" measure "$storage/train.cella" | grep -oE '[0-9a-f]{64}' | head -n 1)
+measurement=$("$cella" measure -q "$storage/train.cella")
 note "measurement $measurement"
 note "each owner reads program and manifest, builds the same image, and gets the same measurement"
 
