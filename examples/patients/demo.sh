@@ -24,6 +24,7 @@ must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
 must "the image" "$cella" sign "$program" -m examples/patients/app.manifest -k "$work/analyst/key.pem" -o "$storage/train.cella"
 measurement=$("$cella" measure -q "$storage/train.cella")
 note "measurement $measurement"
+"$cella" inspect "$storage/train.cella" | grep '^mount' | sed 's/, host folder.*//; s/^/      /'
 note "each owner reads program and manifest, builds the same image, and gets the same measurement"
 
 title "The operator: starts it on its machine; the enclave asks the owners for their keys"
