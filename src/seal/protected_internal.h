@@ -23,7 +23,7 @@ enum {
     FANOUT_BITS = 9,        /* 512 entries in a node */
     FANOUT = 1 << FANOUT_BITS,
     DEPTH_MAX = 4,
-    STAGE_MAX = 16,         /* blocks written by one call at most; 256 KiB stay in the processor's cache */
+    STAGE_MAX = 8,          /* blocks written by one call at most; 128 KiB stay in the processor's cache */
     RUN_MAX = 16,           /* blocks read by one call at most */
     NONE = -1,
 };
