@@ -77,11 +77,11 @@ CELLA_RESULT cella_zygote_launch(const struct cella_zygote *zygote, uint64_t id,
     return send_to(zygote, &w, fds, CELLA_ZYGOTE_LAUNCH_FDS);
 }
 
-CELLA_RESULT cella_zygote_signal(const struct cella_zygote *zygote, uint64_t id, int number) {
+void cella_zygote_signal(const struct cella_zygote *zygote, uint64_t id, int number) {
     uint8_t message[16];
     struct cella_writer w = cella_writer(message, sizeof(message));
     cella_writer_u32le(&w, CELLA_ZYGOTE_SIGNAL);
     cella_writer_u64le(&w, id);
     cella_writer_u32le(&w, (uint32_t)number);
-    return send_to(zygote, &w, NULL, 0);
+    cella_result_drop(send_to(zygote, &w, NULL, 0));
 }

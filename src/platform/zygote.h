@@ -49,6 +49,7 @@ void cella_zygote_stop(struct cella_zygote *zygote);
 
 CELLA_RESULT cella_zygote_launch(const struct cella_zygote *zygote, uint64_t id, const struct cella_load *load,
                                  const int fds[CELLA_ZYGOTE_LAUNCH_FDS]);
-CELLA_RESULT cella_zygote_signal(const struct cella_zygote *zygote, uint64_t id, int number);
+/* A zygote that is gone shows itself by the control channel closing, so nothing is returned. */
+void cella_zygote_signal(const struct cella_zygote *zygote, uint64_t id, int number);
 
 #endif
