@@ -1,7 +1,7 @@
 /* A loader for tests of the shim alone: maps an image as src/abi/start.h says, without a platform, and answers its
  * host channel with arguments and nothing else. It measures and verifies nothing; never for secrets.
  *
- *   enter [--private] [--storm SIGNAL] IMAGE [ARGUMENT...]      exit status: the program's, or 128 + signal
+ *   enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]      exit status: the program's, or 128 + signal
  */
 #include <err.h>
 #include <errno.h>
@@ -210,15 +210,20 @@ static pid_t storm(pid_t target, int signal) {
     _exit(0);
 }
 
+static void usage(void) { errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]"); }
+
 int main(int argc, char **argv) {
     bool private = false;
     int signal = 0, at = 1, host[2], platform[2], status;
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--private") == 0) private = true;
-        else if (strcmp(argv[at], "--storm") == 0 && at + 1 < argc) signal = atoi(argv[++at]);
-        else errx(EXIT_LOADER, "usage: enter [--private] [--storm SIGNAL] IMAGE [ARGUMENT...]");
+        if (strcmp(argv[at], "--private") == 0 || strcmp(argv[at], "--secret") == 0)
+            private = argv[at][2] == 'p';
+        else if (strcmp(argv[at], "--storm") == 0 && at + 1 < argc)
+            signal = atoi(argv[++at]);
+        else
+            usage();
     }
-    if (at >= argc) errx(EXIT_LOADER, "usage: enter [--private] [--storm SIGNAL] IMAGE [ARGUMENT...]");
+    if (at >= argc) usage();
     struct image image;
     read_image(argv[at], &image);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
