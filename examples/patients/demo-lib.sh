@@ -56,9 +56,14 @@ check() { # TEXT COMMAND...
     shift
     if "$@" >"$work/last" 2>&1; then good "$text"; else bad "$text"; sed 's/^/      /' "$work/last"; fi
 }
-show() { # COMMAND...: runs it and shows what it says
-    note "\$ cella ${*:2:1} $(basename "$3") ${*:4:3} ..."
-    if "$@" >"$work/last" 2>&1; then head -n 40 "$work/last" | sed 's/^/      /'; return; fi
+show() { # LINES-TO-SHOW COMMAND...: runs it and shows the lines that match
+    local lines=$1
+    shift
+    note "\$ cella ${*:2}" | sed "s,$work/,,g"
+    if "$@" >"$work/last" 2>&1; then
+        grep -E "$lines" "$work/last" | sed "s,$work/,,g; s/^/    /"
+        return
+    fi
     sed 's/^/      /' "$work/last"
     bad "verification failed"
     exit 1
@@ -97,6 +102,10 @@ grant_all() {
     owner_grants a data.key hospital-a && owner_grants b data.key hospital-b && owner_grants c data.key hospital-c &&
         owner_grants a result.key result
 }
+refused_at_s2() {
+    "$cella" verify "$work/first-request" --trust "$work/platform.pem" --allow software:S2 --mrenclave "$measurement"
+    [ $? = 3 ]
+}
 unseal_results() {
     "$cella" unseal --key "$work/hospital-a/result.key" "$storage/result/model.csv" "$work/hospital-a/model.csv" &&
         "$cella" unseal --key "$work/hospital-a/result.key" "$storage/result/report.txt" "$work/hospital-a/report.txt"
@@ -127,10 +136,10 @@ full_run() { # STORAGE IMAGE
 
 # ---- the operator's tries ----
 table_head() {
-    printf '  %s%-46s %-13s %s%s\n' "$bold" "try" "outcome" "what happened" "$plain"
+    printf '  %s%-44s %-12s %s%s\n' "$bold" "try" "outcome" "what happened" "$plain"
 }
 line() { # COLOUR TRY OUTCOME DETAIL
-    printf '  %s%-46s %-13s%s %s\n' "$1" "$2" "$3" "$plain" "${4:0:90}"
+    printf '  %s%-44s %-12s%s %s\n' "$1" "$2" "$3" "$plain" "${4:0:110}"
 }
 row_stopped() { tries=$((tries + 1)) stopped=$((stopped + 1)); line "$green" "$1" "$2" "${3:-}"; }
 row_known() { tries=$((tries + 1)) known=$((known + 1)); line "$yellow" "$1" "$2" "${3:-}"; }
@@ -160,20 +169,30 @@ except (OSError, ValueError, KeyError, IndexError):
 print(hexes, "%x" % place)
 P
 }
+declare -A plainly=(
+    [proc-mem-read]="read /proc/PID/mem" [proc-mem-write-text]="change its code by /proc/PID/mem"
+    [process-vm-read]="process_vm_readv" [process-vm-write]="process_vm_writev"
+    [map-files]="open its mappings (map_files)" [pidfd-getfd]="take its descriptors (pidfd_getfd)"
+    [kcore]="kernel memory (/proc/kcore)" [dev-mem]="physical memory (/dev/mem)"
+    [perf-user-stack]="perf: sample its stack" [bpf-probe-read-user]="BPF: read its memory"
+    [tracefs-probe]="kernel probes (tracefs)" [ptrace-poke]="debugger: read or write its memory"
+    [ptrace-registers]="debugger: registers and control"
+)
 memory_try() { # NAME-OF-OPERATOR'S-TRY OUTCOME DETAIL
-    case "$2" in
-    blocked) row_stopped "$1" refused "$3" ;;
-    nothing | information) row_stopped "$1" "no patient" "$3" ;;
-    not-offered) row_plain "$1" "not offered" "$3" ;;
-    READS | WRITES)
+    local name=${plainly[$1]:-$1}
+    case "$2:$1" in
+    blocked:*) row_stopped "$name" refused "$3" ;;
+    not-offered:*) row_plain "$name" "not offered" "$3" ;;
+    information:perf-* | READS:* | WRITES:*)
         # What the software level is known not to stop, said where it happens; anything else is a failure.
         case "$(id -u):$level:$1" in
         0:S0:ptrace-registers | 0:S[01]:perf-* | 0:S[01]:bpf-* | 0:S[01]:tracefs-*)
-            row_known "$1" "NOT stopped" "at $level, by root: $3" ;;
-        *) row_bad "$1" "$2" "$3" ;;
+            row_known "$name" "NOT stopped" "at $level, by root: $3" ;;
+        *) row_bad "$name" "$2" "$3" ;;
         esac
         ;;
-    *) row_bad "$1" "$2" "$3" ;;
+    nothing:* | information:*) row_stopped "$name" "no patient" "$3" ;;
+    *) row_bad "$name" "$2" "$3" ;;
     esac
 }
 memory_tries() {
@@ -189,8 +208,8 @@ memory_tries() {
     done < <("$operator" "$pid" "$patient" "$place" 2>&1)
     if command -v gdb >/dev/null; then
         gdb -nx -batch -p "$pid" -ex 'x/4xb $sp' >"$work/last" 2>&1
-        if grep -qE '^0x[0-9a-f]+.*:.*0x' "$work/last"; then row_bad "gdb: read the stack" READS "$(tail -n 1 "$work/last")"
-        else row_stopped "gdb: read the stack" refused "$(grep -iE 'not permitted|cannot access|could not' "$work/last" | head -n 1)"; fi
+        if grep -qE '^0x[0-9a-f]+[^:]*:([[:space:]]+0x[0-9a-f]{2}){4}' "$work/last"; then row_bad "gdb: read the stack" READS "$(tail -n 1 "$work/last")"
+        else row_stopped "gdb: read the stack" refused "$(grep -oiE '(operation not permitted|cannot access memory).*' "$work/last" | head -n 1)"; fi
     fi
     alive || row_bad "the enclave after all that" "gone" "it should still run"
     control_try "$patient"
@@ -212,6 +231,10 @@ control_try() {
     else row_bad "the same, on the program without enclave" "nothing" "the tries do not work: $out"; fi
 }
 
+# The first line in which the enclave or its runner says why it ended.
+said() { # [WORDS]
+    grep -iE "${1:-^cella: }" "$run/out" | head -n 1 | sed "s/^cella: //; s,$work/,,g"
+}
 # What refuses says so by exit status 3 (refused or integrity) and in words.
 refuses() { # TRY COMMAND...
     local name=$1 code
@@ -227,7 +250,7 @@ run_fails() { # TRY WORDS-EXPECTED-IN-WHAT-IT-SAYS STORAGE IMAGE
     if full_run "$3" "$4"; then row_bad "$1" "it ran" "$(tail -n 1 "$run/out")"
     elif [ -e "$3/result/model.csv" ]; then row_bad "$1" "a result" "status $status"
     elif ! grep -qiE "$2" "$run/out"; then row_bad "$1" "status $status" "expected $2: $(tail -n 1 "$run/out")"
-    else row_stopped "$1" refused "$(grep -iE "$2" "$run/out" | head -n 1 | sed "s/^cella: //; s,$work/,,g")"; fi
+    else row_stopped "$1" refused "$(said "$2")"; fi
 }
 flip() { # FILE OFFSET: one bit
     local byte
@@ -244,7 +267,10 @@ other_tries() {
     cp "$storage/train.cella" "$evil/patched.cella"
     at=$(grep -abo 'accuracy' "$evil/patched.cella" | head -n 1 | cut -d: -f1)
     flip "$evil/patched.cella" "$at"
-    refuses "change a byte of the program on disk" "$cella" run "$evil/patched.cella"
+    start_enclave "$storage" "$evil/patched.cella" 0
+    finish_enclave
+    if [ "$status" = 3 ]; then row_stopped "change a byte of the program on disk" refused "$(said)"
+    else row_bad "change a byte of the program on disk" "status $status" "$(tail -n 1 "$run/out")"; fi
 
     # A debug build, signed by whom one likes: memory would be open. Its measurement is another one.
     "$cella" keygen -o "$evil/key.pem" >/dev/null 2>&1
@@ -296,5 +322,6 @@ old_grants_fail() { # TRY
     cp "$work"/first-grants/*.grant "$run/grants/"
     finish_enclave
     if [ "$status" = 0 ]; then row_bad "$1" "it ran" "$(tail -n 1 "$run/out")"
-    else row_stopped "$1" refused "$(grep -m 1 '^cella: ' "$run/out" | sed 's/^cella: //')"; fi
+    elif ! grep -q 'grant of key' "$run/out"; then row_bad "$1" "status $status" "expected a refused grant: $(tail -n 1 "$run/out")"
+    else row_stopped "$1" refused "$(said 'grant of key')"; fi
 }
