@@ -192,8 +192,12 @@ static void block_signals(void) {
 
 /* Why the pool is smaller than asked, in words for the user. */
 static void make_pool(const struct cella_zygote_options *options, char *reason, size_t capacity) {
-    uint64_t size = cella_pool_affordable(options->pool_size);
-    struct cella_result r = cella_pool_new(size, &zygote.pool);
+    uint64_t size = options->pool_size;
+    struct cella_result r = cella_pool_new(size, &zygote.pool); /* CAP_IPC_LOCK knows no limit */
+    if (cella_failed(r) && (size = cella_pool_affordable(options->pool_size)) < options->pool_size) {
+        cella_result_drop(r);
+        r = cella_pool_new(size, &zygote.pool);
+    }
     reason[0] = 0;
     if (cella_failed(r))
         snprintf(reason, capacity, "%s; %s", r.error->what, r.error->hint ? r.error->hint : "");
