@@ -61,8 +61,8 @@ case $level in
 S0 | S1) check "an owner who accepts no less than S2 (--allow software:S2) grants nothing on this machine" refused_at_s2 ;;
 esac
 if [ "$unexpected" = 0 ]; then
-    echo "  The model has an accuracy of $accuracy. Of $tries tries $stopped got nothing; $known got what level $level does not keep from"
-    echo "  $([ "$(id -u)" = 0 ] && echo root || echo "an operator"), and what it is called by in the evidence. docs/threat-model.md says all of it."
+    echo "  The model has an accuracy of $accuracy. Of $tries tries $stopped got nothing; $known show what level $level does not stop:"
+    echo "  the evidence names the level, and docs/threat-model.md says what it means."
 else
     echo "  $unexpected things were not as expected; the lines marked !! say which."
 fi
