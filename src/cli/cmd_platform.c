@@ -17,7 +17,7 @@ const char cella_help_platform[] =
     "       cella platform key|status|stop      ask the one that runs\n"
     "The platform measures images, makes enclaves, and vouches for them. Run by root it serves every user of the\n"
     "machine (state in /var/lib/cella); run by another user, that user alone. `key` prints the public key that owners\n"
-    "give to --trust; with root tpm, the TPM's attestation key first.\n"
+    "give to --trust: the platform's own, or with root tpm the TPM's attestation key.\n"
     "  --pool MIB            secret memory for all enclaves together (64; what the memory-lock limit allows)\n"
     "  --root file|tpm[:TCTI]   what vouches for the platform's key (file)\n"
     "  --idle SECONDS        end after so long without a client (0: never)\n"

@@ -40,6 +40,11 @@ CELLA_RESULT monitor_status(struct monitor *m, const struct client *asker, struc
     TRY(line(out, "socket=%s", m->options->paths.socket));
     TRY(line(out, "state=%s", m->options->paths.state));
     TRY(line(out, "root=%s", m->authority.root.root == CELLA_ROOT_TPM ? "tpm" : "file"));
+    uint8_t fingerprint[32];
+    char hex[65];
+    TRY(cella_key_fingerprint(m->authority.state.key, fingerprint));
+    cella_hex_encode(CELLA_BYTES_OF(fingerprint), hex);
+    TRY(line(out, "platform_key_sha256=%s", hex));
     TRY(line(out, "assurance=S%d", (int)state.level));
     if (state.blocker_count) TRY(line(out, "next_level_needs=%s", state.blocker[0].why));
     if (state.weakness[0]) TRY(line(out, "weakness=%s", state.weakness));
@@ -62,10 +67,9 @@ static struct cella_result put_pem(struct cella_bytes spki, struct cella_buffer 
     return line(out, "-----END PUBLIC KEY-----");
 }
 
-/* Root file: the platform key. Root tpm: the attestation key first, which is what owners trust, then the platform
- * key that it certifies. */
+/* The one key that owners trust: with root tpm the attestation key, which certifies the platform key in evidence. */
 CELLA_RESULT monitor_public_keys(struct monitor *m, struct cella_buffer *out) {
-    if (m->authority.root.root == CELLA_ROOT_TPM) TRY(put_pem(cella_buffer_bytes(&m->authority.root.ak_spki), out));
+    if (m->authority.root.root == CELLA_ROOT_TPM) return put_pem(cella_buffer_bytes(&m->authority.root.ak_spki), out);
     CELLA_BUFFER spki = {0};
     TRY(cella_key_spki(m->authority.state.key, &spki));
     return put_pem(cella_buffer_bytes(&spki), out);
