@@ -73,11 +73,7 @@ CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     TRY(cella_cli_proof_read(&proof, arguments.request));
     ENSURE(proof.is_request, CELLA_ERR_FORMAT, "`cella run --request FILE` writes one", "%s is evidence, not a key request",
            arguments.request);
-    struct cella_result verdict = cella_cli_proof_check(&proof);
-    if (cella_failed(verdict)) {
-        cella_cli_proof_print(stderr, &proof, verdict);
-        return verdict;
-    }
+    TRY_IN(cella_cli_proof_check(&proof), "nothing granted");
     TRY(choose_name(&proof.request, arguments.name, &name));
     TRY(cella_key_grant(&proof.request, name, cella_secret_bytes(&key), &grant));
     TRY(cella_file_write(arguments.out, cella_buffer_bytes(&grant), 0644, 0));

@@ -144,7 +144,7 @@ static struct cella_result read_der(struct cella_bytes der, EVP_PKEY **out) {
     return CELLA_SUCCESS;
 }
 
-static struct cella_result check_public(const EVP_PKEY *pkey, enum cella_key_kind *kind) {
+static struct cella_result check_public(struct cella_bytes der, const EVP_PKEY *pkey, enum cella_key_kind *kind) {
     if (EVP_PKEY_is_a(pkey, "RSA")) {
         int bits = EVP_PKEY_get_bits(pkey);
         *kind = CELLA_KEY_RSA;
@@ -156,8 +156,9 @@ static struct cella_result check_public(const EVP_PKEY *pkey, enum cella_key_kin
     const char *name = EVP_PKEY_get0_type_name(pkey);
     ENSURE(is_p256(pkey), CELLA_ERR_FORMAT, NULL, "a public key is of kind %s, expected P-256 or RSA",
            name ? name : "unknown");
-    /* Named curve and uncompressed point have exactly this size; explicit parameters and compressed points not. */
-    ENSURE(i2d_PUBKEY(pkey, NULL) == CELLA_P256_SPKI_SIZE, CELLA_ERR_FORMAT, NULL,
+    /* A named curve and an uncompressed point have exactly this form; explicit parameters, compressed and hybrid
+     * points, which OpenSSL reads and writes as well, would be other names of the same key (A20). */
+    ENSURE(der.size == CELLA_P256_SPKI_SIZE && der.data[CELLA_P256_SPKI_SIZE - 65] == 4, CELLA_ERR_FORMAT, NULL,
            "a P-256 public key is not a named curve with an uncompressed point");
     return CELLA_SUCCESS;
 }
@@ -166,7 +167,7 @@ static struct cella_result read_public(struct cella_bytes der, struct cella_key 
     EVP_PKEY *pkey = NULL;
     enum cella_key_kind kind = CELLA_KEY_P256;
     struct cella_result r = read_der(der, &pkey);
-    if (!cella_failed(r)) r = check_public(pkey, &kind);
+    if (!cella_failed(r)) r = check_public(der, pkey, &kind);
     if (!cella_failed(r)) return key_from(pkey, kind, false, out);
     EVP_PKEY_free(pkey);
     return r;

@@ -147,6 +147,9 @@ static void takes_one_encoding_only(void **state) {
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
     EVP_PKEY_free(key);
     key = EVP_EC_gen("P-256");
+    der_of(key, &der);
+    der.data[26] = 6 | (der.data[90] & 1); /* the hybrid form: as long as the uncompressed one */
+    assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
     assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT) > 0);
     der_of(key, &der);
     assert_true(der.size > 91);
