@@ -104,7 +104,7 @@ static int check_state(struct storage *s, int at_least) {
     struct opened o;
     uint64_t done;
     uint8_t *got = malloc(max_size), *want = malloc(max_size);
-    s->crash_after = s->full_after = s->sync_fails_at = -1;
+    s->crash_after = s->full_after = s->lies_at = s->sync_fails_at = -1;
     ok(open_storage(&o, s, false, CACHE, max_size, &key, "name"));
     ok(cella_protected_read(o.file, 0, got, max_size, &done));
     int found = -1;
@@ -290,6 +290,35 @@ static void goes_on_when_space_is_freed(void **unused) {
     free(start.data);
 }
 
+/* A write, of a header above all, that arrives though the system says it did not; then a crash at a later one. */
+static void failed_write_that_arrived(void **unused) {
+    (void)unused;
+    struct storage start = first_state();
+    long changes = changes_of_job();
+    for (long at = 0; at < changes; at++)
+        for (long crash = at + 1; crash <= changes; crash++) {
+            struct storage s = storage_copy(&start);
+            struct opened o;
+            s.lies_at = at;
+            s.crash_after = crash;
+            s.torn = 700;
+            int done = 0;
+            ok(open_storage(&o, &s, false, CACHE, max_size, &key, "name"));
+            for (int state = 1; state <= STATES && s.changes <= crash; state++)
+                for (int failed = 1, tries = 0; failed && tries < 2; tries++) {
+                    struct cella_result r = change(o.file, state);
+                    if (!cella_failed(r)) r = cella_protected_commit(o.file, true);
+                    failed = cella_failed(r);
+                    cella_result_drop(r);
+                    if (!failed && s.changes <= crash) done = state;
+                }
+            close_opened(&o);
+            check_state(&s, done);
+            free(s.data);
+        }
+    free(start.data);
+}
+
 static void failing_sync(void **unused) {
     (void)unused;
     struct storage start = first_state();
@@ -323,6 +352,7 @@ int main(void) {
         cmocka_unit_test(power_loss),
         cmocka_unit_test(full_disk_at_every_write),
         cmocka_unit_test(goes_on_when_space_is_freed),
+        cmocka_unit_test(failed_write_that_arrived),
         cmocka_unit_test(failing_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,13 +17,14 @@ struct storage {
     long crash_after;  /* -1: never. From this change on nothing reaches the storage; calls report success */
     uint64_t torn;     /* bytes of the change at the crash that still reach it */
     long full_after;   /* -1: never. From this change on writes fail with ENOSPC */
+    long lies_at;      /* -1: never. The write of this number arrives and yet reports EIO */
     long sync_fails_at; /* -1: never. The sync of this number fails */
     long syncs;
     uint64_t limit;    /* 0: none. Writes past it fail with ENOSPC */
 };
 
 static inline struct storage storage_new(void) {
-    return (struct storage){.crash_after = -1, .full_after = -1, .sync_fails_at = -1};
+    return (struct storage){.crash_after = -1, .full_after = -1, .lies_at = -1, .sync_fails_at = -1};
 }
 
 static inline void storage_fit(struct storage *s, uint64_t size) {
@@ -55,7 +56,7 @@ static inline int64_t storage_write(void *context, const void *buffer, uint64_t 
         memcpy(s->data + offset, buffer, kept);
         if (offset + kept > s->size) s->size = offset + kept;
     }
-    return (int64_t)size;
+    return number == s->lies_at ? -EIO : (int64_t)size;
 }
 
 static inline int64_t storage_truncate(void *context, uint64_t size) {
