@@ -12,9 +12,9 @@
 enum { SHIM_CHANNEL_MAX = 65536 }; /* bytes of a message either way */
 
 struct shim_channel {
-    struct shim_lock lock; /* guards buffer, held from building the request to the last look at the reply */
-    int fd;
-    const char *peer; /* for messages */
+    struct shim_lock lock; /* guards all, held from building the request to the last look at the reply */
+    int fd;                /* set with peer before each exchange: a channel is all zero in the image */
+    const char *peer;      /* for messages */
     uint8_t buffer[SHIM_CHANNEL_MAX];
 };
 

@@ -26,6 +26,7 @@ static struct {
 void shim_trusted_start(void) {
     if (shim.config.trusted_count == 0) return;
     for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
+        cache.chunk[i].filled = false;
         cache.chunk[i].data = shim_arena(CHUNK);
         if (!cache.chunk[i].data)
             shim_abort("the heap has no room for trusted files: they need %u bytes; raise heap in the manifest",

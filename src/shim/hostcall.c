@@ -11,12 +11,14 @@
 #include "shim/file_host.h"
 #include "shim/path.h"
 
-static struct shim_channel host = {.fd = CELLA_FD_HOST, .peer = "host program"};
+static struct shim_channel host;
 
 static struct cella_bytes text(const char *s) { return cella_bytes_text(s); }
 
 long shim_host_begin(const struct shim_host_request *request, struct cella_bytes *reply, int *received) {
     shim_lock(&host.lock);
+    host.fd = CELLA_FD_HOST;
+    host.peer = "host program";
     struct cella_writer w = cella_writer(host.buffer, CELLA_HOSTCALL_MAX);
     cella_writer_u32le(&w, request->op);
     cella_writer_u32le(&w, request->mount);

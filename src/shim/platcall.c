@@ -6,12 +6,14 @@
 #include "base/writer.h"
 #include "shim/channel.h"
 
-static struct shim_channel platform = {.fd = CELLA_FD_PLATFORM, .peer = "platform"};
+static struct shim_channel platform;
 
 /* One exchange. exact: the body of a success has capacity bytes, else at most that many. */
 static enum cella_code call(uint32_t op, struct cella_bytes first, struct cella_bytes second, bool exact, uint8_t *out,
                             size_t capacity, size_t *size) {
     shim_lock(&platform.lock);
+    platform.fd = CELLA_FD_PLATFORM;
+    platform.peer = "platform";
     struct cella_writer w = cella_writer(platform.buffer, CELLA_PLATCALL_MAX);
     cella_writer_u32le(&w, op);
     cella_writer_u32le(&w, (uint32_t)(first.size + second.size));
