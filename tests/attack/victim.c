@@ -9,12 +9,13 @@
 
 enum { SIZE = 32 };
 static uint8_t in_data[SIZE];
+static volatile unsigned factor = 7; /* or the compiler would put the canary into the file */
 
 int main(int argc, char **argv) {
     uint8_t on_stack[SIZE];
     uint8_t *in_heap = malloc(SIZE);
     if (!in_heap) return 1;
-    for (int i = 0; i < SIZE; i++) on_stack[i] = (uint8_t)(i * 7 + 3);
+    for (int i = 0; i < SIZE; i++) on_stack[i] = (uint8_t)((unsigned)i * factor + 3);
     memcpy(in_heap, on_stack, SIZE);
     memcpy(in_data, on_stack, SIZE);
     printf("ready %lx\n", (unsigned long)(uintptr_t)in_heap);
