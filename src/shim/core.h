@@ -8,8 +8,8 @@
 #include "shim/linux.h"
 #include "shim/shim.h"
 
-#define SHIM_PAGE 4096UL
-#define SHIM_PAGE_UP(x) (((uint64_t)(x) + SHIM_PAGE - 1) & ~(SHIM_PAGE - 1))
+#define SHIM_PAGE         4096UL
+#define SHIM_PAGE_UP(x)   (((uint64_t)(x) + SHIM_PAGE - 1) & ~(SHIM_PAGE - 1))
 #define SHIM_PAGE_DOWN(x) ((uint64_t)(x) & ~(SHIM_PAGE - 1))
 
 enum {
@@ -31,24 +31,27 @@ struct shim_signal_stack {
 struct shim_thread {
     _Atomic uint32_t state;     /* enum shim_thread_state (R08) */
     _Atomic uint32_t attention; /* not 0: look for signals and orders before entering the program */
-    _Atomic uint32_t host_tid;  /* set by shim_thread_create, cleared by the kernel when the thread is gone */
+    _Atomic uint32_t
+        host_tid; /* set by shim_thread_create, cleared by the kernel when the thread is gone */
     uint32_t slot;
     _Atomic uint32_t busy; /* slot taken (R10) */
     _Atomic uint32_t die;  /* order of exec or exit: end this thread */
     uint32_t start;        /* start token of a new thread: 0 wait, 1 go, 2 gone (R47) */
     uint64_t fs_base;      /* the program's, while in the shim */
-    uint64_t fs_block[8];  /* what FS points at in the shim: fs_block[5] is the stack canary of BearSSL */
-    struct gate_context *context; /* the program's registers, in the signal frame on the shim stack */
-    uint64_t frame;               /* address of that frame */
-    _Atomic uint64_t mask;        /* signals the program blocked; bit n-1 */
-    _Atomic uint64_t pending;     /* signals sent to this thread */
-    uint64_t wait_mask;           /* sigsuspend: mask to put back after delivery */
+    uint64_t
+        fs_block[8]; /* what FS points at in the shim: fs_block[5] is the stack canary of BearSSL */
+    struct gate_context
+        *context;             /* the program's registers, in the signal frame on the shim stack */
+    uint64_t frame;           /* address of that frame */
+    _Atomic uint64_t mask;    /* signals the program blocked; bit n-1 */
+    _Atomic uint64_t pending; /* signals sent to this thread */
+    uint64_t wait_mask;       /* sigsuspend: mask to put back after delivery */
     bool has_wait_mask;
     struct shim_signal_stack altstack;
-    uint64_t clear_tid;   /* program's word, cleared and woken at exit; 0: none */
-    uint64_t robust_list; /* program's list head; 0: none */
-    long restart_number; /* system call to restart when no handler ran after -EINTR; -1: none */
-    bool restart_handler; /* ... and also when a handler with SA_RESTART ran */
+    uint64_t clear_tid;      /* program's word, cleared and woken at exit; 0: none */
+    uint64_t robust_list;    /* program's list head; 0: none */
+    long restart_number;     /* system call to restart when no handler ran after -EINTR; -1: none */
+    bool restart_handler;    /* ... and also when a handler with SA_RESTART ran */
     uint64_t sleep_deadline; /* monotonic end of a sleep that is to go on; 0: none */
     uint32_t tid;
     char name[16];
@@ -72,8 +75,8 @@ void shim_thread_init(void);
 struct shim_thread *shim_thread_find(uint64_t tid);
 
 /* ---- program loading (load.c) ---- */
-/* Resets memory and fills program index's data, stack and first registers. argv and envv are shim.argv/envv.
- * Returns 0 or -errno; before anything of the old program is touched. */
+/* Resets memory and fills program index's data, stack and first registers. argv and envv are
+ * shim.argv/envv. Returns 0 or -errno; before anything of the old program is touched. */
 long shim_load(struct shim_thread *thread, uint32_t index, struct cella_bytes exec_path);
 /* Takes memory for exec's arguments at start; false when the heap is too small. */
 bool shim_load_init(void);
@@ -101,8 +104,8 @@ bool shim_signal_ignored(uint32_t signal, const struct shim_action *action);
 /* A copy of the action of a signal. */
 struct shim_action shim_signal_action(uint32_t signal);
 void shim_signal_set_default(uint32_t signal);
-/* Makes a signal pending for one thread, or for whichever thread takes it (thread NULL), and wakes it. Safe from
- * shim_interrupted. */
+/* Makes a signal pending for one thread, or for whichever thread takes it (thread NULL), and wakes
+ * it. Safe from shim_interrupted. */
 void shim_signal_send(struct shim_thread *thread, uint32_t signal);
 /* Recomputes the attention word after mask or pending changed. */
 void shim_signal_refresh(struct shim_thread *thread);
@@ -112,7 +115,8 @@ bool shim_signal_waiting(struct shim_thread *thread);
 void shim_signal_exec(struct shim_thread *thread);
 /* Delivers what is pending to the program's handlers by editing thread->context. */
 void shim_deliver(struct shim_thread *thread);
-/* Delivers one signal now, with this siginfo; false: no handler (or blocked: synchronous signals then kill). */
+/* Delivers one signal now, with this siginfo; false: no handler (or blocked: synchronous signals
+ * then kill). */
 bool shim_deliver_now(struct shim_thread *thread, uint32_t signal, const siginfo_t *info);
 long shim_deliver_return(struct shim_thread *thread);
 void shim_fault(struct shim_thread *thread, const struct gate_event *event);
@@ -137,16 +141,19 @@ long shim_check_zero(long result, const char *what);
 long shim_check_range(long result, long max, const char *what);
 
 /* handlers of the core */
-shim_handler shim_sys_mmap, shim_sys_munmap, shim_sys_mprotect, shim_sys_mremap, shim_sys_madvise, shim_sys_brk,
-    shim_sys_msync, shim_sys_mlock, shim_sys_mincore, shim_sys_clone, shim_sys_fork, shim_sys_execve, shim_sys_exit,
-    shim_sys_exit_group, shim_sys_wait4, shim_sys_set_tid_address, shim_sys_set_robust_list,
-    shim_sys_get_robust_list, shim_sys_gettid, shim_sys_futex, shim_sys_sched_yield, shim_sys_sched_getaffinity,
-    shim_sys_getcpu, shim_sys_arch_prctl, shim_sys_prctl, shim_sys_rt_sigaction, shim_sys_rt_sigprocmask,
-    shim_sys_rt_sigpending, shim_sys_rt_sigsuspend, shim_sys_rt_sigtimedwait, shim_sys_rt_sigqueueinfo,
-    shim_sys_rt_tgsigqueueinfo, shim_sys_sigaltstack, shim_sys_kill, shim_sys_tkill, shim_sys_tgkill, shim_sys_pause,
-    shim_sys_alarm, shim_sys_setitimer, shim_sys_clock_gettime, shim_sys_clock_getres, shim_sys_gettimeofday,
-    shim_sys_time, shim_sys_nanosleep, shim_sys_clock_nanosleep, shim_sys_getrusage, shim_sys_times,
-    shim_sys_getrandom, shim_sys_getpid, shim_sys_getppid, shim_sys_getuid, shim_sys_getresuid, shim_sys_getgroups,
-    shim_sys_setuid, shim_sys_uname, shim_sys_sysinfo, shim_sys_getrlimit, shim_sys_setrlimit, shim_sys_prlimit64;
+shim_handler shim_sys_mmap, shim_sys_munmap, shim_sys_mprotect, shim_sys_mremap, shim_sys_madvise,
+    shim_sys_brk, shim_sys_msync, shim_sys_mlock, shim_sys_mincore, shim_sys_clone, shim_sys_fork,
+    shim_sys_execve, shim_sys_exit, shim_sys_exit_group, shim_sys_wait4, shim_sys_set_tid_address,
+    shim_sys_set_robust_list, shim_sys_get_robust_list, shim_sys_gettid, shim_sys_futex,
+    shim_sys_sched_yield, shim_sys_sched_getaffinity, shim_sys_getcpu, shim_sys_arch_prctl,
+    shim_sys_prctl, shim_sys_rt_sigaction, shim_sys_rt_sigprocmask, shim_sys_rt_sigpending,
+    shim_sys_rt_sigsuspend, shim_sys_rt_sigtimedwait, shim_sys_rt_sigqueueinfo,
+    shim_sys_rt_tgsigqueueinfo, shim_sys_sigaltstack, shim_sys_kill, shim_sys_tkill,
+    shim_sys_tgkill, shim_sys_pause, shim_sys_alarm, shim_sys_setitimer, shim_sys_clock_gettime,
+    shim_sys_clock_getres, shim_sys_gettimeofday, shim_sys_time, shim_sys_nanosleep,
+    shim_sys_clock_nanosleep, shim_sys_getrusage, shim_sys_times, shim_sys_getrandom,
+    shim_sys_getpid, shim_sys_getppid, shim_sys_getuid, shim_sys_getresuid, shim_sys_getgroups,
+    shim_sys_setuid, shim_sys_uname, shim_sys_sysinfo, shim_sys_getrlimit, shim_sys_setrlimit,
+    shim_sys_prlimit64;
 
 #endif

@@ -1,5 +1,5 @@
-/* Delivery: the program's handlers are entered with the frame that the kernel would have made, on the program's
- * stack, by editing the registers with which the gate goes back. */
+/* Delivery: the program's handlers are entered with the frame that the kernel would have made, on
+ * the program's stack, by editing the registers with which the gate goes back. */
 #include "shim/core.h"
 
 /* As Linux lays it out on x86-64; unwinders and debuggers know it. */
@@ -14,17 +14,19 @@ struct program_frame {
 _Static_assert(sizeof(struct program_frame) == 440, "layout of rt_sigframe");
 
 enum { RED_ZONE = 128, FRAME_FLAGS = 7, SYSCALL_SIZE = 2 };
-#define RESTORER 0x04000000UL
+#define RESTORER     0x04000000UL
 #define RESUME_FLAGS (0x100UL | 0x400UL | 0x10000UL) /* TF, DF, RF: off in a handler */
-#define USER_FLAGS 0x40dd5UL                         /* arithmetic flags, TF, DF, AC: what sigreturn may set */
+#define USER_FLAGS   0x40dd5UL /* arithmetic flags, TF, DF, AC: what sigreturn may set */
 
 static bool on_altstack(const struct shim_thread *t, uint64_t rsp) {
-    return !(t->altstack.flags & SS_DISABLE) && rsp > t->altstack.base && rsp - t->altstack.base <= t->altstack.size;
+    return !(t->altstack.flags & SS_DISABLE) && rsp > t->altstack.base &&
+           rsp - t->altstack.base <= t->altstack.size;
 }
 
 static uint64_t stack_for(const struct shim_thread *t, const struct shim_action *action) {
     uint64_t rsp = t->context->rsp;
-    bool alternate = (action->flags & SA_ONSTACK) && !(t->altstack.flags & SS_DISABLE) && !on_altstack(t, rsp);
+    bool alternate =
+        (action->flags & SA_ONSTACK) && !(t->altstack.flags & SS_DISABLE) && !on_altstack(t, rsp);
     return alternate ? t->altstack.base + t->altstack.size : rsp - RED_ZONE;
 }
 
@@ -46,7 +48,8 @@ static bool push_frame(struct shim_thread *t, uint32_t signal, const struct shim
     frame->context.extended = size ? (void *)extended : NULL;
     frame->mask = mask;
     frame->info = *info;
-    if (t->altstack.flags & SHIM_SS_AUTODISARM) t->altstack = (struct shim_signal_stack){.flags = SS_DISABLE};
+    if (t->altstack.flags & SHIM_SS_AUTODISARM)
+        t->altstack = (struct shim_signal_stack){.flags = SS_DISABLE};
     c->rdi = signal;
     c->rsi = (uint64_t)&frame->info;
     c->rdx = (uint64_t)&frame->flags;
@@ -88,7 +91,8 @@ static void deliver_one(struct shim_thread *t, uint32_t signal) {
     siginfo_t info;
     cella_zero(&info, sizeof info);
     info.si_signo = (int)signal;
-    info.si_code = signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF ? SI_KERNEL : SI_TKILL;
+    info.si_code =
+        signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF ? SI_KERNEL : SI_TKILL;
     if (info.si_code == SI_TKILL) {
         info.si_pid = (int)shim_pid();
         info.si_uid = SHIM_UID;
@@ -111,7 +115,8 @@ bool shim_deliver_now(struct shim_thread *t, uint32_t signal, const siginfo_t *i
     return run_handler(t, signal, &action, info);
 }
 
-/* rt_sigreturn: the program's frame back into the registers, every word checked that could do harm. */
+/* rt_sigreturn: the program's frame back into the registers, every word checked that could do harm.
+ */
 long shim_deliver_return(struct shim_thread *t) {
     struct gate_context *c = t->context, saved;
     const struct program_frame *frame = (const struct program_frame *)(c->rsp - 8);
@@ -119,7 +124,8 @@ long shim_deliver_return(struct shim_thread *t) {
     cella_copy(&saved, &frame->context, sizeof saved);
     uint64_t size = gate_extended_size(c);
     if (saved.extended && size) {
-        if (!shim_readable(saved.extended, size) || !gate_extended_load(c, saved.extended, size)) shim_die(SIGSEGV);
+        if (!shim_readable(saved.extended, size) || !gate_extended_load(c, saved.extended, size))
+            shim_die(SIGSEGV);
     } else {
         c->extended = NULL;
     }

@@ -1,5 +1,5 @@
-/* Synchronous faults: to the program's handler with the siginfo that Linux gives, or the end with a line that says
- * where. */
+/* Synchronous faults: to the program's handler with the siginfo that Linux gives, or the end with a
+ * line that says where. */
 #include "shim/core.h"
 
 static const char *name_of(uint32_t signal) {

@@ -1,12 +1,14 @@
-/* Futexes. All of an enclave's memory is its own, and shared keys fail on secret memory, so every operation is made
- * private. The kernel may wake wrongly or not at all; the program's own locks re-check (R47), as do ours. */
+/* Futexes. All of an enclave's memory is its own, and shared keys fail on secret memory, so every
+ * operation is made private. The kernel may wake wrongly or not at all; the program's own locks
+ * re-check (R47), as do ours. */
 #include "shim/core.h"
 
 enum { NANOSECONDS = 1000000000 };
 
 void shim_lock(struct shim_lock *lock) {
     uint32_t *word = &lock->word, expected = 0;
-    if (__atomic_compare_exchange_n(word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return;
+    if (__atomic_compare_exchange_n(word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
     /* 2: somebody waits */
     while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE) != 0)
         shim_syscall(__NR_futex, (long)word, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0);
@@ -27,8 +29,16 @@ static bool word_ok(long p, bool write) {
 /* R40: 0..max or one of the errors that futex(2) names. */
 static long check(long result, long max) {
     switch (result) {
-    case -EAGAIN: case -EINTR: case -ETIMEDOUT: case -EINVAL: case -EFAULT: case -ESRCH: case -EDEADLK: case -EPERM:
-    case -ENOSYS: case -ENOMEM: return result;
+    case -EAGAIN:
+    case -EINTR:
+    case -ETIMEDOUT:
+    case -EINVAL:
+    case -EFAULT:
+    case -ESRCH:
+    case -EDEADLK:
+    case -EPERM:
+    case -ENOSYS:
+    case -ENOMEM: return result;
     default: return shim_check_range(result, max, "futex");
     }
 }
@@ -51,26 +61,35 @@ static long copy_timeout(long p, struct time *out, struct time **use) {
 static long wait(const long a[6], int op, int flags) {
     struct time time, *use;
     struct shim_thread *self = shim_thread_current();
-    if (!word_ok(a[0], op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2 || op == FUTEX_TRYLOCK_PI)) return -EFAULT;
+    if (!word_ok(a[0], op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2 || op == FUTEX_TRYLOCK_PI))
+        return -EFAULT;
     long result = copy_timeout(op == FUTEX_TRYLOCK_PI ? 0 : a[3], &time, &use);
     if (result < 0) return result;
-    if (use && op == FUTEX_WAIT) self->restart_handler = false; /* as Linux: a relative wait is not restarted */
+    if (use && op == FUTEX_WAIT)
+        self->restart_handler = false; /* as Linux: a relative wait is not restarted */
     return check(shim_syscall_wait(__NR_futex, a[0], op | flags, a[2], (long)use, 0, a[5]), 0);
 }
 
 long shim_sys_futex(const long a[6]) {
-    int op = (int)a[1] & FUTEX_CMD_MASK, flags = FUTEX_PRIVATE_FLAG | ((int)a[1] & FUTEX_CLOCK_REALTIME);
+    int op = (int)a[1] & FUTEX_CMD_MASK,
+        flags = FUTEX_PRIVATE_FLAG | ((int)a[1] & FUTEX_CLOCK_REALTIME);
     long max = shim.config.thread_count;
     switch (op) {
-    case FUTEX_WAIT: case FUTEX_WAIT_BITSET: case FUTEX_LOCK_PI: case FUTEX_LOCK_PI2: case FUTEX_TRYLOCK_PI:
-        return wait(a, op, flags);
-    case FUTEX_WAKE: case FUTEX_WAKE_BITSET:
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_TRYLOCK_PI: return wait(a, op, flags);
+    case FUTEX_WAKE:
+    case FUTEX_WAKE_BITSET:
         if (!word_ok(a[0], false)) return -EFAULT;
         return check(shim_syscall(__NR_futex, a[0], op | flags, a[2], 0, 0, a[5]), max);
     case FUTEX_UNLOCK_PI:
         if (!word_ok(a[0], true)) return -EFAULT;
         return check(shim_syscall(__NR_futex, a[0], op | flags, 0, 0, 0, 0), 0);
-    case FUTEX_REQUEUE: case FUTEX_CMP_REQUEUE: case FUTEX_WAKE_OP:
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+    case FUTEX_WAKE_OP:
         if (!word_ok(a[0], false) || !word_ok(a[4], op == FUTEX_WAKE_OP)) return -EFAULT;
         return check(shim_syscall(__NR_futex, a[0], op | flags, a[2], a[3], a[4], a[5]), 2 * max);
     default: return -ENOSYS; /* FUTEX_FD, requeue with priority inheritance */

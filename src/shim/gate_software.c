@@ -1,4 +1,5 @@
-/* The software backend's gate, C half: kernel signal frames as gate_context, and which of them to believe (R12). */
+/* The software backend's gate, C half: kernel signal frames as gate_context, and which of them to
+ * believe (R12). */
 #include "shim/core.h"
 
 /* Linux's rt_sigframe on x86-64 (arch/x86/include/asm/sigframe.h). */
@@ -17,8 +18,10 @@ struct frame {
 _Static_assert(sizeof(struct gate_context) == 256, "struct sigcontext is 256 bytes");
 _Static_assert(__builtin_offsetof(struct frame, info) == 312, "layout of rt_sigframe");
 _Static_assert(sizeof(siginfo_t) == 128, "siginfo is 128 bytes");
-_Static_assert(__builtin_offsetof(struct shim_thread, attention) == 4, "gate_software.S reads it there");
-_Static_assert(CELLA_SLOT_STRIDE == 0x10000 && CELLA_SLOT_THREAD == 0x4000, "gate_software.S masks with them");
+_Static_assert(__builtin_offsetof(struct shim_thread, attention) == 4,
+               "gate_software.S reads it there");
+_Static_assert(CELLA_SLOT_STRIDE == 0x10000 && CELLA_SLOT_THREAD == 0x4000,
+               "gate_software.S masks with them");
 
 enum {
     FRAME_FLAGS = 2 | 4, /* UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
@@ -77,7 +80,8 @@ void gate_fs_program(struct shim_thread *thread) { fs_write(thread->fs_base); }
 /* ---- which events are real (R12) ---- */
 static bool is_trap(const struct gate_context *c, const siginfo_t *info) {
     if (info->si_code != 1 /* SYS_SECCOMP */ || (int)info->si_arch != SHIM_AUDIT_ARCH) return false;
-    if ((uint64_t)info->si_call_addr != c->rip || (uint64_t)(uint32_t)info->si_syscall != (uint32_t)c->rax)
+    if ((uint64_t)info->si_call_addr != c->rip ||
+        (uint64_t)(uint32_t)info->si_syscall != (uint32_t)c->rax)
         return false;
     if (!shim_vm_executable(c->rip - TRAP_INSTRUCTION_SIZE, TRAP_INSTRUCTION_SIZE)) return false;
     const uint8_t *code = (const uint8_t *)(c->rip - TRAP_INSTRUCTION_SIZE);
@@ -98,29 +102,35 @@ static bool is_fault(int signal, const struct gate_context *c, const siginfo_t *
 }
 
 static bool is_fault_signal(int signal) {
-    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP;
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
+           signal == SIGTRAP;
 }
 
 /* Fills *event; kind 0 means: nothing to believe, go on as if it had not come. */
-static void classify(int signal, const siginfo_t *info, const struct gate_context *c, struct gate_event *event) {
+static void classify(int signal, const siginfo_t *info, const struct gate_context *c,
+                     struct gate_event *event) {
     *event = (struct gate_event){.signal = (uint32_t)signal, .code = info->si_code};
     if (signal == WAKE_SIGNAL) {
-        event->kind = GATE_EVENT_WAKE; /* whoever sent it: looking costs nothing and believes nothing */
+        event->kind =
+            GATE_EVENT_WAKE; /* whoever sent it: looking costs nothing and believes nothing */
     } else if (signal == SIGSYS) {
         if (is_trap(c, info)) event->kind = GATE_EVENT_SYSCALL;
     } else if (is_fault_signal(signal)) {
         if (!is_fault(signal, c, info)) return;
         event->kind = GATE_EVENT_FAULT;
         event->address = c->trap == 14 ? c->cr2 : c->trap == 13 ? 0 : c->rip;
-    } else if (info->si_code == SI_KERNEL && (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF)) {
+    } else if (info->si_code == SI_KERNEL &&
+               (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF)) {
         event->kind = GATE_EVENT_TIMER;
     } else {
         event->kind = GATE_EVENT_HOST_SIGNAL;
     }
 }
 
-/* An event that hit the shim: faults are bugs, the rest is noted, and the two windows of gate_software.S are moved. */
-static void hit_shim(struct shim_thread *thread, struct gate_context *c, const struct gate_event *event) {
+/* An event that hit the shim: faults are bugs, the rest is noted, and the two windows of
+ * gate_software.S are moved. */
+static void hit_shim(struct shim_thread *thread, struct gate_context *c,
+                     const struct gate_event *event) {
     if (event->kind == GATE_EVENT_FAULT)
         shim_abort("fault %u inside the shim at offset 0x%x, address 0x%x", c->trap,
                    c->rip - (uint64_t)__text_start, event->address);
@@ -141,12 +151,14 @@ void gate_signal(int signal, siginfo_t *info, void *context, struct frame *frame
         return;
     }
     /* R08: out of the shim's text the program must have been running. */
-    if (thread->state != SHIM_STATE_PROGRAM) shim_abort("signal %u outside the shim in shim state", (uint64_t)event.signal);
+    if (thread->state != SHIM_STATE_PROGRAM)
+        shim_abort("signal %u outside the shim in shim state", (uint64_t)event.signal);
     if (event.kind == 0) {
-        /* Only the kernel can send a positive code: a call or fault in a form that this shim does not know. */
+        /* Only the kernel can send a positive code: a call or fault in a form that this shim does
+         * not know. */
         if (info->si_code > 0)
-            shim_abort("signal %u, code %u, at 0x%x: a system call or fault of unknown form", (uint64_t)event.signal,
-                       (uint64_t)event.code, c->rip);
+            shim_abort("signal %u, code %u, at 0x%x: a system call or fault of unknown form",
+                       (uint64_t)event.signal, (uint64_t)event.code, c->rip);
         return;
     }
     thread->state = SHIM_STATE_SHIM;
@@ -209,7 +221,8 @@ void gate_context_init(struct shim_thread *thread, uint64_t rip, uint64_t rsp) {
         cella_zero(frame, sizeof *frame);
         fill_frame(thread, frame);
     }
-    frame->context = (struct gate_context){.rip = rip, .rsp = rsp, .eflags = 0x202, .cs = USER_CS, .ss = USER_SS};
+    frame->context = (struct gate_context){
+        .rip = rip, .rsp = rsp, .eflags = 0x202, .cs = USER_CS, .ss = USER_SS};
     thread->fs_base = 0;
 }
 
@@ -224,8 +237,10 @@ long gate_thread_create(struct shim_thread *child, const struct gate_context *co
     frame->flags |= 1; /* UC_FP_XSTATE */
     frame->context.extended = size ? (void *)extended : NULL;
     gate_extended_save(context, (void *)extended);
-    enum { FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                   CLONE_CHILD_CLEARTID };
+    enum {
+        FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                CLONE_CHILD_CLEARTID
+    };
     return gate_clone(FLAGS, ((uint64_t)frame - 64) & ~(uint64_t)15, (void *)&child->host_tid);
 }
 
@@ -259,7 +274,8 @@ uint64_t gate_extended_size(const struct gate_context *context) {
     if (!area) return 0;
     if (load_u32(area + SW_BYTES) != SW_MAGIC) return XSAVE_HEADER;
     uint32_t size = load_u32(area + SW_BYTES + 4);
-    if (size < XSAVE_HEADER + XSAVE_HEADER_SIZE || size > 16384) shim_broken_contract("size of the signal frame");
+    if (size < XSAVE_HEADER + XSAVE_HEADER_SIZE || size > 16384)
+        shim_broken_contract("size of the signal frame");
     return size;
 }
 
@@ -284,7 +300,8 @@ bool gate_extended_load(struct gate_context *context, const void *from, uint64_t
     cella_zero(area + XSAVE_HEADER, XSAVE_HEADER_SIZE);
     cella_copy(area + XSAVE_HEADER, &present, 8);
     uint64_t body = XSAVE_HEADER + XSAVE_HEADER_SIZE;
-    cella_copy(area + body, (const uint8_t *)from + body, size - body - 4); /* 4: the kernel's end mark */
+    cella_copy(area + body, (const uint8_t *)from + body,
+               size - body - 4); /* 4: the kernel's end mark */
     return true;
 }
 
@@ -295,18 +312,20 @@ static void set_handler(uint32_t signal, void *handler, uint64_t mask) {
         uint64_t flags;
         void *restorer;
         uint64_t mask;
-    } action = {handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART | 0x04000000 /* SA_RESTORER */, NULL, mask};
+    } action = {handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART | 0x04000000 /* SA_RESTORER */, NULL,
+                mask};
     if (shim_syscall(__NR_rt_sigaction, signal, (long)&action, 0, 8, 0, 0) != 0)
         shim_broken_contract("rt_sigaction");
 }
 
-/* Signals not listed are ignored in the kernel already. Handlers of asynchronous signals block all others: the
- * shim's stack then never holds more than a trap, what it interrupted, and one of them. */
+/* Signals not listed are ignored in the kernel already. Handlers of asynchronous signals block all
+ * others: the shim's stack then never holds more than a trap, what it interrupted, and one of them.
+ */
 void gate_init(void) {
     const uint64_t bit = 1;
     uint64_t timers = bit << (SIGALRM - 1) | bit << (SIGVTALRM - 1) | bit << (SIGPROF - 1);
-    uint64_t faults = bit << (SIGSEGV - 1) | bit << (SIGBUS - 1) | bit << (SIGFPE - 1) | bit << (SIGILL - 1) |
-                      bit << (SIGTRAP - 1);
+    uint64_t faults = bit << (SIGSEGV - 1) | bit << (SIGBUS - 1) | bit << (SIGFPE - 1) |
+                      bit << (SIGILL - 1) | bit << (SIGTRAP - 1);
     uint64_t async = timers | shim.config.host_signals | bit << (WAKE_SIGNAL - 1);
     uint64_t none = 0;
     for (uint32_t s = 1; s <= SHIM_SIGNAL_COUNT; s++) {

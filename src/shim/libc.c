@@ -1,5 +1,5 @@
-/* What compilers and Debian's static libraries expect of a libc: memory and text primitives, and the failure
- * handlers of a build with stack protector and fortify. */
+/* What compilers and Debian's static libraries expect of a libc: memory and text primitives, and
+ * the failure handlers of a build with stack protector and fortify. */
 #include "shim/core.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);

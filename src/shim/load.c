@@ -1,5 +1,5 @@
-/* A program's first state: its data from the measured copy, and the stack that the System V ABI promises:
- * argc, argv, envp, auxv, and the texts above. */
+/* A program's first state: its data from the measured copy, and the stack that the System V ABI
+ * promises: argc, argv, envp, auxv, and the texts above. */
 #include "shim/core.h"
 
 #include <linux/auxvec.h>
@@ -49,8 +49,8 @@ static void push_aux(struct words *w, uint64_t type, uint64_t v) {
     push_word(w, v);
 }
 
-static void push_auxv(struct words *w, const struct cella_config_program *program, uint64_t random, uint64_t name,
-                      uint64_t platform) {
+static void push_auxv(struct words *w, const struct cella_config_program *program, uint64_t random,
+                      uint64_t name, uint64_t platform) {
     push_aux(w, AT_PHDR, shim.base + program->phdr);
     push_aux(w, AT_PHENT, PHDR_SIZE);
     push_aux(w, AT_PHNUM, program->phdr_count);
@@ -75,14 +75,16 @@ static void push_auxv(struct words *w, const struct cella_config_program *progra
 
 /* Bytes that argv, envv and the rest need, to refuse an exec before the old program is gone. */
 static uint64_t stack_need(struct cella_bytes name) {
-    uint64_t need = 256 + name.size + (uint64_t)(shim.argc + shim.envc + 4 + 2 * AUXV_MAX) * POINTER;
+    uint64_t need =
+        256 + name.size + (uint64_t)(shim.argc + shim.envc + 4 + 2 * AUXV_MAX) * POINTER;
     for (uint32_t i = 0; i < shim.argc; i++) need += shim.argv[i].size + 1;
     for (uint32_t i = 0; i < shim.envc; i++) need += shim.envv[i].size + 1;
     return need;
 }
 
 /* Lays out the stack; the address of argc. */
-static uint64_t build_stack(const struct cella_config_program *program, struct cella_bytes exec_name) {
+static uint64_t build_stack(const struct cella_config_program *program,
+                            struct cella_bytes exec_name) {
     uint64_t low = shim.base + shim.config.stack.offset;
     struct builder b = {low, low + shim.config.stack.pages * SHIM_PAGE, false};
     room(&b, POINTER); /* the kernel leaves a zero word at the end, too */
@@ -130,7 +132,8 @@ static long copy_list(uint64_t list, struct cella_bytes *out, uint32_t max, uint
         uint64_t text = *(const volatile uint64_t *)at;
         if (!text) break;
         if (*count == max) return -E2BIG;
-        long n = shim_copy_text((char *)texts.text + texts.size, (const char *)text, TEXTS_MAX - texts.size);
+        long n = shim_copy_text((char *)texts.text + texts.size, (const char *)text,
+                                TEXTS_MAX - texts.size);
         if (n < 0) return n == -ENAMETOOLONG ? -E2BIG : n;
         out[(*count)++] = cella_bytes(texts.text + texts.size, (size_t)n);
         texts.size += (uint64_t)n + 1;

@@ -1,5 +1,6 @@
-/* What a program asks about itself and its machine. Answers are fixed by the measured image, not by the host (R44);
- * process and thread ids alone are the kernel's, since priority-inheriting futexes name them. */
+/* What a program asks about itself and its machine. Answers are fixed by the measured image, not by
+ * the host (R44); process and thread ids alone are the kernel's, since priority-inheriting futexes
+ * name them. */
 #include "shim/core.h"
 
 #include <linux/prctl.h>
@@ -56,7 +57,8 @@ long shim_sys_wait4(const long a[6]) {
 
 /* ---- machine ---- */
 long shim_sys_uname(const long a[6]) {
-    static const struct new_utsname name = {"Linux", "enclave", "6.1.0", "cella", "x86_64", "(none)"};
+    static const struct new_utsname name = {"Linux", "enclave", "6.1.0",
+                                            "cella", "x86_64",  "(none)"};
     if (!shim_writable((void *)a[0], sizeof name)) return -EFAULT;
     cella_copy((void *)a[0], &name, sizeof name);
     return 0;
@@ -98,7 +100,8 @@ static struct rlimit64 limits[LIMIT_COUNT];
 static struct shim_lock limits_lock;
 
 void shim_process_init(void) {
-    for (int i = 0; i < LIMIT_COUNT; i++) limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        limits[i] = (struct rlimit64){RLIM64_INFINITY, RLIM64_INFINITY};
     uint64_t stack = shim.config.stack.pages * SHIM_PAGE;
     limits[RLIMIT_STACK] = (struct rlimit64){stack, stack};
     limits[RLIMIT_NOFILE] = (struct rlimit64){OPEN_FILES, OPEN_FILES};

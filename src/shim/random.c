@@ -1,5 +1,6 @@
-/* Randomness: HMAC-DRBG (NIST SP 800-90A, BearSSL) over SHA-256, seeded from three sources of which the host gives at
- * most two: RDRAND, the kernel's bytes in the start block, getrandom now (R43). */
+/* Randomness: HMAC-DRBG (NIST SP 800-90A, BearSSL) over SHA-256, seeded from three sources of which
+ * the host gives at most two: RDRAND, the kernel's bytes in the start block, getrandom now (R43).
+ */
 #include <bearssl.h>
 #include <cpuid.h>
 
@@ -52,7 +53,8 @@ static void kernel_fill(void *out, size_t size) {
 
 CELLA_RESULT shim_random_init(const uint8_t seed[64]) {
     uint64_t sample[SAMPLES], kernel[KERNEL_SEED / 8], given[8];
-    ENSURE(has_rdrand(), CELLA_ERR_UNSUPPORTED, NULL, "this processor has no RDRAND; the host's bytes alone are not enough");
+    ENSURE(has_rdrand(), CELLA_ERR_UNSUPPORTED, NULL,
+           "this processor has no RDRAND; the host's bytes alone are not enough");
     ENSURE(rdrand_fill(sample, SAMPLES) && healthy(sample, SAMPLES), CELLA_ERR_UNAVAILABLE, NULL,
            "RDRAND fails its health test");
     kernel_fill(kernel, sizeof kernel);

@@ -1,5 +1,6 @@
-/* The door: which host system calls may leave, and only from the gate's own instructions. Everything else that the
- * program (or an attacker in it) tries comes back as a trap; foreign call tables kill. */
+/* The door: which host system calls may leave, and only from the gate's own instructions.
+ * Everything else that the program (or an attacker in it) tries comes back as a trap; foreign call
+ * tables kill. */
 #include "shim/core.h"
 
 #include <linux/filter.h>
@@ -13,17 +14,51 @@ static const struct {
     uint8_t rule;
 } allowed[] = {
     /* by frequency */
-    {__NR_rt_sigreturn, ALLOW}, {__NR_futex, ALLOW}, {__NR_read, ALLOW}, {__NR_write, ALLOW},
-    {__NR_clock_gettime, ALLOW}, {__NR_pread64, ALLOW}, {__NR_pwrite64, ALLOW}, {__NR_readv, ALLOW},
-    {__NR_writev, ALLOW}, {__NR_preadv, ALLOW}, {__NR_pwritev, ALLOW}, {__NR_mprotect, NO_EXEC},
-    {__NR_sendmsg, CHANNEL}, {__NR_recvmsg, CHANNEL}, {__NR_sendto, CHANNEL}, {__NR_recvfrom, CHANNEL},
-    {__NR_poll, ALLOW}, {__NR_ppoll, ALLOW}, {__NR_close, ALLOW}, {__NR_fstat, ALLOW}, {__NR_lseek, ALLOW},
-    {__NR_ftruncate, ALLOW}, {__NR_fsync, ALLOW}, {__NR_fdatasync, ALLOW}, {__NR_dup, ALLOW}, {__NR_dup3, ALLOW},
-    {__NR_fcntl, ALLOW}, {__NR_flock, ALLOW}, {__NR_ioctl, ALLOW}, {__NR_fallocate, ALLOW}, {__NR_pipe2, ALLOW},
-    {__NR_sched_yield, ALLOW}, {__NR_clock_nanosleep, ALLOW}, {__NR_tgkill, ALLOW}, {__NR_getrandom, ALLOW},
-    {__NR_clone, ENCLAVE_CLONE}, {__NR_exit, ALLOW}, {__NR_exit_group, ALLOW}, {__NR_sigaltstack, ALLOW},
-    {__NR_madvise, ALLOW}, {__NR_arch_prctl, ALLOW}, {__NR_setitimer, ALLOW}, {__NR_rt_sigaction, ALLOW},
-    {__NR_rt_sigprocmask, ALLOW}, {__NR_getrusage, ALLOW},
+    {__NR_rt_sigreturn, ALLOW},
+    {__NR_futex, ALLOW},
+    {__NR_read, ALLOW},
+    {__NR_write, ALLOW},
+    {__NR_clock_gettime, ALLOW},
+    {__NR_pread64, ALLOW},
+    {__NR_pwrite64, ALLOW},
+    {__NR_readv, ALLOW},
+    {__NR_writev, ALLOW},
+    {__NR_preadv, ALLOW},
+    {__NR_pwritev, ALLOW},
+    {__NR_mprotect, NO_EXEC},
+    {__NR_sendmsg, CHANNEL},
+    {__NR_recvmsg, CHANNEL},
+    {__NR_sendto, CHANNEL},
+    {__NR_recvfrom, CHANNEL},
+    {__NR_poll, ALLOW},
+    {__NR_ppoll, ALLOW},
+    {__NR_close, ALLOW},
+    {__NR_fstat, ALLOW},
+    {__NR_lseek, ALLOW},
+    {__NR_ftruncate, ALLOW},
+    {__NR_fsync, ALLOW},
+    {__NR_fdatasync, ALLOW},
+    {__NR_dup, ALLOW},
+    {__NR_dup3, ALLOW},
+    {__NR_fcntl, ALLOW},
+    {__NR_flock, ALLOW},
+    {__NR_ioctl, ALLOW},
+    {__NR_fallocate, ALLOW},
+    {__NR_pipe2, ALLOW},
+    {__NR_sched_yield, ALLOW},
+    {__NR_clock_nanosleep, ALLOW},
+    {__NR_tgkill, ALLOW},
+    {__NR_getrandom, ALLOW},
+    {__NR_clone, ENCLAVE_CLONE},
+    {__NR_exit, ALLOW},
+    {__NR_exit_group, ALLOW},
+    {__NR_sigaltstack, ALLOW},
+    {__NR_madvise, ALLOW},
+    {__NR_arch_prctl, ALLOW},
+    {__NR_setitimer, ALLOW},
+    {__NR_rt_sigaction, ALLOW},
+    {__NR_rt_sigprocmask, ALLOW},
+    {__NR_getrusage, ALLOW},
     {__NR_restart_syscall, ALLOW},
 };
 
@@ -40,18 +75,20 @@ static void emit(struct program *p, uint16_t code, uint32_t k, uint8_t yes, uint
     p->code[p->size++] = (struct sock_filter){code, yes, no, k};
 }
 
-#define AT(field) ((uint32_t)__builtin_offsetof(struct seccomp_data, field))
+#define AT(field) ((uint32_t) __builtin_offsetof(struct seccomp_data, field))
 static void load(struct program *p, uint32_t at) { emit(p, BPF_LD | BPF_W | BPF_ABS, at, 0, 0); }
 static void answer(struct program *p, uint32_t action) { emit(p, BPF_RET | BPF_K, action, 0, 0); }
 
-/* The argument's low half; no value tested here uses the high one, which the kernel ignores in these arguments. */
+/* The argument's low half; no value tested here uses the high one, which the kernel ignores in
+ * these arguments. */
 static void load_argument(struct program *p, unsigned i) { load(p, AT(args) + 8 * i); }
 
 static void guard(struct program *p) {
     load(p, AT(arch));
     emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SHIM_AUDIT_ARCH, 1, 0);
     answer(p, SECCOMP_RET_KILL_PROCESS);
-    /* The instruction pointer stands after the instruction: in (start, end]. The gate lies within one 4 GiB. */
+    /* The instruction pointer stands after the instruction: in (start, end]. The gate lies within
+     * one 4 GiB. */
     uint64_t from = (uint64_t)__gate_start, to = (uint64_t)__gate_end;
     if (from >> 32 != to >> 32) shim_abort("the gate straddles 4 GiB");
     load(p, AT(instruction_pointer) + 4);
@@ -64,9 +101,7 @@ static void guard(struct program *p) {
 
 static void rule(struct program *p, uint32_t number, enum rule r) {
     switch (r) {
-    case ALLOW:
-        emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
-        break;
+    case ALLOW: emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1); break;
     case NO_EXEC:
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
         load_argument(p, 2);
@@ -97,7 +132,8 @@ void shim_seccomp_close(void) {
     load(&p, AT(nr)); /* x32 numbers have bit 30 and match nothing */
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
         rule(&p, allowed[i].number, (enum rule)allowed[i].rule);
-    answer(&p, SECCOMP_RET_KILL_PROCESS); /* from the gate, yet not on the list: the shim was turned */
+    answer(&p,
+           SECCOMP_RET_KILL_PROCESS); /* from the gate, yet not on the list: the shim was turned */
     struct sock_fprog filter = {p.size, p.code};
     if (shim_syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&filter, 0, 0, 0) != 0)
         shim_abort("cannot install the seccomp filter: the loader must have set no_new_privs");

@@ -1,26 +1,29 @@
-/* Signals of the program: actions, masks, what is pending. The kernel's own mask stays empty; blocking is ours, so a
- * signal that the host sends is always seen at once and waits here. Pending sets are bits: a signal that is pending
- * already is not counted twice, real-time signals included. */
+/* Signals of the program: actions, masks, what is pending. The kernel's own mask stays empty;
+ * blocking is ours, so a signal that the host sends is always seen at once and waits here. Pending
+ * sets are bits: a signal that is pending already is not counted twice, real-time signals included.
+ */
 #include "shim/core.h"
 
 static struct {
     struct shim_lock lock; /* guards action */
     struct shim_action action[SHIM_SIGNAL_COUNT];
-    _Atomic uint64_t pending;  /* for the process */
-    _Atomic uint64_t handled;  /* signals whose action is a function or the default that ends: worth waking for */
-    _Atomic uint32_t timers;   /* bit 0..2: setitimer armed REAL, VIRTUAL, PROF */
+    _Atomic uint64_t pending; /* for the process */
+    _Atomic uint64_t
+        handled; /* signals whose action is a function or the default that ends: worth waking for */
+    _Atomic uint32_t timers; /* bit 0..2: setitimer armed REAL, VIRTUAL, PROF */
 } signals = {.handled = ~0ULL};
 
-#define BIT(signal) (1ULL << ((signal) - 1))
+#define BIT(signal) (1ULL << ((signal)-1))
 enum { DEFAULT = 0, IGNORE = 1 };
 
 static const uint64_t unblockable = BIT(SIGKILL) | BIT(SIGSTOP);
 /* Default actions that do nothing here: an enclave cannot be stopped by itself. */
-static const uint64_t default_ignored = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) | BIT(SIGTSTP) |
-                                        BIT(SIGTTIN) | BIT(SIGTTOU) | BIT(SIGSTOP);
+static const uint64_t default_ignored = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT) |
+                                        BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | BIT(SIGSTOP);
 
 bool shim_signal_ignored(uint32_t signal, const struct shim_action *action) {
-    return action->handler == IGNORE || (action->handler == DEFAULT && (default_ignored & BIT(signal)));
+    return action->handler == IGNORE ||
+           (action->handler == DEFAULT && (default_ignored & BIT(signal)));
 }
 
 struct shim_action shim_signal_action(uint32_t signal) {
@@ -41,7 +44,8 @@ bool shim_signal_waiting(struct shim_thread *thread) {
 }
 
 void shim_signal_refresh(struct shim_thread *thread) {
-    /* The word is set first and cleared only when there is nothing: a signal in between sets it again. */
+    /* The word is set first and cleared only when there is nothing: a signal in between sets it
+     * again. */
     thread->attention = 0;
     if (thread->die || shim_signal_waiting(thread)) thread->attention = 1;
 }
@@ -80,7 +84,8 @@ static uint32_t take_from(uint64_t *pending, uint64_t wanted) {
         uint64_t ready = __atomic_load_n(pending, __ATOMIC_SEQ_CST) & wanted;
         if (!ready) return 0;
         uint64_t bit = ready & -ready;
-        if (__atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST) & bit) return (uint32_t)__builtin_ctzll(bit) + 1;
+        if (__atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST) & bit)
+            return (uint32_t)__builtin_ctzll(bit) + 1;
     }
 }
 
@@ -119,14 +124,16 @@ static void note(const struct gate_event *event) {
 }
 
 void shim_interrupted(struct shim_thread *thread, const struct gate_event *event) {
-    if (event->kind == GATE_EVENT_SYSCALL) shim_abort("a system call of the program from inside the shim");
+    if (event->kind == GATE_EVENT_SYSCALL)
+        shim_abort("a system call of the program from inside the shim");
     (void)thread;
     note(event);
 }
 
 static void syscall_event(struct shim_thread *thread) {
     struct gate_context *c = thread->context;
-    const long a[6] = {(long)c->rdi, (long)c->rsi, (long)c->rdx, (long)c->r10, (long)c->r8, (long)c->r9};
+    const long a[6] = {(long)c->rdi, (long)c->rsi, (long)c->rdx,
+                       (long)c->r10, (long)c->r8,  (long)c->r9};
     uint64_t number = c->rax;
     bool replaced = false;
     thread->restart_number = -1;
@@ -279,7 +286,8 @@ long shim_sys_rt_sigtimedwait(const long a[6]) {
 }
 
 static bool on_altstack(const struct shim_thread *t, uint64_t rsp) {
-    return !(t->altstack.flags & SS_DISABLE) && rsp > t->altstack.base && rsp - t->altstack.base <= t->altstack.size;
+    return !(t->altstack.flags & SS_DISABLE) && rsp > t->altstack.base &&
+           rsp - t->altstack.base <= t->altstack.size;
 }
 
 long shim_sys_sigaltstack(const long a[6]) {

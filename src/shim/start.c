@@ -5,18 +5,19 @@
 
 struct shim_state shim;
 
-extern uint8_t __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[], __data_end[],
-    __shim_end[];
+extern uint8_t __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[],
+    __data_end[], __shim_end[];
 extern const Elf64_Rela __rela_start[], __rela_end[];
 
-__attribute__((noreturn)) void shim_start(uint64_t base, uint64_t config_offset, uint64_t config_size,
-                                          uint64_t start_offset);
+__attribute__((noreturn)) void shim_start(uint64_t base, uint64_t config_offset,
+                                          uint64_t config_size, uint64_t start_offset);
 
 enum { RSEQ_UNREGISTER = 1, ROBUST_HEAD_SIZE = 24 };
-#define USER_END 0x7ffffffff000UL       /* four-level page tables */
+#define USER_END       0x7ffffffff000UL   /* four-level page tables */
 #define USER_END_LARGE 0xfffffffffff000UL /* five-level */
 
-/* Fills the data segment from its copy behind it and relocates it. Nothing that needs data runs before. */
+/* Fills the data segment from its copy behind it and relocates it. Nothing that needs data runs
+ * before. */
 static void relocate(void) {
     uint64_t bias = (uint64_t)__text_start;
     cella_copy(__data_start, __shim_end, (size_t)(__data_end - __data_start));
@@ -29,12 +30,15 @@ static uint64_t start_u64(const uint8_t *block, size_t at) {
     return cella_reader_u64le(&r);
 }
 
-static uint32_t start_u32(const uint8_t *block, size_t at) { return (uint32_t)start_u64(block, at); }
+static uint32_t start_u32(const uint8_t *block, size_t at) {
+    return (uint32_t)start_u64(block, at);
+}
 
 static void read_start_block(uint64_t base, const uint8_t *block) {
     if (start_u32(block, CELLA_START_AT_MAGIC) != CELLA_START_MAGIC ||
         start_u32(block, CELLA_START_AT_VERSION) != CELLA_START_VERSION)
-        shim_abort("start block of another version: the platform and this image do not fit together");
+        shim_abort(
+            "start block of another version: the platform and this image do not fit together");
     if (start_u64(block, CELLA_START_AT_BASE) != base) shim_abort("start block names another base");
     shim.base = base;
     shim.flags = start_u64(block, CELLA_START_AT_FLAGS);
@@ -43,11 +47,13 @@ static void read_start_block(uint64_t base, const uint8_t *block) {
     shim.minsigstksz = start_u64(block, CELLA_START_AT_MINSIGSTKSZ);
 }
 
-/* The loader's own registrations would be written to after its memory is gone: the kernel kills for that. */
+/* The loader's own registrations would be written to after its memory is gone: the kernel kills for
+ * that. */
 static void unregister(const uint8_t *block) {
     uint64_t rseq = start_u64(block, CELLA_START_AT_RSEQ);
-    if (rseq != 0 && shim_syscall(__NR_rseq, (long)rseq, start_u32(block, CELLA_START_AT_RSEQ_SIZE),
-                                  RSEQ_UNREGISTER, start_u32(block, CELLA_START_AT_RSEQ_SIG), 0, 0) != 0)
+    if (rseq != 0 &&
+        shim_syscall(__NR_rseq, (long)rseq, start_u32(block, CELLA_START_AT_RSEQ_SIZE),
+                     RSEQ_UNREGISTER, start_u32(block, CELLA_START_AT_RSEQ_SIG), 0, 0) != 0)
         shim_abort("cannot unregister the loader's rseq area");
     shim_syscall(__NR_set_robust_list, 0, ROBUST_HEAD_SIZE, 0, 0, 0, 0);
 }
@@ -74,13 +80,15 @@ static void seal(uint64_t from, uint64_t to) {
 static void seal_program(const struct cella_config_program *program) {
     const Elf64_Phdr *header = (const Elf64_Phdr *)(shim.base + program->phdr);
     for (uint32_t i = 0; i < program->phdr_count; i++) {
-        if (header[i].p_type != PT_LOAD || (header[i].p_flags & PF_W) || header[i].p_memsz == 0) continue;
+        if (header[i].p_type != PT_LOAD || (header[i].p_flags & PF_W) || header[i].p_memsz == 0)
+            continue;
         uint64_t at = shim.base + program->bias + header[i].p_vaddr;
         seal(SHIM_PAGE_DOWN(at), SHIM_PAGE_UP(at + header[i].p_memsz));
     }
 }
 
-/* R49: what is executable or constant stays as measured, where the kernel has mseal (6.10) and MDWE (6.3). */
+/* R49: what is executable or constant stays as measured, where the kernel has mseal (6.10) and MDWE
+ * (6.3). */
 static void seal_all(uint64_t config_offset, uint64_t config_size) {
     seal((uint64_t)__text_start, (uint64_t)__text_end);
     seal((uint64_t)__rodata_start, (uint64_t)__rodata_end);
@@ -93,13 +101,15 @@ static void must(struct cella_result result, const char *step) {
     if (cella_failed(result)) shim_abort("%s: %s", step, result.error->what);
 }
 
-void shim_start(uint64_t base, uint64_t config_offset, uint64_t config_size, uint64_t start_offset) {
+void shim_start(uint64_t base, uint64_t config_offset, uint64_t config_size,
+                uint64_t start_offset) {
     relocate();
     const uint8_t *config = (const uint8_t *)(base + config_offset);
     read_start_block(base, (const uint8_t *)(base + start_offset));
     must(cella_config_decode(cella_bytes(config, config_size), &shim.config), "configuration");
     shim.size = shim.config.enclave_size;
-    if (shim.config.start_offset != start_offset) shim_abort("the loader's start block is not where it was measured");
+    if (shim.config.start_offset != start_offset)
+        shim_abort("the loader's start block is not where it was measured");
     uint8_t *block = (uint8_t *)(base + start_offset);
     unregister(block);
     unmap_rest();
@@ -111,7 +121,8 @@ void shim_start(uint64_t base, uint64_t config_offset, uint64_t config_size, uin
     must(shim_random_init(block + CELLA_START_AT_SEED), "randomness");
     cella_wipe(block + CELLA_START_AT_SEED, 64);
     shim_process_init();
-    if (!shim_load_init()) shim_abort("the heap is too small: sign the image with a larger [memory] heap");
+    if (!shim_load_init())
+        shim_abort("the heap is too small: sign the image with a larger [memory] heap");
     must(shim_files_start(), "start");
     seal_all(config_offset, config_size);
     gate_init();

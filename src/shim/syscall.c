@@ -1,4 +1,5 @@
-/* The system call table: number to handler. docs/features.md lists every call with its status and reason. */
+/* The system call table: number to handler. docs/features.md lists every call with its status and
+ * reason. */
 #include "shim/core.h"
 #include "shim/syscall_names.h"
 
@@ -7,7 +8,8 @@ static long nothing(const long a[6]) { /* accepted, has no effect in an enclave 
     return 0;
 }
 
-static long absent(const long a[6]) { /* refused without a word: every libc asks and has another way */
+static long absent(
+    const long a[6]) { /* refused without a word: every libc asks and has another way */
     (void)a;
     return -ENOSYS;
 }
@@ -182,15 +184,22 @@ static long refuse(uint64_t number) {
     uint64_t bit = 1ULL << number % 64;
     bool known = number < 512;
     if (!known || !(__atomic_fetch_or(&said[number / 64], bit, __ATOMIC_RELAXED) & bit))
-        shim_say("system call %u (%s) is not served in an enclave (ENOSYS)", number, name_of(number));
+        shim_say("system call %u (%s) is not served in an enclave (ENOSYS)", number,
+                 name_of(number));
     return -ENOSYS;
 }
 
-/* Calls that Linux restarts after a handler with SA_RESTART; the others then end with EINTR (signal(7)). */
+/* Calls that Linux restarts after a handler with SA_RESTART; the others then end with EINTR
+ * (signal(7)). */
 static bool restarts(uint64_t number) {
     switch (number) {
-    case __NR_rt_sigsuspend: case __NR_pause: case __NR_rt_sigtimedwait: case __NR_nanosleep:
-    case __NR_clock_nanosleep: case __NR_poll: case __NR_ppoll: return false;
+    case __NR_rt_sigsuspend:
+    case __NR_pause:
+    case __NR_rt_sigtimedwait:
+    case __NR_nanosleep:
+    case __NR_clock_nanosleep:
+    case __NR_poll:
+    case __NR_ppoll: return false;
     default: return true;
     }
 }
@@ -204,7 +213,9 @@ long shim_dispatch(struct shim_thread *thread, uint64_t number, const long a[6],
     thread->restart_handler = restarts(number);
     long result = table[number](a);
     if (number == __NR_execve && result == 0) *replaced = true;
-    if (result == -EPIPE && (number == __NR_write || number == __NR_writev || number == __NR_pwrite64))
-        shim_signal_send(thread, SIGPIPE); /* ignored in the kernel, where it would not wait for us */
+    if (result == -EPIPE &&
+        (number == __NR_write || number == __NR_writev || number == __NR_pwrite64))
+        shim_signal_send(thread,
+                         SIGPIPE); /* ignored in the kernel, where it would not wait for us */
     return result;
 }

@@ -1,5 +1,5 @@
-/* Threads: a slot of the image each. A slot is taken by compare-and-swap and is free again only once the kernel has
- * cleared its host_tid, so no two threads ever share a stack (R10). */
+/* Threads: a slot of the image each. A slot is taken by compare-and-swap and is free again only
+ * once the kernel has cleared its host_tid, so no two threads ever share a stack (R10). */
 #include "shim/core.h"
 
 static uint32_t process_id;
@@ -7,8 +7,8 @@ static uint32_t process_id;
 uint32_t shim_pid(void) { return process_id; }
 
 struct shim_thread *shim_thread_slot(uint32_t slot) {
-    return (struct shim_thread *)(shim.base + shim.config.slots_offset + (uint64_t)slot * CELLA_SLOT_STRIDE +
-                                  CELLA_SLOT_THREAD);
+    return (struct shim_thread *)(shim.base + shim.config.slots_offset +
+                                  (uint64_t)slot * CELLA_SLOT_STRIDE + CELLA_SLOT_THREAD);
 }
 
 static void prepare(struct shim_thread *t, uint32_t slot) {
@@ -37,7 +37,8 @@ void shim_thread_init(void) {
     prepare(self, 0);
     self->busy = 1;
     self->host_tid = 1; /* until known */
-    process_id = check_tid(shim_syscall(__NR_set_tid_address, (long)&self->host_tid, 0, 0, 0, 0, 0));
+    process_id =
+        check_tid(shim_syscall(__NR_set_tid_address, (long)&self->host_tid, 0, 0, 0, 0, 0));
     self->host_tid = self->tid = process_id;
 }
 
@@ -55,12 +56,13 @@ static struct shim_thread *take_slot(void) {
         uint32_t expected = 0;
         if (t->busy == 2 && t->host_tid == 0) { /* ended, and the kernel is off its stack */
             expected = 2;
-            if (__atomic_compare_exchange_n((uint32_t *)&t->busy, &expected, 1, false, __ATOMIC_SEQ_CST,
-                                            __ATOMIC_SEQ_CST))
+            if (__atomic_compare_exchange_n((uint32_t *)&t->busy, &expected, 1, false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
                 return prepare(t, i), t;
         }
         expected = 0;
-        if (__atomic_compare_exchange_n((uint32_t *)&t->busy, &expected, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if (__atomic_compare_exchange_n((uint32_t *)&t->busy, &expected, 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
             return prepare(t, i), t;
     }
     return NULL;
@@ -72,7 +74,8 @@ static struct shim_thread *wait_for_slot(void) {
         struct shim_thread *t = take_slot();
         if (t) return t;
         bool leaving = false;
-        for (uint32_t s = 0; s < shim.config.thread_count; s++) leaving |= shim_thread_slot(s)->busy == 2;
+        for (uint32_t s = 0; s < shim.config.thread_count; s++)
+            leaving |= shim_thread_slot(s)->busy == 2;
         if (!leaving) return NULL;
         shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
     }
@@ -83,20 +86,22 @@ long shim_sys_fork(const long a[6]) {
     static _Atomic uint32_t said;
     (void)a;
     if (!__atomic_exchange_n((uint32_t *)&said, 1, __ATOMIC_RELAXED))
-        shim_say("fork: an enclave is one process; use threads, or exec of another program of the image (ENOSYS)");
+        shim_say("fork: an enclave is one process; use threads, or exec of another program of the "
+                 "image (ENOSYS)");
     return -ENOSYS;
 }
 
 static bool words_ok(uint64_t flags, const long a[6]) {
     if ((flags & CLONE_PARENT_SETTID) && !shim_writable((void *)a[2], 4)) return false;
-    if ((flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) && !shim_writable((void *)a[3], 4)) return false;
+    if ((flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) && !shim_writable((void *)a[3], 4))
+        return false;
     return true;
 }
 
 long shim_sys_clone(const long a[6]) {
     const uint64_t need = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-    const uint64_t may = need | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
-                         CLONE_CHILD_CLEARTID | CLONE_DETACHED;
+    const uint64_t may = need | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                         CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED;
     uint64_t flags = (uint64_t)a[0];
     if (!(flags & CLONE_THREAD)) return shim_sys_fork(a);
     if ((flags & need) != need || (flags & ~may) || a[1] == 0) return -EINVAL;
@@ -111,7 +116,8 @@ long shim_sys_clone(const long a[6]) {
     child->mask = self->mask;
     child->clear_tid = flags & CLONE_CHILD_CLEARTID ? (uint64_t)a[3] : 0;
     cella_copy(child->name, self->name, sizeof child->name);
-    /* The child waits in gate_child until its id is known to all; so no word of it is ever seen unset. */
+    /* The child waits in gate_child until its id is known to all; so no word of it is ever seen
+     * unset. */
     child->tid = 0;
     child->host_tid = 1;
     __atomic_store_n((uint32_t *)&child->start, 0, __ATOMIC_SEQ_CST);
@@ -138,8 +144,8 @@ void shim_thread_started(struct shim_thread *thread) {
     while (__atomic_load_n((uint32_t *)&thread->start, __ATOMIC_SEQ_CST) == 0)
         shim_syscall(__NR_futex, (long)&thread->start, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
     uint32_t expected = 1;
-    if (!__atomic_compare_exchange_n((uint32_t *)&thread->start, &expected, 2, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n((uint32_t *)&thread->start, &expected, 2, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         shim_broken_contract("a thread that started twice");
 }
 
@@ -151,8 +157,8 @@ static void robust_one(uint64_t entry, uint64_t offset, uint32_t tid) {
     if ((uint64_t)word % 4 || !shim_writable(word, 4)) return;
     uint32_t v = __atomic_load_n(word, __ATOMIC_SEQ_CST);
     while ((v & FUTEX_TID_MASK) == tid) {
-        if (!__atomic_compare_exchange_n(word, &v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST,
-                                         __ATOMIC_SEQ_CST))
+        if (!__atomic_compare_exchange_n(word, &v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false,
+                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             continue;
         if (v & FUTEX_WAITERS) shim_futex_wake(word, 1);
         return;
@@ -164,7 +170,8 @@ static void robust_end(struct shim_thread *thread) {
     struct {
         uint64_t next, offset, pending;
     } head;
-    if (!thread->robust_list || !shim_readable((const void *)thread->robust_list, sizeof head)) return;
+    if (!thread->robust_list || !shim_readable((const void *)thread->robust_list, sizeof head))
+        return;
     cella_copy(&head, (const void *)thread->robust_list, sizeof head);
     uint64_t at = head.next;
     for (int i = 0; i < ROBUST_LIMIT && (at & ~(uint64_t)1) != thread->robust_list; i++) {
@@ -187,7 +194,8 @@ void shim_thread_end(struct shim_thread *thread, int status) {
     gate_thread_exit(status);
 }
 
-/* A thread of the old program must not touch words of the new one: they end at once, wherever they are. */
+/* A thread of the old program must not touch words of the new one: they end at once, wherever they
+ * are. */
 void shim_thread_end_others(struct shim_thread *self) {
     for (bool all = false; !all;) {
         all = true;

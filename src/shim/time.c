@@ -1,5 +1,5 @@
-/* Time. The host owns every clock; monotonic ones are held from going back (R42), the time of day is what the host
- * says and documented as such. */
+/* Time. The host owns every clock; monotonic ones are held from going back (R42), the time of day
+ * is what the host says and documented as such. */
 #include "shim/core.h"
 
 #include <linux/resource.h>
@@ -16,8 +16,8 @@ struct moment {
 static _Atomic uint64_t last[CLOCK_COUNT];
 
 static bool is_monotonic(int clock) {
-    return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE ||
-           clock == CLOCK_BOOTTIME;
+    return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
+           clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME;
 }
 
 static bool is_clock(int clock) { return clock >= CLOCK_REALTIME && clock <= CLOCK_BOOTTIME; }
@@ -25,16 +25,17 @@ static bool is_clock(int clock) { return clock >= CLOCK_REALTIME && clock <= CLO
 /* A negative clock names a process or thread; of those, only the enclave itself is served. */
 static int own_clock(int clock) {
     if (clock >= 0) return clock;
-    uint32_t pid = (uint32_t)~(clock >> 3);
-    if (clock & 4) return shim_thread_current()->tid == pid || pid == 0 ? CLOCK_THREAD_CPUTIME_ID : -1;
+    uint32_t pid = (uint32_t) ~(clock >> 3);
+    if (clock & 4)
+        return shim_thread_current()->tid == pid || pid == 0 ? CLOCK_THREAD_CPUTIME_ID : -1;
     return pid == shim_pid() || pid == 0 ? CLOCK_PROCESS_CPUTIME_ID : -1;
 }
 
 static uint64_t clamp(int clock, uint64_t now) {
     uint64_t seen = __atomic_load_n((uint64_t *)&last[clock], __ATOMIC_SEQ_CST);
     while (now > seen) {
-        if (__atomic_compare_exchange_n((uint64_t *)&last[clock], &seen, now, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST))
+        if (__atomic_compare_exchange_n((uint64_t *)&last[clock], &seen, now, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             return now;
     }
     return seen;
@@ -106,14 +107,16 @@ static long sleep_until(int clock, uint64_t deadline) {
     struct moment t = moment_of(deadline);
     struct shim_thread *self = shim_thread_current();
     for (;;) {
-        long result = shim_syscall_wait(__NR_clock_nanosleep, clock, TIMER_ABSTIME, (long)&t, 0, 0, 0);
+        long result =
+            shim_syscall_wait(__NR_clock_nanosleep, clock, TIMER_ABSTIME, (long)&t, 0, 0, 0);
         if (result == -EINVAL) return result; /* a clock one cannot sleep on */
         if (result != -EINTR) return shim_check_zero(result, "clock_nanosleep");
         if (self->attention) return -EINTR;
     }
 }
 
-/* A relative sleep keeps its end in the thread, so that one interrupted for nothing does not start anew. */
+/* A relative sleep keeps its end in the thread, so that one interrupted for nothing does not start
+ * anew. */
 static long sleep_for(uint64_t ns, long rest) {
     struct shim_thread *self = shim_thread_current();
     uint64_t now = shim_monotonic_ns();
@@ -153,7 +156,8 @@ long shim_sys_getrusage(const long a[6]) {
     if (!shim_writable((void *)a[1], sizeof usage)) return -EFAULT;
     cella_zero(&usage, sizeof usage);
     if (a[0] != RUSAGE_CHILDREN) {
-        uint64_t ns = read_clock(a[0] == RUSAGE_THREAD ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID);
+        uint64_t ns =
+            read_clock(a[0] == RUSAGE_THREAD ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID);
         usage.ru_utime.tv_sec = (long)(ns / SECOND);
         usage.ru_utime.tv_usec = (long)(ns % SECOND / 1000);
     }
@@ -162,7 +166,8 @@ long shim_sys_getrusage(const long a[6]) {
 }
 
 long shim_sys_times(const long a[6]) {
-    int64_t ticks[4] = {(int64_t)(read_clock(CLOCK_PROCESS_CPUTIME_ID) / (SECOND / TICKS)), 0, 0, 0};
+    int64_t ticks[4] = {(int64_t)(read_clock(CLOCK_PROCESS_CPUTIME_ID) / (SECOND / TICKS)), 0, 0,
+                        0};
     if (a[0] && !shim_writable((void *)a[0], sizeof ticks)) return -EFAULT;
     if (a[0]) cella_copy((void *)a[0], ticks, sizeof ticks);
     return (long)(shim_monotonic_ns() / (SECOND / TICKS));

@@ -1,17 +1,18 @@
-/* The program's memory: one byte per page of the enclave says what the page is to the program. The heap serves brk
- * from its bottom and mmap from its top; free pages are always zero and writable (R51: scrubbed when given back, so
- * never on a path that waits for memory). mprotect reaches the kernel, but nothing becomes executable (R49). */
+/* The program's memory: one byte per page of the enclave says what the page is to the program. The
+ * heap serves brk from its bottom and mmap from its top; free pages are always zero and writable
+ * (R51: scrubbed when given back, so never on a path that waits for memory). mprotect reaches the
+ * kernel, but nothing becomes executable (R49). */
 #include "shim/core.h"
 
 #include <elf.h>
 
 enum { /* a page's byte */
-    PAGE_READ = 1,
-    PAGE_WRITE = 2,
-    PAGE_EXEC = 4,
-    PAGE_USED = 8,   /* the program's */
-    PAGE_HEAP = 16,  /* may be given and taken by mmap */
-    PAGE_DATA = 32,  /* stack and data: may change protection only */
+       PAGE_READ = 1,
+       PAGE_WRITE = 2,
+       PAGE_EXEC = 4,
+       PAGE_USED = 8,  /* the program's */
+       PAGE_HEAP = 16, /* may be given and taken by mmap */
+       PAGE_DATA = 32, /* stack and data: may change protection only */
 };
 enum { ACCESS = PAGE_READ | PAGE_WRITE };
 
@@ -33,7 +34,8 @@ static int prot_of(unsigned state) {
     return (state & PAGE_READ ? PROT_READ : 0) | (state & PAGE_WRITE ? PROT_WRITE : 0);
 }
 static unsigned state_of(int prot) {
-    unsigned read = prot & (PROT_READ | PROT_WRITE) ? PAGE_READ : 0; /* x86: what is writable is readable */
+    unsigned read =
+        prot & (PROT_READ | PROT_WRITE) ? PAGE_READ : 0; /* x86: what is writable is readable */
     return read | (prot & PROT_WRITE ? PAGE_WRITE : 0);
 }
 
@@ -77,7 +79,8 @@ void *shim_arena(uint64_t size) {
 static void mark_program(const struct cella_config_program *program) {
     const Elf64_Phdr *header = (const Elf64_Phdr *)(shim.base + program->phdr);
     for (uint32_t i = 0; i < program->phdr_count; i++) {
-        if (header[i].p_type != PT_LOAD || header[i].p_memsz == 0 || (header[i].p_flags & PF_W)) continue;
+        if (header[i].p_type != PT_LOAD || header[i].p_memsz == 0 || (header[i].p_flags & PF_W))
+            continue;
         uint64_t at = shim.base + program->bias + header[i].p_vaddr;
         unsigned state = PAGE_USED | (header[i].p_flags & PF_R ? PAGE_READ : 0) |
                          (header[i].p_flags & PF_X ? PAGE_EXEC : 0);
@@ -86,7 +89,8 @@ static void mark_program(const struct cella_config_program *program) {
 }
 
 static void reset_data(uint64_t from, uint64_t to) {
-    if (!protect(from, to, PROT_READ | PROT_WRITE)) shim_abort("no kernel memory to reset the program's data");
+    if (!protect(from, to, PROT_READ | PROT_WRITE))
+        shim_abort("no kernel memory to reset the program's data");
     cella_wipe((void *)from, to - from);
     mark(from, to, PAGE_USED | PAGE_DATA | ACCESS);
 }
@@ -97,7 +101,8 @@ void shim_vm_reset(uint32_t index) {
         bool used = *page_of(at) & PAGE_USED;
         while (end < vm.heap_end && !(*page_of(end) & PAGE_USED) == !used) end += SHIM_PAGE;
         if (used) {
-            if (!protect(at, end, PROT_READ | PROT_WRITE)) shim_abort("no kernel memory to reset the heap");
+            if (!protect(at, end, PROT_READ | PROT_WRITE))
+                shim_abort("no kernel memory to reset the heap");
             zero(at, end);
             mark(at, end, PAGE_HEAP);
         }
@@ -130,13 +135,18 @@ static bool all_pages(uint64_t p, uint64_t n, unsigned state) {
     return true;
 }
 
-bool shim_readable(const void *p, uint64_t n) { return all_pages((uint64_t)p, n, PAGE_USED | PAGE_READ); }
-bool shim_writable(void *p, uint64_t n) { return all_pages((uint64_t)p, n, PAGE_USED | PAGE_WRITE); }
+bool shim_readable(const void *p, uint64_t n) {
+    return all_pages((uint64_t)p, n, PAGE_USED | PAGE_READ);
+}
+bool shim_writable(void *p, uint64_t n) {
+    return all_pages((uint64_t)p, n, PAGE_USED | PAGE_WRITE);
+}
 bool shim_vm_executable(uint64_t p, uint64_t n) { return all_pages(p, n, PAGE_USED | PAGE_EXEC); }
 
 long shim_copy_text(char *to, const char *from, uint64_t size) {
     for (uint64_t n = 0; n < size; n++) {
-        if ((n == 0 || (uint64_t)(from + n) % SHIM_PAGE == 0) && !shim_readable(from + n, 1)) return -EFAULT;
+        if ((n == 0 || (uint64_t)(from + n) % SHIM_PAGE == 0) && !shim_readable(from + n, 1))
+            return -EFAULT;
         to[n] = ((const volatile char *)from)[n];
         if (to[n] == 0) return (long)n;
     }
@@ -151,7 +161,8 @@ uint64_t shim_vm_free_pages(void) {
 
 /* ---- give and take ---- */
 static bool is_heap(uint64_t at, uint64_t size) {
-    return size != 0 && at % SHIM_PAGE == 0 && cella_range_inside(at, size, vm.heap, vm.heap_end - vm.heap);
+    return size != 0 && at % SHIM_PAGE == 0 &&
+           cella_range_inside(at, size, vm.heap, vm.heap_end - vm.heap);
 }
 
 static bool is_free(uint64_t at, uint64_t size) {
@@ -207,7 +218,8 @@ static long map_locked(uint64_t hint, uint64_t size, int prot, int flags) {
         }
         return take(hint, size, prot);
     }
-    if (is_heap(hint, size) && hint >= vm.brk_page && is_free(hint, size)) return take(hint, size, prot);
+    if (is_heap(hint, size) && hint >= vm.brk_page && is_free(hint, size))
+        return take(hint, size, prot);
     uint64_t at = find(size);
     return at ? take(at, size, prot) : -ENOMEM;
 }
@@ -226,7 +238,8 @@ static long map_file(const long a[6], uint64_t size) {
     if (at < 0) return at;
     uint64_t want = (uint64_t)a[1];
     for (uint64_t done = 0; done < want;) {
-        long n = shim_file_read_at((int)a[4], (void *)((uint64_t)at + done), want - done, (uint64_t)a[5] + done);
+        long n = shim_file_read_at((int)a[4], (void *)((uint64_t)at + done), want - done,
+                                   (uint64_t)a[5] + done);
         if (n < 0) {
             shim_lock(&vm.lock);
             give_back((uint64_t)at, (uint64_t)at + size);
@@ -249,12 +262,14 @@ long shim_sys_mmap(const long a[6]) {
     if (prot & PROT_EXEC) return -EACCES; /* R49 */
     if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return -EINVAL;
     if (flags & MAP_HUGETLB) return -ENOMEM;
-    if (flags & MAP_ANONYMOUS) return shim_vm_map((uint64_t)a[0], size, prot, flags); /* one process: shared = private */
+    if (flags & MAP_ANONYMOUS)
+        return shim_vm_map((uint64_t)a[0], size, prot, flags); /* one process: shared = private */
     if (a[5] % (long)SHIM_PAGE || a[5] < 0) return -EINVAL;
     if (type == MAP_PRIVATE) return map_file(a, size);
     static _Atomic bool said;
     if ((prot & PROT_WRITE) && !__atomic_exchange_n((bool *)&said, true, __ATOMIC_RELAXED))
-        shim_say("mmap: a shared writable mapping of a file is not possible in an enclave (ENODEV)");
+        shim_say(
+            "mmap: a shared writable mapping of a file is not possible in an enclave (ENODEV)");
     return prot & PROT_WRITE ? -ENODEV : map_file(a, size);
 }
 
@@ -273,7 +288,8 @@ static long protect_locked(uint64_t at, uint64_t size, int prot) {
         if (!(*page_of(p) & (PAGE_HEAP | PAGE_DATA))) return -EACCES; /* text stays as measured */
     unsigned state = state_of(prot);
     if (!protect(at, at + size, prot_of(state))) return -ENOMEM;
-    for (uint64_t p = at; p < at + size; p += SHIM_PAGE) *page_of(p) = (uint8_t)((*page_of(p) & ~ACCESS) | state);
+    for (uint64_t p = at; p < at + size; p += SHIM_PAGE)
+        *page_of(p) = (uint8_t)((*page_of(p) & ~ACCESS) | state);
     return 0;
 }
 
@@ -325,7 +341,8 @@ static long remap_locked(uint64_t at, uint64_t old, uint64_t size, int flags, ui
 long shim_sys_mremap(const long a[6]) {
     uint64_t at = (uint64_t)a[0], old = SHIM_PAGE_UP(a[1]), size = SHIM_PAGE_UP(a[2]);
     int flags = (int)a[3];
-    if (at % SHIM_PAGE || a[1] == 0 || a[2] == 0 || old < (uint64_t)a[1] || size < (uint64_t)a[2]) return -EINVAL;
+    if (at % SHIM_PAGE || a[1] == 0 || a[2] == 0 || old < (uint64_t)a[1] || size < (uint64_t)a[2])
+        return -EINVAL;
     if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) return -EINVAL;
     if ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
     shim_lock(&vm.lock);
@@ -342,7 +359,8 @@ long shim_sys_madvise(const long a[6]) {
     if (a[2] != MADV_DONTNEED && a[2] != MADV_FREE) return a[2] == MADV_REMOVE ? -EINVAL : 0;
     shim_lock(&vm.lock);
     for (uint64_t p = at; p < at + size; p += SHIM_PAGE)
-        if ((*page_of(p) & (PAGE_HEAP | PAGE_WRITE)) == (PAGE_HEAP | PAGE_WRITE)) cella_wipe((void *)p, SHIM_PAGE);
+        if ((*page_of(p) & (PAGE_HEAP | PAGE_WRITE)) == (PAGE_HEAP | PAGE_WRITE))
+            cella_wipe((void *)p, SHIM_PAGE);
     shim_unlock(&vm.lock);
     return 0;
 }
@@ -370,7 +388,9 @@ long shim_sys_brk(const long a[6]) {
 }
 
 /* Mapped files are private copies here: nothing is ever to be written back. */
-long shim_sys_msync(const long a[6]) { return all_pages((uint64_t)a[0], (uint64_t)a[1], PAGE_USED) ? 0 : -ENOMEM; }
+long shim_sys_msync(const long a[6]) {
+    return all_pages((uint64_t)a[0], (uint64_t)a[1], PAGE_USED) ? 0 : -ENOMEM;
+}
 /* All of an enclave's memory is locked as it is. */
 long shim_sys_mlock(const long a[6]) {
     (void)a;

@@ -1,7 +1,9 @@
-/* A loader for tests of the shim alone: maps an image as src/abi/start.h says, without a platform, and answers its
- * host channel with arguments and nothing else. It measures and verifies nothing; never for secrets.
+/* A loader for tests of the shim alone: maps an image as src/abi/start.h says, without a platform,
+ * and answers its host channel with arguments and nothing else. It measures and verifies nothing;
+ * never for secrets.
  *
- *   enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]      exit status: the program's, or 128 + signal
+ *   enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]      exit status: the
+ * program's, or 128 + signal
  */
 #include <err.h>
 #include <errno.h>
@@ -56,11 +58,13 @@ static void read_image(const char *path, struct image *image) {
     if (image->fd < 0) image->fd = memfd_create("image", MFD_ALLOW_SEALING);
     if (image->fd < 0) err(EXIT_LOADER, "memfd_create");
     for (off_t at = 0; at < st.st_size;)
-        if (sendfile(image->fd, from, &at, (size_t)(st.st_size - at)) <= 0) err(EXIT_LOADER, "copying the image");
+        if (sendfile(image->fd, from, &at, (size_t)(st.st_size - at)) <= 0)
+            err(EXIT_LOADER, "copying the image");
     close(from);
     fcntl(image->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     image->data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, image->fd, 0);
-    if (image->data == MAP_FAILED || memcmp(image->data, CELLA_IMAGE_MAGIC, 8) != 0) errx(EXIT_LOADER, "no image");
+    if (image->data == MAP_FAILED || memcmp(image->data, CELLA_IMAGE_MAGIC, 8) != 0)
+        errx(EXIT_LOADER, "no image");
     image->region_count = (uint32_t)field(image->data + CELLA_IMAGE_AT_REGION_COUNT, 4);
     image->base_mode = (uint32_t)field(image->data + CELLA_IMAGE_AT_BASE_MODE, 4);
     image->size = field(image->data + CELLA_IMAGE_AT_ENCLAVE_SIZE, 8);
@@ -70,15 +74,19 @@ static void read_image(const char *path, struct image *image) {
 }
 
 static struct region region_at(const struct image *image, uint32_t i) {
-    const uint8_t *p = image->data + CELLA_IMAGE_REGIONS_OFFSET + (size_t)i * CELLA_IMAGE_REGION_SIZE;
-    return (struct region){field(p + CELLA_IMAGE_REGION_OFFSET, 8), field(p + CELLA_IMAGE_REGION_PAGES, 8),
-                           field(p + CELLA_IMAGE_REGION_FILE_OFFSET, 8), field(p + CELLA_IMAGE_REGION_FLAGS, 8),
+    const uint8_t *p =
+        image->data + CELLA_IMAGE_REGIONS_OFFSET + (size_t)i * CELLA_IMAGE_REGION_SIZE;
+    return (struct region){field(p + CELLA_IMAGE_REGION_OFFSET, 8),
+                           field(p + CELLA_IMAGE_REGION_PAGES, 8),
+                           field(p + CELLA_IMAGE_REGION_FILE_OFFSET, 8),
+                           field(p + CELLA_IMAGE_REGION_FLAGS, 8),
                            (uint32_t)field(p + CELLA_IMAGE_REGION_KIND, 4)};
 }
 
 static uint64_t choose_base(const struct image *image) {
     if (image->base_mode == CELLA_IMAGE_BASE_ZERO) return 0;
-    uint8_t *p = mmap(NULL, 2 * image->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *p =
+        mmap(NULL, 2 * image->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) err(EXIT_LOADER, "reserving the enclave's range");
     munmap(p, 2 * image->size);
     return ((uint64_t)p + image->size - 1) & ~(image->size - 1);
@@ -89,7 +97,8 @@ static bool is_mapped(const struct region *r) {
 }
 
 static int prot_of(uint64_t flags) {
-    return (flags & CELLA_SGX_SECINFO_R ? PROT_READ : 0) | (flags & CELLA_SGX_SECINFO_W ? PROT_WRITE : 0) |
+    return (flags & CELLA_SGX_SECINFO_R ? PROT_READ : 0) |
+           (flags & CELLA_SGX_SECINFO_W ? PROT_WRITE : 0) |
            (flags & CELLA_SGX_SECINFO_X ? PROT_EXEC : 0);
 }
 
@@ -114,7 +123,8 @@ static uint64_t map_image(const struct image *image, bool private, uint64_t *sta
         int flags = MAP_FIXED | (writable && private ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
         int fd = !writable ? image->fd : secret;
         void *at = (void *)(base + r.offset);
-        void *p = mmap(at, r.pages * PAGE, prot_of(r.flags), flags, fd, (off_t)(writable ? used : r.file_offset));
+        void *p = mmap(at, r.pages * PAGE, prot_of(r.flags), flags, fd,
+                       (off_t)(writable ? used : r.file_offset));
         if (p != at) err(EXIT_LOADER, "mapping region %u", i);
         if (writable) used += r.pages * PAGE;
         if (r.kind == CELLA_REGION_START) *start = r.offset;
@@ -135,7 +145,8 @@ static void fill_start(uint64_t base, uint64_t start, bool private) {
     cella_writer_u64le(&w, getauxval(AT_HWCAP2));
     cella_writer_put(&w, CELLA_BYTES_OF(seed));
     cella_writer_u64le(&w, getauxval(AT_MINSIGSTKSZ));
-    uint64_t rseq = __rseq_size ? (uint64_t)__builtin_thread_pointer() + (uint64_t)__rseq_offset : 0;
+    uint64_t rseq =
+        __rseq_size ? (uint64_t)__builtin_thread_pointer() + (uint64_t)__rseq_offset : 0;
     cella_writer_u64le(&w, rseq);
     cella_writer_u32le(&w, 32);
     cella_writer_u32le(&w, RSEQ_SIG);
@@ -164,7 +175,8 @@ static void enclave(const struct image *image, bool private, int host, int platf
     uint64_t sp = base + slots + CELLA_SLOT_STACK_END, entry = base + image->entry;
     __asm__ volatile("mov %0, %%rsp\n\tjmp *%1"
                      :
-                     : "r"(sp), "r"(entry), "D"(base), "S"(image->config_offset), "d"(image->config_size), "c"(start)
+                     : "r"(sp), "r"(entry), "D"(base), "S"(image->config_offset),
+                       "d"(image->config_size), "c"(start)
                      : "memory");
     __builtin_unreachable();
 }
@@ -210,23 +222,24 @@ static pid_t storm(pid_t target, int signal) {
     _exit(0);
 }
 
-static void usage(void) { errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]"); }
+static void usage(void) {
+    errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]");
+}
 
 int main(int argc, char **argv) {
     bool private = false;
     int signal = 0, at = 1, host[2], platform[2], status;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--private") == 0 || strcmp(argv[at], "--secret") == 0)
-            private = argv[at][2] == 'p';
-        else if (strcmp(argv[at], "--storm") == 0 && at + 1 < argc)
-            signal = atoi(argv[++at]);
-        else
-            usage();
+        private = argv[at][2] == 'p';
+        else if (strcmp(argv[at], "--storm") == 0 && at + 1 < argc) signal = atoi(argv[++at]);
+        else usage();
     }
     if (at >= argc) usage();
     struct image image;
     read_image(argv[at], &image);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
         err(EXIT_LOADER, "socketpair");
     pid_t pid = fork();
     if (pid == 0) enclave(&image, private, host[1], platform[1]);

@@ -1,4 +1,5 @@
-/* exec of another program of the image, with threads running and memory dirty; both programs are this file. */
+/* exec of another program of the image, with threads running and memory dirty; both programs are
+ * this file. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -41,7 +42,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof dirty; i++) CHECK(dirty[i] == 0);
     CHECK(initialised == 77);
     if (argc < 3 || strcmp(argv[1], "second") != 0) first(argv);
-    CHECK(argc == 3 && strcmp(argv[2], "a b") == 0 && strcmp(getenv("X"), "y") == 0 && getenv("HOME") == NULL);
+    CHECK(argc == 3 && strcmp(argv[2], "a b") == 0 && strcmp(getenv("X"), "y") == 0 &&
+          getenv("HOME") == NULL);
     struct sigaction action;
     CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
     pthread_t thread;

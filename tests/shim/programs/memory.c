@@ -44,7 +44,8 @@ static void test_zero(void) {
     memset(p, 1, 4 * PAGE);
     CHECK(madvise(p + PAGE, PAGE, MADV_DONTNEED) == 0);
     CHECK(all(p, PAGE, 1) && all(p + PAGE, PAGE, 0) && all(p + 2 * PAGE, 2 * PAGE, 1));
-    CHECK(mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+    CHECK(mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+          p);
     CHECK(all(p, PAGE, 0));
     CHECK(munmap(p, 4 * PAGE) == 0);
 }
@@ -76,11 +77,18 @@ static void test_pointers(void) {
     unsigned char *p = map(2 * PAGE);
     CHECK(mprotect(p + PAGE, PAGE, PROT_NONE) == 0);
     void *t;
-    uintptr_t bad[] = {1, (uintptr_t)p + PAGE - 8, (uintptr_t)p + PAGE, (uintptr_t)1 << 46, (uintptr_t)-1,
-                       (uintptr_t)1 << 63, (uintptr_t)-4096};
+    uintptr_t bad[] = {1,
+                       (uintptr_t)p + PAGE - 8,
+                       (uintptr_t)p + PAGE,
+                       (uintptr_t)1 << 46,
+                       (uintptr_t)-1,
+                       (uintptr_t)1 << 63,
+                       (uintptr_t)-4096};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         t = (void *)bad[i];
-        if (i != 1) CHECK(write(1, t, 4096) == -1 && errno == EFAULT); /* Linux writes what it can of that one */
+        if (i != 1)
+            CHECK(write(1, t, 4096) == -1 &&
+                  errno == EFAULT); /* Linux writes what it can of that one */
         if (i != 1) CHECK(syscall(SYS_nanosleep, t, NULL) == -1 && errno == EFAULT);
         CHECK(syscall(SYS_uname, t) == -1 && errno == EFAULT);
         if (i != 1) CHECK(syscall(SYS_getcwd, t, 4096) == -1 && errno == EFAULT);
@@ -95,7 +103,8 @@ static void test_pointers(void) {
 static void test_full(void) {
     void *p = mmap(NULL, 1UL << 46, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(p == MAP_FAILED && errno == ENOMEM);
-    CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
+    CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+          errno == EINVAL);
     CHECK(mmap(NULL, (size_t)-1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
     CHECK(munmap((void *)(uintptr_t)123, PAGE) == -1);
 }

@@ -1,4 +1,5 @@
-/* T10, R08: handlers, masks, restart, faults, signals between threads, timers; a storm against system calls. */
+/* T10, R08: handlers, masks, restart, faults, signals between threads, timers; a storm against
+ * system calls. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <setjmp.h>

@@ -41,7 +41,8 @@ static void *produce(void *argument) {
 static void test_join(void) {
     pthread_t thread[THREADS];
     for (int round = 0; round < ROUNDS; round++) {
-        for (long i = 0; i < THREADS; i++) CHECK(pthread_create(&thread[i], NULL, count, (void *)i) == 0);
+        for (long i = 0; i < THREADS; i++)
+            CHECK(pthread_create(&thread[i], NULL, count, (void *)i) == 0);
         for (long i = 0; i < THREADS; i++) {
             void *result;
             CHECK(pthread_join(thread[i], &result) == 0 && result == (void *)i);
@@ -83,7 +84,9 @@ static void test_full(int limit) {
     for (int i = 0; i < made; i++) CHECK(pthread_join(thread[i], NULL) == 0);
     if (limit && made != limit - 1) printf("%d threads, error %d\n", made, error);
     if (limit) CHECK(made == limit - 1 && error == EAGAIN);
-    if (limit) CHECK(pthread_create(&thread[0], NULL, idle, NULL) == 0 && pthread_join(thread[0], NULL) == 0);
+    if (limit)
+        CHECK(pthread_create(&thread[0], NULL, idle, NULL) == 0 &&
+              pthread_join(thread[0], NULL) == 0);
 }
 
 static void *die_holding(void *argument) {
@@ -98,7 +101,8 @@ static void test_robust(void) {
     pthread_mutexattr_init(&attribute);
     pthread_mutexattr_setrobust(&attribute, PTHREAD_MUTEX_ROBUST);
     CHECK(pthread_mutex_init(&robust, &attribute) == 0);
-    CHECK(pthread_create(&thread, NULL, die_holding, &robust) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, die_holding, &robust) == 0 &&
+          pthread_join(thread, NULL) == 0);
     CHECK(pthread_mutex_lock(&robust) == EOWNERDEAD);
     CHECK(pthread_mutex_consistent(&robust) == 0 && pthread_mutex_unlock(&robust) == 0);
 }
@@ -158,7 +162,8 @@ static void test_cancel(void) {
     void *result;
     CHECK(pthread_create(&thread, NULL, cancelled, NULL) == 0);
     usleep(2000);
-    CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 &&
+          result == PTHREAD_CANCELED);
 }
 
 int main(int argc, char **argv) {
