@@ -1,5 +1,6 @@
 #include "sample.h"
 
+#include "image/foreign.h"
 #include "image/region.h"
 
 static void accepts(void **state) {
@@ -118,6 +119,94 @@ static void labels_are_bound(void **state) {
     cella_buffer_free(&s.image);
 }
 
+/* Nor may two regions trade labels. */
+static void labels_do_not_trade(void **state) {
+    (void)state;
+    static struct sample s;
+    sample_image(&s, false);
+    uint32_t count = s.image.data[CELLA_IMAGE_AT_REGION_COUNT];
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            uint8_t *a = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + i * CELLA_IMAGE_REGION_SIZE + CELLA_IMAGE_REGION_KIND;
+            uint8_t *b = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + k * CELLA_IMAGE_REGION_SIZE + CELLA_IMAGE_REGION_KIND;
+            uint8_t was_a[8], was_b[8];
+            memcpy(was_a, a, 8);
+            memcpy(was_b, b, 8);
+            if (memcmp(was_a, was_b, 8) == 0) continue;
+            memcpy(a, was_b, 8);
+            memcpy(b, was_a, 8);
+            struct cella_result r = sample_check(cella_buffer_bytes(&s.image));
+            if (!cella_failed(r)) fail_msg("regions %u and %u traded labels", i, k);
+            cella_result_drop(r);
+            memcpy(a, was_a, 8);
+            memcpy(b, was_b, 8);
+        }
+    cella_buffer_free(&s.image);
+}
+
+/* What opening alone must see, before anything is measured. */
+static void structure(void **state) {
+    (void)state;
+    static struct sample s;
+    static const uint8_t more[CELLA_PAGE_SIZE];
+    struct cella_image image;
+    sample_image(&s, false);
+    assert_ok(cella_image_open(cella_buffer_bytes(&s.image), &image));
+    uint64_t data = cella_image_region(&image, CELLA_REGION_SHIM_DATA, 0)->offset, entry = image.entry;
+    cella_image_free(&image);
+    struct cella_writer w = cella_writer(s.image.data + CELLA_IMAGE_AT_ENTRY, 8);
+    cella_writer_u64le(&w, data);
+    assert_code(cella_image_open(cella_buffer_bytes(&s.image), &image), CELLA_ERR_FORMAT);
+    w = cella_writer(s.image.data + CELLA_IMAGE_AT_ENTRY, 8);
+    cella_writer_u64le(&w, entry);
+    assert_ok(cella_buffer_append(&s.image, CELLA_BYTES_OF(more)));
+    w = cella_writer(s.image.data + CELLA_IMAGE_AT_FILE_SIZE, 8);
+    cella_writer_u64le(&w, s.image.size); /* the header admits to the page more */
+    assert_code(cella_image_open(cella_buffer_bytes(&s.image), &image), CELLA_ERR_FORMAT);
+    cella_buffer_free(&s.image);
+}
+
+static void record(struct cella_buffer *to, const char *tag, uint64_t offset, uint64_t flags) {
+    uint8_t bytes[64] = {0};
+    struct cella_writer w = cella_writer(bytes, sizeof(bytes));
+    cella_writer_put(&w, cella_bytes(tag, 8));
+    cella_writer_u64le(&w, offset);
+    cella_writer_u64le(&w, flags);
+    assert_ok(cella_buffer_append(to, CELLA_BYTES_OF(bytes)));
+}
+
+/* The image's records written out as an SGXS stream here, hashed by the reader that is proven on a stream that
+ * others signed. */
+static void measured_as_sgxs(void **state) {
+    (void)state;
+    static struct sample s;
+    static const uint8_t zeros[CELLA_PAGE_SIZE];
+    struct cella_image image;
+    CELLA_BUFFER stream = {0};
+    uint8_t ours[32], theirs[32], first[64] = "ECREATE";
+    sample_image(&s, true);
+    assert_ok(cella_image_open(cella_buffer_bytes(&s.image), &image));
+    struct cella_writer w = cella_writer(first + 8, 12);
+    cella_writer_u32le(&w, 1);
+    cella_writer_u64le(&w, image.enclave_size);
+    assert_ok(cella_buffer_append(&stream, CELLA_BYTES_OF(first)));
+    for (uint32_t i = 0; i < image.region_count; i++)
+        for (uint64_t k = 0; k < image.regions[i].pages; k++) {
+            const struct cella_region *g = &image.regions[i];
+            const uint8_t *page = g->file_offset ? image.file.data + g->file_offset + k * 4096 : zeros;
+            record(&stream, "EADD\0\0\0", g->offset + k * 4096, g->flags);
+            for (uint64_t c = 0; c < 16 && g->measured; c++) {
+                record(&stream, "EEXTEND", g->offset + k * 4096 + c * 256, 0);
+                assert_ok(cella_buffer_append(&stream, cella_bytes(page + c * 256, 256)));
+            }
+        }
+    assert_ok(cella_image_measure(&image, ours));
+    assert_ok(cella_sgxs_measure(cella_buffer_bytes(&stream), theirs));
+    assert_memory_equal(ours, theirs, 32);
+    cella_image_free(&image);
+    cella_buffer_free(&s.image);
+}
+
 static void truncated(void **state) {
     (void)state;
     static struct sample s;
@@ -184,7 +273,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts), cmocka_unit_test(layout_holds), cmocka_unit_test(same_inputs_same_bytes),
         cmocka_unit_test(every_byte_of_the_front_counts), cmocka_unit_test(every_page_counts),
-        cmocka_unit_test(labels_are_bound), cmocka_unit_test(truncated), cmocka_unit_test(signer_is_seen),
+        cmocka_unit_test(labels_are_bound), cmocka_unit_test(labels_do_not_trade),
+        cmocka_unit_test(structure), cmocka_unit_test(measured_as_sgxs), cmocka_unit_test(truncated), cmocka_unit_test(signer_is_seen),
         cmocka_unit_test(signature_and_configuration_agree), cmocka_unit_test(unsigned_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
