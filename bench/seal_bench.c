@@ -1,6 +1,7 @@
-/* How fast are protected files against plain ones, and against an encrypting file system where one is given?
- * bench_seal [FOLDER [MIB [PEER_FOLDER]]]: files in FOLDER (on tmpfs), the same by plain calls in PEER_FOLDER.
- * Rounds are interleaved; figures are medians, with the ratio to the plain file. */
+/* How fast are protected files against plain ones, and against an encrypting file system where one
+ * is given? bench_seal [FOLDER [MIB [PEER_FOLDER]]]: files in FOLDER (on tmpfs), the same by plain
+ * calls in PEER_FOLDER. Rounds are interleaved; figures are medians, with the ratio to the plain
+ * file. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,16 @@
 #include "seal/protected.h"
 #include "seal/stream.h"
 
-enum { ROUNDS = 3, CHUNK = 1 << 18, SMALL = 4096, OPERATIONS = 10000, COMMIT_EVERY = 1000, CACHE = 64, KINDS = 3, PHASES = 4 };
+enum {
+    ROUNDS = 3,
+    CHUNK = 1 << 18,
+    SMALL = 4096,
+    OPERATIONS = 10000,
+    COMMIT_EVERY = 1000,
+    CACHE = 64,
+    KINDS = 3,
+    PHASES = 4
+};
 
 /* One open file of a kind. */
 struct target {
@@ -49,9 +59,9 @@ static void open_target(struct target *t, const char *path, bool sealed, bool cr
     if (!sealed) return;
     t->io = cella_seal_io(&t->fd);
     must(cella_seal_memory_new(CACHE, size, &t->memory));
-    must((create ? cella_protected_create : cella_protected_open)(&t->file, t->memory.data, t->memory.size, CACHE, size,
-                                                                  &t->io, &cella_seal_crypto, &key,
-                                                                  cella_bytes_text("bench")));
+    must((create ? cella_protected_create : cella_protected_open)(
+        &t->file, t->memory.data, t->memory.size, CACHE, size, &t->io, &cella_seal_crypto, &key,
+        cella_bytes_text("bench")));
 }
 
 static void close_target(struct target *t) {
@@ -81,7 +91,8 @@ static void finish(struct target *t) {
         check(fsync(t->fd) == 0, "fsync");
 }
 
-/* The same start for every kind: memory that the machine has just used, not such as it must first be given. */
+/* The same start for every kind: memory that the machine has just used, not such as it must first
+ * be given. */
 static void warm(const char *path) {
     struct target t;
     open_target(&t, path, false, true);
@@ -100,9 +111,11 @@ static double phase_s(const char *path, bool sealed, int phase) {
         for (uint64_t at = 0; at < size; at += CHUNK) (phase == 0 ? put : get)(&t, at, CHUNK);
     else
         for (int i = 0; i < OPERATIONS; i++) {
-            uint64_t at = ((uint64_t)rand_r(&seed) << 16 ^ (uint64_t)rand_r(&seed)) % (size / SMALL) * SMALL;
+            uint64_t at =
+                ((uint64_t)rand_r(&seed) << 16 ^ (uint64_t)rand_r(&seed)) % (size / SMALL) * SMALL;
             (phase == 2 ? get : put)(&t, at, SMALL);
-            if (phase == 3 && i % COMMIT_EVERY == COMMIT_EVERY - 1) finish(&t); /* fsync of the others */
+            if (phase == 3 && i % COMMIT_EVERY == COMMIT_EVERY - 1)
+                finish(&t); /* fsync of the others */
         }
     if (phase == 0) finish(&t);
     close_target(&t);
@@ -117,8 +130,8 @@ static int by_value(const void *a, const void *b) {
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "/dev/shm", *peer = argc > 3 ? argv[3] : NULL;
     static const char *const kinds[KINDS] = {"plain", "protected", "peer"};
-    static const char *const phases[PHASES] = {"sequential write", "sequential read", "4 KiB random read",
-                                               "4 KiB random write"};
+    static const char *const phases[PHASES] = {"sequential write", "sequential read",
+                                               "4 KiB random read", "4 KiB random write"};
     char paths[KINDS + 1][4096];
     static double taken[KINDS][PHASES][ROUNDS];
     size = (uint64_t)(argc > 2 ? atoi(argv[2]) : 256) << 20;
@@ -136,8 +149,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) unlink(paths[i]);
     printf("protected files in %s, %llu MiB, median of %d interleaved rounds\n", folder,
            (unsigned long long)(size >> 20), ROUNDS);
-    printf("%-20s %14s %14s %14s %10s %10s\n", "", "plain", "protected", peer ? "peer" : "", "to plain",
-           peer ? "to peer" : "");
+    printf("%-20s %14s %14s %14s %10s %10s\n", "", "plain", "protected", peer ? "peer" : "",
+           "to plain", peer ? "to peer" : "");
     for (int phase = 0; phase < PHASES; phase++) {
         double m[KINDS] = {0};
         printf("%-20s ", phases[phase]);

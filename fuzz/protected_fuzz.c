@@ -1,5 +1,6 @@
-/* Protected files from a hostile storage. The first byte chooses: the bytes as they are, or laid over a genuine file, with
- * its header sealed again under the key, so that hostile fields and trees behind a good tag are reached too. */
+/* Protected files from a hostile storage. The first byte chooses: the bytes as they are, or laid
+ * over a genuine file, with its header sealed again under the key, so that hostile fields and trees
+ * behind a good tag are reached too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static int64_t io_truncate(void *context, uint64_t size) {
 static int64_t io_sync(void *context) { return (void)context, 0; }
 static int64_t io_size(void *context) { return (int64_t)((struct storage *)context)->size; }
 
-static bool hkdf(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info, uint8_t *out,
-                 size_t size) {
+static bool hkdf(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info,
+                 uint8_t *out, size_t size) {
     struct cella_result r = cella_hkdf_sha256(secret, salt, info, out, size);
     bool good = !cella_failed(r);
     cella_result_drop(r);
@@ -78,17 +79,21 @@ static void make_genuine(void) {
 
 static void file_gcm(struct cella_gcm *gcm, const uint8_t *slot) {
     uint8_t file_key[32];
-    hkdf(CELLA_BYTES_OF(key.key), cella_bytes(slot + 32, 32), cella_bytes_text("cella protected file v1"), file_key, 32);
+    hkdf(CELLA_BYTES_OF(key.key), cella_bytes(slot + 32, 32),
+         cella_bytes_text("cella protected file v1"), file_key, 32);
     cella_gcm_init(gcm, file_key);
 }
 
-/* Opens slot 0, lays data over it from the clear fields' offset 24 on (generation, secret fields), seals it again. */
+/* Opens slot 0, lays data over it from the clear fields' offset 24 on (generation, secret fields),
+ * seals it again. */
 static void reseal_header(const uint8_t *data, size_t size) {
     static struct cella_gcm gcm;
     uint8_t *slot = tried.data;
     struct cella_bytes secret = cella_bytes(slot + CLEAR, SLOT - CLEAR);
     file_gcm(&gcm, slot);
-    if (!cella_gcm_decrypt(&gcm, slot + 96, cella_bytes(slot, 96), secret, slot + CLEAR, slot + 108)) abort();
+    if (!cella_gcm_decrypt(&gcm, slot + 96, cella_bytes(slot, 96), secret, slot + CLEAR,
+                           slot + 108))
+        abort();
     for (size_t i = 0; i < size && i < 128; i++) slot[CLEAR + i] ^= data[i];
     cella_gcm_encrypt(&gcm, slot + 96, cella_bytes(slot, 96), secret, slot + CLEAR, slot + 108);
 }
@@ -124,8 +129,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
         memcpy(tried.data, genuine.data, genuine.size);
         tried.size = genuine.size;
-        if (mode % 3 == 1) reseal_header(data, size);
-        else if (at + size <= genuine.size) memcpy(tried.data + at, data, size);
+        if (mode % 3 == 1)
+            reseal_header(data, size);
+        else if (at + size <= genuine.size)
+            memcpy(tried.data + at, data, size);
     }
     struct cella_protected_io io = {io_read, io_write, io_truncate, io_sync, io_size, &tried};
     struct cella_protected_key found;

@@ -10,7 +10,8 @@ const char cella_help_unseal[] =
     "  --force       replace OUT when it exists\n"
     "  --progress    show progress also when standard error is not a terminal\n"
     "\n"
-    "IN and OUT may be - for standard input and output. A file OUT has mode 0600 and is whole or not there,\n"
+    "IN and OUT may be - for standard input and output. A file OUT has mode 0600 and is whole or "
+    "not there,\n"
     "whenever this stops; on standard output, use nothing of it unless the command succeeds.\n";
 
 CELLA_RESULT cella_cmd_unseal(int argc, char **argv) {

@@ -23,7 +23,9 @@ static void show_progress(void *context, uint64_t done, uint64_t total) {
     p->told_s = now;
     p->shown = true;
     fprintf(stderr, "\r%s: %.0f MiB", p->verb, mib);
-    if (total) fprintf(stderr, " of %.0f MiB (%.0f %%)", (double)total / (1 << 20), 100.0 * (double)done / (double)total);
+    if (total)
+        fprintf(stderr, " of %.0f MiB (%.0f %%)", (double)total / (1 << 20),
+                100.0 * (double)done / (double)total);
     fprintf(stderr, ", %.0f MiB/s ", mib / (now - p->started_s));
     fflush(stderr);
 }
@@ -38,19 +40,27 @@ static const char *base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-static struct cella_result parse_words(const char *verb, int argc, char **argv, struct cella_cli_seal *s) {
+static struct cella_result parse_words(const char *verb, int argc, char **argv,
+                                       struct cella_cli_seal *s) {
     int places = 0;
     bool only_places = false;
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i], **value = NULL;
         if (!only_places && word[0] == '-' && word[1]) {
-            if (strcmp(word, "--key") == 0) value = &s->key_path;
-            else if (strcmp(word, "--name") == 0) value = &s->name;
-            else if (strcmp(word, "--info") == 0 && strcmp(verb, "seal") == 0) value = &s->info;
-            else if (strcmp(word, "--force") == 0) s->force = true;
-            else if (strcmp(word, "--progress") == 0) s->progress.wanted = true;
-            else if (strcmp(word, "--") == 0) only_places = true;
-            else return cella_cli_usage(verb, "unknown option '%s'", word);
+            if (strcmp(word, "--key") == 0)
+                value = &s->key_path;
+            else if (strcmp(word, "--name") == 0)
+                value = &s->name;
+            else if (strcmp(word, "--info") == 0 && strcmp(verb, "seal") == 0)
+                value = &s->info;
+            else if (strcmp(word, "--force") == 0)
+                s->force = true;
+            else if (strcmp(word, "--progress") == 0)
+                s->progress.wanted = true;
+            else if (strcmp(word, "--") == 0)
+                only_places = true;
+            else
+                return cella_cli_usage(verb, "unknown option '%s'", word);
             if (!value) continue;
             if (i + 1 == argc) return cella_cli_usage(verb, "%s needs a value", word);
             *value = argv[++i];
@@ -66,14 +76,17 @@ static struct cella_result parse_words(const char *verb, int argc, char **argv, 
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv, struct cella_cli_seal *s) {
-    s->progress = (struct cella_cli_progress){.verb = verb, .wanted = isatty(STDERR_FILENO), .started_s = now_s()};
+CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv,
+                                  struct cella_cli_seal *s) {
+    s->progress = (struct cella_cli_progress){
+        .verb = verb, .wanted = isatty(STDERR_FILENO), .started_s = now_s()};
     TRY(parse_words(verb, argc, argv, s));
     if (s->info) return CELLA_SUCCESS;
     const char *sealed = strcmp(verb, "seal") == 0 ? s->out : s->in;
     if (!s->name) s->name = base_name(sealed);
     if (strcmp(s->name, "-") == 0 || !s->name[0])
-        return cella_cli_usage(verb, "expected --name NAME, since '%s' gives no name to bind to", sealed);
+        return cella_cli_usage(verb, "expected --name NAME, since '%s' gives no name to bind to",
+                               sealed);
     TRY(cella_keyfile_read(s->key_path, &s->key));
     s->options.key = cella_secret_bytes(&s->key);
     s->options.name = cella_bytes_text(s->name);

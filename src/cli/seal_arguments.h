@@ -1,4 +1,5 @@
-/* What `cella seal` and `cella unseal` have in common: arguments, the key, progress on a terminal. */
+/* What `cella seal` and `cella unseal` have in common: arguments, the key, progress on a terminal.
+ */
 #ifndef CELLA_CLI_SEAL_ARGUMENTS_H
 #define CELLA_CLI_SEAL_ARGUMENTS_H
 
@@ -23,6 +24,7 @@ void cella_cli_seal_free(struct cella_cli_seal *s);
 #define CELLA_CLI_SEAL __attribute__((cleanup(cella_cli_seal_free))) struct cella_cli_seal
 
 /* Reads arguments and key. verb: "seal" or "unseal". With --info nothing else is read. */
-CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv, struct cella_cli_seal *out);
+CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv,
+                                  struct cella_cli_seal *out);
 
 #endif

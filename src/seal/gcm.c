@@ -6,9 +6,10 @@
 #include "base/memory.h"
 #include "seal/gcm_internal.h"
 
-/* intel-ipsec-mb's routines are called by their own names, without its manager (which needs malloc and 700 KiB
- * of tables): each family is a leaf of assembly that keeps its state in the structures given to it. The
- * layouts are those of struct gcm_key_data and gcm_context_data in intel-ipsec-mb.h 1.3. */
+/* intel-ipsec-mb's routines are called by their own names, without its manager (which needs malloc
+ * and 700 KiB of tables): each family is a leaf of assembly that keeps its state in the structures
+ * given to it. The layouts are those of struct gcm_key_data and gcm_context_data in
+ * intel-ipsec-mb.h 1.3. */
 struct imb_key {
     _Alignas(64) uint8_t expanded[16 * 15];
     uint8_t hash_keys[16 * 48];
@@ -17,22 +18,24 @@ struct imb_context {
     uint8_t state[16 * 4 + 8 * 4];
 };
 
-#define IMB_FAMILY(family, keyexp)                                                                           \
-    void aes_keyexp_256_##keyexp(const void *key, void *enc, void *dec);                                     \
-    void aes_gcm_precomp_256_##family(struct imb_key *key);                                                  \
-    void aes_gcm_enc_256_##family(const struct imb_key *, struct imb_context *, uint8_t *out,                \
-                                  const uint8_t *in, uint64_t size, const uint8_t *iv, const uint8_t *aad,   \
-                                  uint64_t aad_size, uint8_t *tag, uint64_t tag_size);                       \
-    void aes_gcm_dec_256_##family(const struct imb_key *, struct imb_context *, uint8_t *out,                \
-                                  const uint8_t *in, uint64_t size, const uint8_t *iv, const uint8_t *aad,   \
-                                  uint64_t aad_size, uint8_t *tag, uint64_t tag_size);
+#define IMB_FAMILY(family, keyexp)                                                                 \
+    void aes_keyexp_256_##keyexp(const void *key, void *enc, void *dec);                           \
+    void aes_gcm_precomp_256_##family(struct imb_key *key);                                        \
+    void aes_gcm_enc_256_##family(const struct imb_key *, struct imb_context *, uint8_t *out,      \
+                                  const uint8_t *in, uint64_t size, const uint8_t *iv,             \
+                                  const uint8_t *aad, uint64_t aad_size, uint8_t *tag,             \
+                                  uint64_t tag_size);                                              \
+    void aes_gcm_dec_256_##family(const struct imb_key *, struct imb_context *, uint8_t *out,      \
+                                  const uint8_t *in, uint64_t size, const uint8_t *iv,             \
+                                  const uint8_t *aad, uint64_t aad_size, uint8_t *tag,             \
+                                  uint64_t tag_size);
 IMB_FAMILY(vaes_avx512, avx512)
 IMB_FAMILY(avx_gen4, avx2)
 IMB_FAMILY(avx_gen2, avx)
 IMB_FAMILY(sse, sse)
 
-/* What the assembly's parameter checks write to and read from. Defined here so that the library's own error.o,
- * which needs a libc, stays out. Never read: the arguments below are always valid. */
+/* What the assembly's parameter checks write to and read from. Defined here so that the library's
+ * own error.o, which needs a libc, stays out. Never read: the arguments below are always valid. */
 extern int imb_errno;
 extern const int imb_errno_types[64];
 int imb_errno;
@@ -49,8 +52,10 @@ struct state {
     } key;
     uint32_t kind; /* enum cella_gcm_kind */
 };
-_Static_assert(sizeof(struct state) <= sizeof(((struct cella_gcm *)0)->opaque), "cella_gcm holds the state");
-_Static_assert(_Alignof(struct state) <= _Alignof(struct cella_gcm), "cella_gcm is aligned for the state");
+_Static_assert(sizeof(struct state) <= sizeof(((struct cella_gcm *)0)->opaque),
+               "cella_gcm holds the state");
+_Static_assert(_Alignof(struct state) <= _Alignof(struct cella_gcm),
+               "cella_gcm is aligned for the state");
 
 static enum cella_gcm_kind forced = CELLA_GCM_AUTO;
 
@@ -60,7 +65,8 @@ static uint64_t enabled_states(void) {
     return (uint64_t)high << 32 | low;
 }
 
-/* A feature counts only when the operating system saves its registers (XCR0), Intel SDM vol. 1, 13.3, 15.2. */
+/* A feature counts only when the operating system saves its registers (XCR0), Intel SDM vol.
+ * 1, 13.3, 15.2. */
 bool cella_gcm_available(enum cella_gcm_kind kind) {
     if (kind == CELLA_GCM_BEARSSL) return true;
     uint32_t a, b, c, d, b7 = 0, c7 = 0;
@@ -78,8 +84,8 @@ bool cella_gcm_available(enum cella_gcm_kind kind) {
     bool avx2 = avx && (b7 & bit_AVX2) && (b7 & bit_BMI2) && (c1 & bit_MOVBE);
     if (kind == CELLA_GCM_AVX2) return avx2;
     const uint32_t avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
-    return avx2 && (b7 & avx512) == avx512 && (c7 & bit_VAES) && (c7 & bit_VPCLMULQDQ) && (c7 & bit_GFNI) &&
-           (states & 0xe6) == 0xe6;
+    return avx2 && (b7 & avx512) == avx512 && (c7 & bit_VAES) && (c7 & bit_VPCLMULQDQ) &&
+           (c7 & bit_GFNI) && (states & 0xe6) == 0xe6;
 }
 
 void cella_gcm_force(enum cella_gcm_kind kind) { forced = kind; }
@@ -106,9 +112,7 @@ static void imb_init(struct imb_key *key, uint32_t kind, const uint8_t *secret) 
         aes_keyexp_256_avx(secret, key->expanded, unused);
         aes_gcm_precomp_256_avx_gen2(key);
         break;
-    default:
-        aes_keyexp_256_sse(secret, key->expanded, unused);
-        aes_gcm_precomp_256_sse(key);
+    default: aes_keyexp_256_sse(secret, key->expanded, unused); aes_gcm_precomp_256_sse(key);
     }
     cella_wipe(unused, sizeof(unused));
 }
@@ -123,8 +127,8 @@ void cella_gcm_init(struct cella_gcm *gcm, const uint8_t key[CELLA_GCM_KEY_SIZE]
         imb_init(&s->key.imb, s->kind, key);
 }
 
-static void bear_run(const struct state *s, bool encrypt, const uint8_t *nonce, struct cella_bytes aad,
-                     struct cella_bytes in, uint8_t *out, uint8_t *tag) {
+static void bear_run(const struct state *s, bool encrypt, const uint8_t *nonce,
+                     struct cella_bytes aad, struct cella_bytes in, uint8_t *out, uint8_t *tag) {
     br_aes_ct64_ctr_keys keys = s->key.bear.aes; /* br_gcm_init wants it writable */
     br_gcm_context c;
     br_gcm_init(&c, &keys.vtable, br_ghash_ctmul64);
@@ -148,10 +152,10 @@ static void run(const struct state *s, bool encrypt, const uint8_t *nonce, struc
     struct imb_context c;
     if (!in.size) in.data = out = &nothing;
     if (!aad.size) aad.data = &nothing;
-#define RUN(family)                                                                                          \
-    (encrypt ? aes_gcm_enc_256_##family : aes_gcm_dec_256_##family)(&s->key.imb, &c, out, in.data, in.size,  \
-                                                                    nonce, aad.data, aad.size, tag,          \
-                                                                    CELLA_GCM_TAG_SIZE)
+#define RUN(family)                                                                                \
+    (encrypt ? aes_gcm_enc_256_##family                                                            \
+             : aes_gcm_dec_256_##family)(&s->key.imb, &c, out, in.data, in.size, nonce, aad.data,  \
+                                         aad.size, tag, CELLA_GCM_TAG_SIZE)
     switch (s->kind) {
     case CELLA_GCM_VAES_AVX512: RUN(vaes_avx512); break;
     case CELLA_GCM_AVX2: RUN(avx_gen4); break;
@@ -173,7 +177,8 @@ bool cella_gcm_decrypt(const struct cella_gcm *gcm, const uint8_t nonce[CELLA_GC
                        const uint8_t tag[CELLA_GCM_TAG_SIZE]) {
     uint8_t computed[CELLA_GCM_TAG_SIZE];
     run((const struct state *)gcm->opaque, false, nonce, aad, in, out, computed);
-    bool good = cella_equal_secret(computed, tag, sizeof(computed)); /* all 16 bytes, constant time (R72, K07) */
+    bool good = cella_equal_secret(computed, tag,
+                                   sizeof(computed)); /* all 16 bytes, constant time (R72, K07) */
     if (!good && in.size) cella_zero(out, in.size);
     cella_wipe(computed, sizeof(computed));
     return good;

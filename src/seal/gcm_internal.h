@@ -14,7 +14,8 @@ enum cella_gcm_kind {
 };
 
 bool cella_gcm_available(enum cella_gcm_kind kind);
-/* All contexts made after this use kind, which must be available. Not thread-safe; for tests only. */
+/* All contexts made after this use kind, which must be available. Not thread-safe; for tests only.
+ */
 void cella_gcm_force(enum cella_gcm_kind kind);
 
 #endif

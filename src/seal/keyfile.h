@@ -1,4 +1,5 @@
-/* Files of data keys, as `cella keygen --data` makes them: 64 hex digits and a newline, mode 0600. */
+/* Files of data keys, as `cella keygen --data` makes them: 64 hex digits and a newline, mode 0600.
+ */
 #ifndef CELLA_SEAL_KEYFILE_H
 #define CELLA_SEAL_KEYFILE_H
 
@@ -6,8 +7,8 @@
 
 enum { CELLA_KEYFILE_KEY_SIZE = 32 };
 
-/* Reads the key. Refuses a file that others may read (CELLA_ERR_PERMISSION) or of another form (CELLA_ERR_FORMAT);
- * no error says anything of the content. */
+/* Reads the key. Refuses a file that others may read (CELLA_ERR_PERMISSION) or of another form
+ * (CELLA_ERR_FORMAT); no error says anything of the content. */
 CELLA_RESULT cella_keyfile_read(const char *path, struct cella_secret *key);
 
 #endif

@@ -13,7 +13,8 @@ static struct plan plan_memory(uint32_t cache_blocks, uint64_t max_size) {
     struct plan p = {.head_count = 8};
     while (p.head_count < cache_blocks && p.head_count < (uint32_t)1 << 30) p.head_count *= 2;
     if (max_size) p.stage_blocks = cache_blocks / 2 < STAGE_MAX ? cache_blocks / 2 : STAGE_MAX;
-    uint64_t map_blocks = max_size ? protected_map_blocks(max_size < LENGTH_MAX ? max_size : LENGTH_MAX) : 0;
+    uint64_t map_blocks =
+        max_size ? protected_map_blocks(max_size < LENGTH_MAX ? max_size : LENGTH_MAX) : 0;
     p.slots = up64(sizeof(struct cella_protected));
     p.heads = p.slots + up64(cache_blocks * sizeof(struct slot));
     p.data = p.heads + up64(p.head_count * sizeof(int32_t));
@@ -28,15 +29,19 @@ uint64_t cella_protected_memory(uint32_t cache_blocks, uint64_t max_size) {
 }
 
 static struct cella_result start(struct cella_protected **out, void *memory, uint64_t memory_size,
-                                 uint32_t cache_blocks, uint64_t max_size, const struct cella_protected_io *io,
+                                 uint32_t cache_blocks, uint64_t max_size,
+                                 const struct cella_protected_io *io,
                                  const struct cella_protected_crypto *crypto) {
     struct plan p = plan_memory(cache_blocks, max_size);
-    ENSURE(cache_blocks >= CELLA_PROTECTED_CACHE_MIN && cache_blocks <= INT32_MAX, CELLA_ERR_USAGE, NULL,
-           "a protected file needs %d blocks of cache: found %u", CELLA_PROTECTED_CACHE_MIN, cache_blocks);
-    ENSURE(max_size <= LENGTH_MAX, CELLA_ERR_LIMIT, NULL, "a protected file holds at most %llu bytes: asked for %llu",
+    ENSURE(cache_blocks >= CELLA_PROTECTED_CACHE_MIN && cache_blocks <= INT32_MAX, CELLA_ERR_USAGE,
+           NULL, "a protected file needs %d blocks of cache: found %u", CELLA_PROTECTED_CACHE_MIN,
+           cache_blocks);
+    ENSURE(max_size <= LENGTH_MAX, CELLA_ERR_LIMIT, NULL,
+           "a protected file holds at most %llu bytes: asked for %llu",
            (unsigned long long)LENGTH_MAX, (unsigned long long)max_size);
     ENSURE(memory && memory_size >= p.total && (uintptr_t)memory % 64 == 0, CELLA_ERR_USAGE, NULL,
-           "a protected file needs %llu bytes of memory aligned to 64", (unsigned long long)p.total);
+           "a protected file needs %llu bytes of memory aligned to 64",
+           (unsigned long long)p.total);
     uint8_t *base = memory;
     struct cella_protected *f = memory;
     cella_zero(memory, p.data); /* the rest is written before it is read */
@@ -47,7 +52,8 @@ static struct cella_result start(struct cella_protected **out, void *memory, uin
     f->heads = (int32_t *)(base + p.heads);
     f->slot_count = cache_blocks;
     f->head_count = p.head_count;
-    for (uint32_t i = 0; i < cache_blocks; i++) f->slots[i].data = base + p.data + (uint64_t)i * BLOCK;
+    for (uint32_t i = 0; i < cache_blocks; i++)
+        f->slots[i].data = base + p.data + (uint64_t)i * BLOCK;
     f->stage = base + p.stage;
     f->stage_capacity = p.stage_blocks * BLOCK;
     f->map = (uint64_t *)(base + p.map);
@@ -58,7 +64,8 @@ static struct cella_result start(struct cella_protected **out, void *memory, uin
 }
 
 CELLA_RESULT cella_protected_open(struct cella_protected **out, void *memory, uint64_t memory_size,
-                                  uint32_t cache_blocks, uint64_t max_size, const struct cella_protected_io *io,
+                                  uint32_t cache_blocks, uint64_t max_size,
+                                  const struct cella_protected_io *io,
                                   const struct cella_protected_crypto *crypto,
                                   const struct cella_protected_key *key, struct cella_bytes name) {
     struct cella_protected *f;
@@ -66,7 +73,8 @@ CELLA_RESULT cella_protected_open(struct cella_protected **out, void *memory, ui
     TRY(start(&f, memory, memory_size, cache_blocks, max_size, io, crypto));
     struct cella_result r = protected_header_load(f, key, name);
     if (!cella_failed(r) && max_size && f->length > max_size)
-        r = CELLA_FAILURE(CELLA_ERR_LIMIT, "open it with a larger maximum", "the protected file has %llu bytes: expected at most %llu",
+        r = CELLA_FAILURE(CELLA_ERR_LIMIT, "open it with a larger maximum",
+                          "the protected file has %llu bytes: expected at most %llu",
                           (unsigned long long)f->length, (unsigned long long)max_size);
     if (cella_failed(r)) {
         cella_protected_close(f);
@@ -76,10 +84,12 @@ CELLA_RESULT cella_protected_open(struct cella_protected **out, void *memory, ui
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_protected_create(struct cella_protected **out, void *memory, uint64_t memory_size,
-                                    uint32_t cache_blocks, uint64_t max_size, const struct cella_protected_io *io,
+CELLA_RESULT cella_protected_create(struct cella_protected **out, void *memory,
+                                    uint64_t memory_size, uint32_t cache_blocks, uint64_t max_size,
+                                    const struct cella_protected_io *io,
                                     const struct cella_protected_crypto *crypto,
-                                    const struct cella_protected_key *key, struct cella_bytes name) {
+                                    const struct cella_protected_key *key,
+                                    struct cella_bytes name) {
     struct cella_protected *f;
     *out = NULL;
     ENSURE(max_size > 0, CELLA_ERR_USAGE, NULL, "a new protected file needs a maximum size");
@@ -95,7 +105,8 @@ CELLA_RESULT cella_protected_create(struct cella_protected **out, void *memory, 
 }
 
 void cella_protected_close(struct cella_protected *f) {
-    cella_wipe(f->slots[0].data, (uint64_t)f->slot_count * BLOCK); /* plaintext; the stage is ciphertext */
+    cella_wipe(f->slots[0].data,
+               (uint64_t)f->slot_count * BLOCK); /* plaintext; the stage is ciphertext */
     cella_wipe(f, sizeof(*f));
 }
 
@@ -103,10 +114,10 @@ uint64_t cella_protected_length(const struct cella_protected *f) { return f->len
 
 /* ---- reading ---- */
 
-/* Whole blocks straight into the caller's memory: as many as lie in consecutive places. *done 0: the first is in
- * the cache, or is not wanted whole. */
-static struct cella_result read_whole(struct cella_protected *f, uint64_t index, uint8_t *out, uint64_t size,
-                                      uint64_t *done) {
+/* Whole blocks straight into the caller's memory: as many as lie in consecutive places. *done 0:
+ * the first is in the cache, or is not wanted whole. */
+static struct cella_result read_whole(struct cella_protected *f, uint64_t index, uint8_t *out,
+                                      uint64_t size, uint64_t *done) {
     *done = 0;
     if (size < stored_size(f, 0, index) || protected_cached(f, 0, index)) return CELLA_SUCCESS;
     uint8_t *entry;
@@ -131,8 +142,8 @@ static struct cella_result read_whole(struct cella_protected *f, uint64_t index,
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_protected_read(struct cella_protected *f, uint64_t offset, void *buffer, uint64_t size,
-                                  uint64_t *done) {
+CELLA_RESULT cella_protected_read(struct cella_protected *f, uint64_t offset, void *buffer,
+                                  uint64_t size, uint64_t *done) {
     uint8_t *out = buffer;
     *done = 0;
     if (offset >= f->length) return CELLA_SUCCESS;
@@ -158,12 +169,14 @@ CELLA_RESULT cella_protected_read(struct cella_protected *f, uint64_t offset, vo
 
 static struct cella_result begin_change(struct cella_protected *f) {
     ENSURE(f->max_size > 0, CELLA_ERR_USAGE, NULL, "the protected file is open for reading only");
-    ENSURE(!f->broken, CELLA_ERR_IO, "close the file and open it again: the content of the last commit is intact",
+    ENSURE(!f->broken, CELLA_ERR_IO,
+           "close the file and open it again: the content of the last commit is intact",
            "an earlier write to the protected file failed half-way");
     return protected_map_prepare(f);
 }
 
-/* Lengthens the file. The block that was last is stored short, so it must be written again, longer. */
+/* Lengthens the file. The block that was last is stored short, so it must be written again, longer.
+ */
 static struct cella_result extend(struct cella_protected *f, uint64_t length) {
     if (length <= f->length) return CELLA_SUCCESS;
     if (f->length % BLOCK) {
@@ -178,7 +191,8 @@ static struct cella_result extend(struct cella_protected *f, uint64_t length) {
 }
 
 /* A whole block goes straight to its place, past the cache. */
-static struct cella_result write_whole(struct cella_protected *f, uint64_t index, const uint8_t *data) {
+static struct cella_result write_whole(struct cella_protected *f, uint64_t index,
+                                       const uint8_t *data) {
     struct slot *cached = protected_cached(f, 0, index), *holder;
     uint8_t *entry;
     if (cached) {
@@ -193,8 +207,8 @@ static struct cella_result write_whole(struct cella_protected *f, uint64_t index
     return CELLA_SUCCESS;
 }
 
-static struct cella_result write_part(struct cella_protected *f, uint64_t index, uint64_t in, const uint8_t *data,
-                                      uint64_t size) {
+static struct cella_result write_part(struct cella_protected *f, uint64_t index, uint64_t in,
+                                      const uint8_t *data, uint64_t size) {
     struct slot *s;
     TRY(protected_get(f, 0, index, &s));
     cella_copy(s->data + in, data, size);
@@ -202,15 +216,19 @@ static struct cella_result write_part(struct cella_protected *f, uint64_t index,
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_protected_write(struct cella_protected *f, uint64_t offset, const void *buffer, uint64_t size) {
+CELLA_RESULT cella_protected_write(struct cella_protected *f, uint64_t offset, const void *buffer,
+                                   uint64_t size) {
     const uint8_t *data = buffer;
     TRY(begin_change(f));
-    ENSURE(cella_range_inside(offset, size, 0, f->max_size), CELLA_ERR_LIMIT, "open it with a larger maximum",
-           "%llu bytes at %llu end past the maximum of the protected file, %llu bytes", (unsigned long long)size,
-           (unsigned long long)offset, (unsigned long long)f->max_size);
+    ENSURE(cella_range_inside(offset, size, 0, f->max_size), CELLA_ERR_LIMIT,
+           "open it with a larger maximum",
+           "%llu bytes at %llu end past the maximum of the protected file, %llu bytes",
+           (unsigned long long)size, (unsigned long long)offset, (unsigned long long)f->max_size);
     while (size > 0) {
-        uint64_t index = offset / BLOCK, in = offset % BLOCK, n = size < BLOCK - in ? size : BLOCK - in;
-        TRY(extend(f, offset + n)); /* step by step: a failure leaves what was written, as write(2) does */
+        uint64_t index = offset / BLOCK, in = offset % BLOCK,
+                 n = size < BLOCK - in ? size : BLOCK - in;
+        TRY(extend(
+            f, offset + n)); /* step by step: a failure leaves what was written, as write(2) does */
         if (n == BLOCK)
             TRY(write_whole(f, index, data));
         else
@@ -239,8 +257,8 @@ static struct cella_result shorten(struct cella_protected *f, uint64_t length) {
 CELLA_RESULT cella_protected_resize(struct cella_protected *f, uint64_t length) {
     TRY(begin_change(f));
     ENSURE(length <= f->max_size, CELLA_ERR_LIMIT, "open it with a larger maximum",
-           "%llu bytes are above the maximum of the protected file, %llu bytes", (unsigned long long)length,
-           (unsigned long long)f->max_size);
+           "%llu bytes are above the maximum of the protected file, %llu bytes",
+           (unsigned long long)length, (unsigned long long)f->max_size);
     return length < f->length ? shorten(f, length) : extend(f, length);
 }
 
@@ -248,7 +266,8 @@ CELLA_RESULT cella_protected_rebind(struct cella_protected *f, struct cella_byte
     uint8_t hash[32];
     TRY(begin_change(f));
     ENSURE(name.size > 0 && name.size <= CELLA_PROTECTED_NAME_MAX, CELLA_ERR_LIMIT, NULL,
-           "the name of a protected file has %zu bytes: expected 1 to %d", name.size, CELLA_PROTECTED_NAME_MAX);
+           "the name of a protected file has %zu bytes: expected 1 to %d", name.size,
+           CELLA_PROTECTED_NAME_MAX);
     protected_name_hash(name, hash);
     bool known = cella_equal(hash, f->second, 32) || cella_equal(hash, f->name, 32);
     cella_copy(known ? f->name : f->second, hash, 32);
@@ -262,7 +281,8 @@ CELLA_RESULT cella_protected_rebind(struct cella_protected *f, struct cella_byte
 static struct cella_result sync_storage(struct cella_protected *f) {
     int64_t bad = f->io.sync(f->io.context);
     if (bad < 0) f->broken = true; /* what was lost is unknown, and a second sync would hide it */
-    ENSURE(bad >= 0, CELLA_ERR_IO, "close the file and open it again: the content of the last commit is intact",
+    ENSURE(bad >= 0, CELLA_ERR_IO,
+           "close the file and open it again: the content of the last commit is intact",
            "cannot make the protected file durable: error %lld", (long long)-bad);
     return CELLA_SUCCESS;
 }
@@ -291,7 +311,8 @@ CELLA_RESULT cella_protected_commit(struct cella_protected *f, bool durable) {
         f->good_slot = 1 - f->good_slot;
         f->changed = false;
         f->unsynced = !durable;
-        if (f->high > f->end && f->io.truncate(f->io.context, f->end * BLOCK) >= 0) f->high = f->end;
+        if (f->high > f->end && f->io.truncate(f->io.context, f->end * BLOCK) >= 0)
+            f->high = f->end;
     } else if (durable && f->unsynced) {
         TRY(sync_storage(f));
         f->unsynced = false;

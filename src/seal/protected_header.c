@@ -41,15 +41,18 @@ static bool parse_clear(const uint8_t *slot, struct clear *out) {
            out->kind >= CELLA_PROTECTED_KEY_GIVEN && out->kind <= CELLA_PROTECTED_KEY_SEAL_SIGNER;
 }
 
-static struct cella_result read_slot(const struct cella_protected_io *io, uint32_t number, uint8_t *slot,
-                                     bool *good, struct clear *clear, uint64_t size) {
+static struct cella_result read_slot(const struct cella_protected_io *io, uint32_t number,
+                                     uint8_t *slot, bool *good, struct clear *clear,
+                                     uint64_t size) {
     int64_t got = io->read(io->context, slot, size, (uint64_t)number * HEADER_SLOT);
-    ENSURE(got >= 0, CELLA_ERR_IO, NULL, "cannot read the header of the protected file: error %lld", (long long)-got);
+    ENSURE(got >= 0, CELLA_ERR_IO, NULL, "cannot read the header of the protected file: error %lld",
+           (long long)-got);
     *good = got == (int64_t)size && parse_clear(slot, clear);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_protected_peek(const struct cella_protected_io *io, struct cella_protected_key *out) {
+CELLA_RESULT cella_protected_peek(const struct cella_protected_io *io,
+                                  struct cella_protected_key *out) {
     cella_zero(out, sizeof(*out));
     uint64_t best = 0;
     for (uint32_t number = 0; number < 2; number++) {
@@ -63,16 +66,20 @@ CELLA_RESULT cella_protected_peek(const struct cella_protected_io *io, struct ce
         out->svn = clear.svn;
         cella_copy(out->key_id, clear.key_id, 32);
     }
-    ENSURE(best > 0, CELLA_ERR_FORMAT, "seal the content with `cella seal`, or check which file this is",
-           "this is not a protected file of version %d, or both of its headers are damaged", VERSION);
+    ENSURE(best > 0, CELLA_ERR_FORMAT,
+           "seal the content with `cella seal`, or check which file this is",
+           "this is not a protected file of version %d, or both of its headers are damaged",
+           VERSION);
     return CELLA_SUCCESS;
 }
 
 /* Keys differ by file, so that blocks of two files can never stand for each other. */
-static struct cella_result start_file_key(struct cella_protected *f, const struct cella_protected_key *key) {
+static struct cella_result start_file_key(struct cella_protected *f,
+                                          const struct cella_protected_key *key) {
     uint8_t file_key[32];
     bool derived = f->crypto->hkdf(CELLA_BYTES_OF(key->key), CELLA_BYTES_OF(f->file_id),
-                                   cella_bytes(file_key_info, sizeof(file_key_info) - 1), file_key, sizeof(file_key));
+                                   cella_bytes(file_key_info, sizeof(file_key_info) - 1), file_key,
+                                   sizeof(file_key));
     if (derived) cella_gcm_init(&f->gcm, file_key);
     cella_wipe(file_key, sizeof(file_key));
     ENSURE(derived, CELLA_ERR_INTERNAL, NULL, "cannot derive the key of the file");
@@ -81,7 +88,8 @@ static struct cella_result start_file_key(struct cella_protected *f, const struc
 
 static struct cella_result check_name_size(struct cella_bytes name) {
     ENSURE(name.size > 0 && name.size <= CELLA_PROTECTED_NAME_MAX, CELLA_ERR_LIMIT, NULL,
-           "the name of a protected file has %zu bytes: expected 1 to %d", name.size, CELLA_PROTECTED_NAME_MAX);
+           "the name of a protected file has %zu bytes: expected 1 to %d", name.size,
+           CELLA_PROTECTED_NAME_MAX);
     return CELLA_SUCCESS;
 }
 
@@ -99,7 +107,8 @@ CELLA_RESULT protected_header_new(struct cella_protected *f, const struct cella_
     return start_file_key(f, key);
 }
 
-/* Fields that only the key opens. False when they contradict each other, which only a writer's bug can do. */
+/* Fields that only the key opens. False when they contradict each other, which only a writer's bug
+ * can do. */
 static bool parse_secret(struct cella_protected *f, struct cella_bytes bytes) {
     struct cella_reader r = cella_reader(bytes);
     f->length = cella_reader_u64le(&r);
@@ -112,14 +121,17 @@ static bool parse_secret(struct cella_protected *f, struct cella_bytes bytes) {
     cella_reader_copy(&r, f->second, 32);
     cella_reader_zero(&r, cella_reader_left(&r));
     return cella_reader_done(&r) && f->depth <= DEPTH_MAX && f->length <= LENGTH_MAX &&
-           f->end > 0 && f->end <= UINT32_MAX && blocks_of(f->length) <= (uint64_t)1 << FANOUT_BITS * f->depth;
+           f->end > 0 && f->end <= UINT32_MAX &&
+           blocks_of(f->length) <= (uint64_t)1 << FANOUT_BITS * f->depth;
 }
 
 /* *good: the slot authenticates under the key. */
-static struct cella_result open_slot(struct cella_protected *f, const struct cella_protected_key *key,
-                                     uint32_t number, bool *good) {
+static struct cella_result open_slot(struct cella_protected *f,
+                                     const struct cella_protected_key *key, uint32_t number,
+                                     bool *good) {
     struct clear clear;
-    TRY(read_slot(&f->io, number, f->header, good, &clear, HEADER_SLOT)); /* anew, whole, once (R04) */
+    TRY(read_slot(&f->io, number, f->header, good, &clear,
+                  HEADER_SLOT)); /* anew, whole, once (R04) */
     if (!*good) return CELLA_SUCCESS;
     f->kind = clear.kind;
     f->svn = clear.svn;
@@ -129,8 +141,8 @@ static struct cella_result open_slot(struct cella_protected *f, const struct cel
     TRY(start_file_key(f, key));
     const uint8_t *nonce = f->header + HEADER_AAD, *tag = nonce + CELLA_GCM_NONCE_SIZE;
     struct cella_bytes secret = cella_bytes(f->header + HEADER_CLEAR, HEADER_SLOT - HEADER_CLEAR);
-    *good = cella_gcm_decrypt(&f->gcm, nonce, cella_bytes(f->header, HEADER_AAD), secret, f->header + HEADER_CLEAR,
-                              tag);
+    *good = cella_gcm_decrypt(&f->gcm, nonce, cella_bytes(f->header, HEADER_AAD), secret,
+                              f->header + HEADER_CLEAR, tag);
     f->good_slot = number;
     if (*good)
         ENSURE(parse_secret(f, secret), CELLA_ERR_FORMAT, "read it with a newer cella",
@@ -162,26 +174,33 @@ CELLA_RESULT protected_header_load(struct cella_protected *f, const struct cella
     }
     ENSURE(generation[0] || generation[1], CELLA_ERR_FORMAT,
            "seal the content with `cella seal`, or check which file this is",
-           "this is not a protected file of version %d, or both of its headers are damaged", VERSION);
+           "this is not a protected file of version %d, or both of its headers are damaged",
+           VERSION);
     uint32_t first = generation[1] > generation[0];
     bool good = false;
-    TRY(open_slot(f, key, first, &good)); /* the newest; a crash while it was written leaves the other */
+    TRY(open_slot(f, key, first,
+                  &good)); /* the newest; a crash while it was written leaves the other */
     if (!good && generation[1 - first]) TRY(open_slot(f, key, 1 - first, &good));
-    ENSURE(good, CELLA_ERR_INTEGRITY, "give the key it was sealed with, or restore the file from a copy",
-           "the key does not open the protected file: it is under another key, or its header was damaged");
+    ENSURE(good, CELLA_ERR_INTEGRITY,
+           "give the key it was sealed with, or restore the file from a copy",
+           "the key does not open the protected file: it is under another key, or its header was "
+           "damaged");
     int64_t size = f->io.size(f->io.context);
-    ENSURE(size >= 0, CELLA_ERR_IO, NULL, "cannot tell the size of the protected file: error %lld", (long long)-size);
+    ENSURE(size >= 0, CELLA_ERR_IO, NULL, "cannot tell the size of the protected file: error %lld",
+           (long long)-size);
     f->high = blocks_of((uint64_t)size);
     ENSURE(f->end == 1 || f->high >= f->end, CELLA_ERR_INTEGRITY,
-           "the file was cut short: restore it from a copy", "the protected file has %lld bytes: expected more than %llu",
-           (long long)size, (unsigned long long)(f->end - 1) * BLOCK);
+           "the file was cut short: restore it from a copy",
+           "the protected file has %lld bytes: expected more than %llu", (long long)size,
+           (unsigned long long)(f->end - 1) * BLOCK);
     return check_names(f, name);
 }
 
 CELLA_RESULT protected_header_store(struct cella_protected *f) {
     uint8_t nonce[CELLA_GCM_NONCE_SIZE];
     TRY(protected_next_nonce(f, nonce));
-    uint8_t *secret = f->header + HEADER_CLEAR, *tag = f->header + HEADER_AAD + CELLA_GCM_NONCE_SIZE;
+    uint8_t *secret = f->header + HEADER_CLEAR,
+            *tag = f->header + HEADER_AAD + CELLA_GCM_NONCE_SIZE;
     struct cella_writer w = cella_writer(f->header, HEADER_SLOT);
     cella_writer_put(&w, CELLA_BYTES_OF(magic));
     cella_writer_u32le(&w, VERSION);
@@ -203,9 +222,11 @@ CELLA_RESULT protected_header_store(struct cella_protected *f) {
     cella_writer_put(&w, CELLA_BYTES_OF(f->name));
     cella_writer_put(&w, CELLA_BYTES_OF(f->second));
     cella_writer_zero(&w, HEADER_SLOT - w.size);
-    ENSURE(!w.failed && w.size == HEADER_SLOT, CELLA_ERR_INTERNAL, NULL, "the header does not fill its slot");
+    ENSURE(!w.failed && w.size == HEADER_SLOT, CELLA_ERR_INTERNAL, NULL,
+           "the header does not fill its slot");
     cella_gcm_encrypt(&f->gcm, nonce, cella_bytes(f->header, HEADER_AAD),
                       cella_bytes(secret, HEADER_SLOT - HEADER_CLEAR), secret, tag);
     f->generation++; /* used up, whatever comes: a half-written slot must never equal a later one */
-    return protected_write_storage(f, f->header, HEADER_SLOT, (uint64_t)(1 - f->good_slot) * HEADER_SLOT);
+    return protected_write_storage(f, f->header, HEADER_SLOT,
+                                   (uint64_t)(1 - f->good_slot) * HEADER_SLOT);
 }

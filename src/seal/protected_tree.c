@@ -7,7 +7,9 @@ static uint32_t head_of(const struct cella_protected *f, uint32_t level, uint64_
     return (uint32_t)(mixed >> 32) & (f->head_count - 1);
 }
 
-static int32_t number_of(const struct cella_protected *f, const struct slot *s) { return (int32_t)(s - f->slots); }
+static int32_t number_of(const struct cella_protected *f, const struct slot *s) {
+    return (int32_t)(s - f->slots);
+}
 
 void protected_cache_start(struct cella_protected *f) {
     for (uint32_t i = 0; i < f->head_count; i++) f->heads[i] = NONE;
@@ -35,7 +37,8 @@ static void link_newest(struct cella_protected *f, struct slot *s) {
 
 struct slot *protected_cached(struct cella_protected *f, uint32_t level, uint64_t index) {
     int32_t at = f->heads[head_of(f, level, index)];
-    while (at != NONE && (f->slots[at].level != level || f->slots[at].index != index)) at = f->slots[at].chain;
+    while (at != NONE && (f->slots[at].level != level || f->slots[at].index != index))
+        at = f->slots[at].chain;
     if (at == NONE) return NULL;
     if (at != f->newest) {
         unlink_use(f, &f->slots[at]);
@@ -55,7 +58,8 @@ void protected_discard(struct cella_protected *f, struct slot *s) {
     f->spare = number_of(f, s);
 }
 
-static void insert(struct cella_protected *f, struct slot *s, uint32_t level, uint64_t index, struct slot *parent) {
+static void insert(struct cella_protected *f, struct slot *s, uint32_t level, uint64_t index,
+                   struct slot *parent) {
     s->level = level;
     s->index = index;
     s->parent = parent ? number_of(f, parent) : NONE;
@@ -102,8 +106,8 @@ static struct cella_result acquire(struct cella_protected *f, struct slot **out)
     return CELLA_SUCCESS;
 }
 
-static struct cella_result fill(struct cella_protected *f, struct slot *s, uint32_t level, uint64_t index,
-                                const uint8_t *entry) {
+static struct cella_result fill(struct cella_protected *f, struct slot *s, uint32_t level,
+                                uint64_t index, const uint8_t *entry) {
     if (!entry_block(entry)) {
         cella_zero(s->data, BLOCK);
         return CELLA_SUCCESS;
@@ -114,8 +118,8 @@ static struct cella_result fill(struct cella_protected *f, struct slot *s, uint3
     return CELLA_SUCCESS;
 }
 
-static struct cella_result load(struct cella_protected *f, struct slot *parent, uint32_t level, uint64_t index,
-                                struct slot **out) {
+static struct cella_result load(struct cella_protected *f, struct slot *parent, uint32_t level,
+                                uint64_t index, struct slot **out) {
     struct slot *s;
     if (parent) parent->children++; /* pinned while a slot is made free */
     struct cella_result r = acquire(f, &s);
@@ -134,7 +138,8 @@ static struct cella_result load(struct cella_protected *f, struct slot *parent, 
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT protected_get(struct cella_protected *f, uint32_t level, uint64_t index, struct slot **out) {
+CELLA_RESULT protected_get(struct cella_protected *f, uint32_t level, uint64_t index,
+                           struct slot **out) {
     *out = protected_cached(f, level, index);
     if (*out) return CELLA_SUCCESS;
     struct slot *parent = NULL;
@@ -150,8 +155,8 @@ CELLA_RESULT protected_get(struct cella_protected *f, uint32_t level, uint64_t i
     }
 }
 
-CELLA_RESULT protected_entry(struct cella_protected *f, uint32_t level, uint64_t index, uint8_t **entry,
-                             struct slot **holder) {
+CELLA_RESULT protected_entry(struct cella_protected *f, uint32_t level, uint64_t index,
+                             uint8_t **entry, struct slot **holder) {
     *holder = NULL;
     if (level < f->depth) TRY(protected_get(f, level + 1, index >> FANOUT_BITS, holder));
     *entry = entry_in(f, *holder, index);
@@ -189,7 +194,8 @@ static void drop_child(struct cella_protected *f, uint32_t level, uint64_t index
 }
 
 /* Drops the entries of node (level, index) for data blocks from first on. */
-static struct cella_result trim_node(struct cella_protected *f, uint32_t level, uint64_t index, uint64_t first) {
+static struct cella_result trim_node(struct cella_protected *f, uint32_t level, uint64_t index,
+                                     uint64_t first) {
     struct slot *s;
     TRY(protected_get(f, level, index, &s));
     s->children++; /* pinned: at most one node a level */

@@ -14,7 +14,8 @@ static bool is_dash(const char *path) { return strcmp(path, "-") == 0; }
 
 /* ---- a file that is not seen before it is whole ---- */
 
-/* Without a name where the file system can do that, so that nothing is left when the process is killed. */
+/* Without a name where the file system can do that, so that nothing is left when the process is
+ * killed. */
 struct draft {
     int fd;
     char name[PATH_MAX]; /* of the temporary file; empty: it has none yet */
@@ -52,19 +53,24 @@ static struct cella_result draft_open(const char *path, unsigned mode, struct dr
     }
     int error = errno;
     if (out->fd < 0) out->name[0] = 0;
-    ENSURE(out->fd >= 0, error == ENOENT ? CELLA_ERR_NOT_FOUND : error == EACCES ? CELLA_ERR_PERMISSION : CELLA_ERR_IO,
+    ENSURE(out->fd >= 0,
+           error == ENOENT   ? CELLA_ERR_NOT_FOUND
+           : error == EACCES ? CELLA_ERR_PERMISSION
+                             : CELLA_ERR_IO,
            NULL, "cannot create a file in %s: %s", folder, strerror(error));
     return CELLA_SUCCESS;
 }
 
 static struct cella_result exists(const char *path) {
-    FAIL(CELLA_ERR_EXISTS, "choose another name, or say --force to replace it", "%s exists already", path);
+    FAIL(CELLA_ERR_EXISTS, "choose another name, or say --force to replace it", "%s exists already",
+         path);
 }
 
 static struct cella_result give_name(struct draft *d, const char *name) {
     char self[32];
     snprintf(self, sizeof(self), "/proc/self/fd/%d", d->fd);
-    int bad = d->name[0] ? link(d->name, name) : linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+    int bad = d->name[0] ? link(d->name, name)
+                         : linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
     if (bad && errno == EEXIST) return exists(name);
     ENSURE(!bad, CELLA_ERR_IO, NULL, "cannot create %s: %s", name, strerror(errno));
     return CELLA_SUCCESS;
@@ -82,7 +88,8 @@ static struct cella_result draft_finish(struct draft *d, const char *path, bool 
             TRY(give_name(d, name));
             memcpy(d->name, name, sizeof(name));
         }
-        ENSURE(rename(d->name, path) == 0, CELLA_ERR_IO, NULL, "cannot replace %s: %s", path, strerror(errno));
+        ENSURE(rename(d->name, path) == 0, CELLA_ERR_IO, NULL, "cannot replace %s: %s", path,
+               strerror(errno));
         d->name[0] = 0;
     }
     char folder[PATH_MAX];
@@ -102,7 +109,8 @@ static struct cella_result check_target(const char *path, bool replace) {
     return CELLA_SUCCESS;
 }
 
-/* ---- standard input and output, which have no random access: sealed bytes wait in a file without a name ---- */
+/* ---- standard input and output, which have no random access: sealed bytes wait in a file without
+ * a name ---- */
 
 static struct cella_result spool_open(int *fd) {
     const char *folder = getenv("TMPDIR");
@@ -112,8 +120,8 @@ static struct cella_result spool_open(int *fd) {
     if (*fd >= 0) return CELLA_SUCCESS;
     int n = snprintf(name, sizeof(name), "%s/cella.XXXXXX", folder);
     if (n > 0 && n < (int)sizeof(name)) *fd = mkostemp(name, O_CLOEXEC);
-    ENSURE(*fd >= 0, CELLA_ERR_IO, "set TMPDIR to a folder with room for the file", "cannot create a file in %s: %s",
-           folder, strerror(errno));
+    ENSURE(*fd >= 0, CELLA_ERR_IO, "set TMPDIR to a folder with room for the file",
+           "cannot create a file in %s: %s", folder, strerror(errno));
     unlink(name);
     return CELLA_SUCCESS;
 }
@@ -131,11 +139,14 @@ static struct cella_result copy_all(int from, int to) {
 
 static struct cella_result open_input(const char *path, int *fd) {
     *fd = is_dash(path) ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ENSURE(*fd >= 0, errno == ENOENT ? CELLA_ERR_NOT_FOUND : errno == EACCES ? CELLA_ERR_PERMISSION : CELLA_ERR_IO, NULL,
-           "cannot open %s: %s", path, strerror(errno));
+    ENSURE(*fd >= 0,
+           errno == ENOENT   ? CELLA_ERR_NOT_FOUND
+           : errno == EACCES ? CELLA_ERR_PERMISSION
+                             : CELLA_ERR_IO,
+           NULL, "cannot open %s: %s", path, strerror(errno));
     struct stat st;
-    ENSURE(fstat(*fd, &st) == 0 && !S_ISDIR(st.st_mode), CELLA_ERR_USAGE, "give a file; `tar` makes one of a folder",
-           "%s is a folder", path);
+    ENSURE(fstat(*fd, &st) == 0 && !S_ISDIR(st.st_mode), CELLA_ERR_USAGE,
+           "give a file; `tar` makes one of a folder", "%s is a folder", path);
     return CELLA_SUCCESS;
 }
 
@@ -151,14 +162,16 @@ static struct cella_result seekable(int *fd) {
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_seal_file(const char *in, const char *out, bool replace, const struct cella_seal_options *options) {
+CELLA_RESULT cella_seal_file(const char *in, const char *out, bool replace,
+                             const struct cella_seal_options *options) {
     CELLA_FD from = -1;
     TRY(open_input(in, &from));
     if (is_dash(out)) {
         CELLA_FD spool = -1;
         TRY(spool_open(&spool));
         TRY_IN(cella_seal_fd(from, spool, options), "sealing %s", in);
-        ENSURE(lseek(spool, 0, SEEK_SET) == 0, CELLA_ERR_IO, NULL, "cannot read the sealed bytes back");
+        ENSURE(lseek(spool, 0, SEEK_SET) == 0, CELLA_ERR_IO, NULL,
+               "cannot read the sealed bytes back");
         return copy_all(spool, STDOUT_FILENO);
     }
     TRY(check_target(out, replace));
@@ -191,7 +204,8 @@ CELLA_RESULT cella_seal_read_info(const char *path, struct cella_seal_info *out)
     struct cella_protected_io io = cella_seal_io(&fd);
     struct cella_protected_key key;
     TRY_IN(cella_protected_peek(&io, &key), "%s", path);
-    *out = (struct cella_seal_info){.key_kind = key.kind, .svn = key.svn, .size = (uint64_t)io.size(io.context)};
+    *out = (struct cella_seal_info){
+        .key_kind = key.kind, .svn = key.svn, .size = (uint64_t)io.size(io.context)};
     memcpy(out->key_id, key.key_id, sizeof(out->key_id));
     return CELLA_SUCCESS;
 }

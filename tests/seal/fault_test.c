@@ -1,5 +1,6 @@
-/* Protected files under faults: a crash at every write, torn writes, lost unsynced writes, a full disk, a failing
- * sync. Afterwards the file holds the content of the last commit or of the one being made, whole. */
+/* Protected files under faults: a crash at every write, torn writes, lost unsynced writes, a full
+ * disk, a failing sync. Afterwards the file holds the content of the last commit or of the one
+ * being made, whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,10 +21,11 @@ static void ok(struct cella_result r) {
     assert_false(cella_failed(r));
 }
 
-/* The job: STATES commits, each after changes of several kinds. state_length and state_byte say what the file
- * holds after commit n (0: as it was found). */
+/* The job: STATES commits, each after changes of several kinds. state_length and state_byte say
+ * what the file holds after commit n (0: as it was found). */
 static uint64_t state_length(int state) {
-    static const uint64_t lengths[STATES + 1] = {20 * B + 7, 20 * B + 7, 33 * B, 12 * B + 900, 12 * B + 901, 40 * B + 1};
+    static const uint64_t lengths[STATES + 1] = {20 * B + 7,   20 * B + 7,   33 * B,
+                                                 12 * B + 900, 12 * B + 901, 40 * B + 1};
     return lengths[state];
 }
 
@@ -32,7 +34,8 @@ static uint8_t state_byte(int state, uint64_t at) {
     int origin = 0; /* the last state that wrote this byte */
     if (state >= 1 && block % 3 == 1) origin = 1;
     if (state >= 2 && at >= 19 * B) origin = 2;
-    if (state >= 3 && at >= state_length(3)) return state >= 5 && block >= 30 ? (uint8_t)(at * 31 + 5 * 77) : 0;
+    if (state >= 3 && at >= state_length(3))
+        return state >= 5 && block >= 30 ? (uint8_t)(at * 31 + 5 * 77) : 0;
     if (state >= 4 && at == state_length(3)) origin = 4;
     return (uint8_t)(at * 31 + (uint64_t)origin * 77);
 }
@@ -42,7 +45,8 @@ static void expected(int state, uint8_t *out) {
     if (state >= 4) out[state_length(3)] = 0xee;
 }
 
-static struct cella_result put(struct cella_protected *f, int origin, uint64_t from, uint64_t to, uint64_t step) {
+static struct cella_result put(struct cella_protected *f, int origin, uint64_t from, uint64_t to,
+                               uint64_t step) {
     uint8_t data[4 * B];
     for (uint64_t at = from; at < to; at += step) {
         uint64_t n = to - at < step ? to - at : step;
@@ -74,8 +78,8 @@ static struct cella_result job(struct storage *s, struct cella_protected_io io, 
     struct cella_protected *f;
     (void)s;
     *done = 0;
-    struct cella_result r = cella_protected_open(&f, memory, size, CACHE, max_size, &io, &test_crypto, &key,
-                                                 cella_bytes_text("name"));
+    struct cella_result r = cella_protected_open(&f, memory, size, CACHE, max_size, &io,
+                                                 &test_crypto, &key, cella_bytes_text("name"));
     for (int state = 1; state <= STATES && !cella_failed(r); state++) {
         r = change(f, state);
         if (!cella_failed(r)) r = cella_protected_commit(f, true);
@@ -99,7 +103,8 @@ static struct storage first_state(void) {
     return s;
 }
 
-/* Which state the storage holds: it must be one of at_least, at_least + 1; and the file must still be usable. */
+/* Which state the storage holds: it must be one of at_least, at_least + 1; and the file must still
+ * be usable. */
 static int check_state(struct storage *s, int at_least) {
     struct opened o;
     uint64_t done;
@@ -112,7 +117,8 @@ static int check_state(struct storage *s, int at_least) {
         expected(state, want);
         if (done == state_length(state) && memcmp(got, want, done) == 0) found = state;
     }
-    if (found != at_least && found != at_least + 1) printf("%d commits were done, found state %d\n", at_least, found);
+    if (found != at_least && found != at_least + 1)
+        printf("%d commits were done, found state %d\n", at_least, found);
     assert_true(found == at_least || found == at_least + 1);
     ok(cella_protected_write(o.file, 7, "again", 5)); /* life goes on */
     ok(cella_protected_commit(o.file, true));
@@ -151,7 +157,8 @@ static void crash_at_every_write(void **unused) {
             struct storage s = storage_copy(&start);
             s.crash_after = at;
             s.torn = torn[t];
-            /* What the writer believes is checked by counting commits up to the crash: after it, all is lost. */
+            /* What the writer believes is checked by counting commits up to the crash: after it,
+             * all is lost. */
             int done = 0;
             uint64_t size = cella_protected_memory(CACHE, max_size);
             void *memory = aligned_alloc(64, size);
@@ -175,7 +182,11 @@ static void crash_at_every_write(void **unused) {
 /* Power loss: of all that was written since the last sync, any part is missing. */
 struct unsynced {
     struct storage now, durable;
-    struct { uint64_t offset, size; uint8_t *data; bool cut; } log[400];
+    struct {
+        uint64_t offset, size;
+        uint8_t *data;
+        bool cut;
+    } log[400];
     int count;
     long syncs, stop_at; /* the power fails instead of this sync */
 };
@@ -183,7 +194,8 @@ struct unsynced {
 static int64_t lossy_read(void *c, void *b, uint64_t size, uint64_t offset) {
     return storage_read(&((struct unsynced *)c)->now, b, size, offset);
 }
-static void log_change(struct unsynced *u, const void *data, uint64_t size, uint64_t offset, bool cut) {
+static void log_change(struct unsynced *u, const void *data, uint64_t size, uint64_t offset,
+                       bool cut) {
     assert_true(u->count < 400);
     u->log[u->count].offset = offset;
     u->log[u->count].size = size;
@@ -208,8 +220,10 @@ static int64_t lossy_truncate(void *c, uint64_t size) {
 static void replay(struct unsynced *u, bool all) {
     for (int i = 0; i < u->count; i++) {
         if (all || rand() % 2) {
-            if (u->log[i].cut) storage_truncate(&u->durable, u->log[i].size);
-            else storage_write(&u->durable, u->log[i].data, u->log[i].size, u->log[i].offset);
+            if (u->log[i].cut)
+                storage_truncate(&u->durable, u->log[i].size);
+            else
+                storage_write(&u->durable, u->log[i].data, u->log[i].size, u->log[i].offset);
         }
         free(u->log[i].data);
     }
@@ -233,11 +247,13 @@ static void power_loss(void **unused) {
             u->now = storage_copy(&start);
             u->durable = storage_copy(&start);
             u->stop_at = stop;
-            struct cella_protected_io io = {lossy_read, lossy_write, lossy_truncate, lossy_sync, lossy_size, u};
+            struct cella_protected_io io = {lossy_read, lossy_write, lossy_truncate,
+                                            lossy_sync, lossy_size,  u};
             int done;
             ok(job(NULL, io, &done));
             replay(u, false);
-            check_state(&u->durable, (int)(stop / 2)); /* two syncs a commit; the second makes it sure */
+            check_state(&u->durable,
+                        (int)(stop / 2)); /* two syncs a commit; the second makes it sure */
             free(u->now.data), free(u->durable.data), free(u);
         }
     free(start.data);
@@ -290,7 +306,8 @@ static void goes_on_when_space_is_freed(void **unused) {
     free(start.data);
 }
 
-/* A write, of a header above all, that arrives though the system says it did not; then a crash at a later one. */
+/* A write, of a header above all, that arrives though the system says it did not; then a crash at a
+ * later one. */
 static void failed_write_that_arrived(void **unused) {
     (void)unused;
     struct storage start = first_state();
@@ -336,7 +353,8 @@ static void failing_sync(void **unused) {
         }
         assert_int_equal(cella_code_of(r), CELLA_ERR_IO);
         cella_result_drop(r);
-        r = cella_protected_commit(o.file, true); /* a second sync must not hide what the first lost */
+        r = cella_protected_commit(o.file,
+                                   true); /* a second sync must not hide what the first lost */
         assert_int_equal(cella_code_of(r), CELLA_ERR_IO);
         cella_result_drop(r);
         close_opened(&o);
@@ -348,12 +366,9 @@ static void failing_sync(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crash_at_every_write),
-        cmocka_unit_test(power_loss),
-        cmocka_unit_test(full_disk_at_every_write),
-        cmocka_unit_test(goes_on_when_space_is_freed),
-        cmocka_unit_test(failed_write_that_arrived),
-        cmocka_unit_test(failing_sync),
+        cmocka_unit_test(crash_at_every_write),      cmocka_unit_test(power_loss),
+        cmocka_unit_test(full_disk_at_every_write),  cmocka_unit_test(goes_on_when_space_is_freed),
+        cmocka_unit_test(failed_write_that_arrived), cmocka_unit_test(failing_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

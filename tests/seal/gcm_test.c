@@ -1,4 +1,5 @@
-/* AES-256-GCM: published vectors, equality of every implementation with OpenSSL, refusal of every changed bit. */
+/* AES-256-GCM: published vectors, equality of every implementation with OpenSSL, refusal of every
+ * changed bit. */
 #include "seal/gcm.h"
 
 #include <openssl/evp.h>
@@ -18,23 +19,30 @@ struct vector {
     const char *key, *nonce, *aad, *plain, *cipher, *tag;
 };
 
-/* McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test cases 13 to 16 (AES-256, 96-bit IV). */
+/* McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test cases 13 to 16
+ * (AES-256, 96-bit IV). */
 static const struct vector vectors[] = {
-    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "", "", "",
-     "530f8afbc74536b9a963b4f1c4cb738b"},
-    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "",
-     "00000000000000000000000000000000", "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
-    {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888", "",
-     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de6"
+    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000",
+     "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000",
+     "", "00000000000000000000000000000000", "cea7403d4d606b6e074ec5d3baf39d18",
+     "d0d1c8a799996bf0265b98b5d48ab919"},
+    {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888",
+     "",
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b"
+     "525b16aedf5aa0de6"
      "57ba637b391aafd255",
-     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a"
+     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828"
+     "838c5f61e6393ba7a"
      "0abcc9f662898015ad",
      "b094dac5d93471bdec1a502270e3cc6c"},
     {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888",
      "feedfacedeadbeeffeedfacedeadbeefabaddad2",
-     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de6"
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b"
+     "525b16aedf5aa0de6"
      "57ba637b39",
-     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a"
+     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828"
+     "838c5f61e6393ba7a"
      "0abcc9f662",
      "76fc6ece0f4e1768cddf8853bb2d551b"},
 };
@@ -56,7 +64,8 @@ static void check_vector(const struct vector *v) {
     cella_gcm_encrypt(&gcm, nonce, cella_bytes(aad, aad_size), cella_bytes(plain, size), out, got);
     assert_memory_equal(got, tag, 16);
     if (size) assert_memory_equal(out, cipher, size);
-    assert_true(cella_gcm_decrypt(&gcm, nonce, cella_bytes(aad, aad_size), cella_bytes(cipher, size), out, tag));
+    assert_true(cella_gcm_decrypt(&gcm, nonce, cella_bytes(aad, aad_size),
+                                  cella_bytes(cipher, size), out, tag));
     if (size) assert_memory_equal(out, plain, size);
 }
 
@@ -84,8 +93,8 @@ static void published_vectors(void **state) {
     each_kind(check_vectors);
 }
 
-static void openssl_encrypt(const uint8_t *key, const uint8_t *nonce, struct cella_bytes aad, struct cella_bytes in,
-                            uint8_t *out, uint8_t *tag) {
+static void openssl_encrypt(const uint8_t *key, const uint8_t *nonce, struct cella_bytes aad,
+                            struct cella_bytes in, uint8_t *out, uint8_t *tag) {
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n = 0;
     assert_int_equal(EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce), 1);
@@ -107,7 +116,8 @@ static void check_against_openssl(void) {
             *theirs = malloc(SIZE_MAX_TRIED + 64);
     srand(7);
     for (int i = 0; i < 400; i++) {
-        size_t size = i < 300 ? (size_t)i : (size_t)rand() % (SIZE_MAX_TRIED + 1), shift = (size_t)rand() % 16;
+        size_t size = i < 300 ? (size_t)i : (size_t)rand() % (SIZE_MAX_TRIED + 1),
+               shift = (size_t)rand() % 16;
         uint8_t key[32], nonce[12], aad[200], tag[16], their_tag[16];
         struct cella_bytes a = cella_bytes(aad, (size_t)rand() % sizeof(aad));
         fill(key, 32), fill(nonce, 12), fill(aad, sizeof(aad)), fill(plain, size + shift);
@@ -117,7 +127,8 @@ static void check_against_openssl(void) {
         openssl_encrypt(key, nonce, a, cella_bytes(plain + shift, size), theirs, their_tag);
         assert_memory_equal(mine, theirs, size);
         assert_memory_equal(tag, their_tag, 16);
-        assert_true(cella_gcm_decrypt(&gcm, nonce, a, cella_bytes(mine, size), mine, tag)); /* in place */
+        assert_true(
+            cella_gcm_decrypt(&gcm, nonce, a, cella_bytes(mine, size), mine, tag)); /* in place */
         assert_memory_equal(mine, plain + shift, size);
         cella_gcm_encrypt(&gcm, nonce, a, cella_bytes(mine, size), mine, tag);
         assert_memory_equal(mine, theirs, size);
@@ -136,18 +147,25 @@ static void check_refusals(void) {
     struct cella_gcm gcm;
     cella_gcm_init(&gcm, key);
     cella_gcm_encrypt(&gcm, nonce, CELLA_BYTES_OF(aad), CELLA_BYTES_OF(plain), cipher, tag);
-    struct { uint8_t *data; size_t size; } fields[] = {{nonce, 12}, {aad, 16}, {cipher, 48}, {tag, 16}};
+    struct {
+        uint8_t *data;
+        size_t size;
+    } fields[] = {{nonce, 12}, {aad, 16}, {cipher, 48}, {tag, 16}};
     for (size_t f = 0; f < 4; f++)
         for (size_t bit = 0; bit < fields[f].size * 8; bit++) { /* every bit (R72) */
             fields[f].data[bit / 8] ^= (uint8_t)(1u << bit % 8);
             memset(out, 0xaa, sizeof(out));
-            assert_false(cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), CELLA_BYTES_OF(cipher), out, tag));
+            assert_false(cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), CELLA_BYTES_OF(cipher),
+                                           out, tag));
             assert_memory_equal(out, zero, sizeof(out)); /* nothing of the plaintext leaks */
             fields[f].data[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
-    assert_false(cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), cella_bytes(cipher, 47), out, tag));
-    assert_false(cella_gcm_decrypt(&gcm, nonce, cella_bytes(aad, 15), CELLA_BYTES_OF(cipher), out, tag));
-    assert_true(cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), CELLA_BYTES_OF(cipher), out, tag));
+    assert_false(
+        cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), cella_bytes(cipher, 47), out, tag));
+    assert_false(
+        cella_gcm_decrypt(&gcm, nonce, cella_bytes(aad, 15), CELLA_BYTES_OF(cipher), out, tag));
+    assert_true(
+        cella_gcm_decrypt(&gcm, nonce, CELLA_BYTES_OF(aad), CELLA_BYTES_OF(cipher), out, tag));
 }
 
 static void refuses_every_bit(void **state) {

@@ -28,14 +28,17 @@ static void fails(struct cella_result r, enum cella_code code) {
     cella_result_drop(r);
 }
 
-static uint8_t pattern(uint64_t at, unsigned seed) { return (uint8_t)((at * 2654435761u >> 7) + seed * 37 + at / B); }
+static uint8_t pattern(uint64_t at, unsigned seed) {
+    return (uint8_t)((at * 2654435761u >> 7) + seed * 37 + at / B);
+}
 
 static void fill(uint8_t *p, uint64_t offset, uint64_t size, unsigned seed) {
     for (uint64_t i = 0; i < size; i++) p[i] = pattern(offset + i, seed);
 }
 
 /* A file of size bytes of pattern, committed. */
-static struct storage make(uint64_t size, unsigned seed, const struct cella_protected_key *k, const char *name) {
+static struct storage make(uint64_t size, unsigned seed, const struct cella_protected_key *k,
+                           const char *name) {
     struct storage s = storage_new();
     struct opened o;
     uint8_t *data = malloc(size + 1);
@@ -75,8 +78,9 @@ static void must_refuse(struct storage *s) {
     fails(read_all(s, 0, 0, &same), CELLA_ERR_INTEGRITY);
 }
 
-static const uint64_t sizes[] = {0, 1, 15, 4096, B - 1, B, B + 1, 5 * B, 5 * B + 77, 512 * B - 1, 512 * B, 512 * B + 1,
-                                 530 * B + 3};
+static const uint64_t sizes[] = {0,       1,           15,         4096,       B - 1,
+                                 B,       B + 1,       5 * B,      5 * B + 77, 512 * B - 1,
+                                 512 * B, 512 * B + 1, 530 * B + 3};
 
 static void round_trips(void **state) {
     (void)state;
@@ -194,7 +198,8 @@ static void spliced_blocks_are_refused(void **state) {
     assert_int_equal(s.size, other.size);
     for (uint64_t block = 1; block < s.size / B; block++) {
         struct storage t = storage_copy(&s);
-        memcpy(t.data + block * B, other.data + block * B, B); /* same content, key, name and place */
+        memcpy(t.data + block * B, other.data + block * B,
+               B); /* same content, key, name and place */
         must_refuse(&t);
         free(t.data);
     }
@@ -244,7 +249,8 @@ static void every_byte_of_the_header_counts(void **state) {
         s.data[at] ^= (uint8_t)(1 + at % 255);
         bool same;
         struct cella_result r = read_all(&s, B + 5, 1, &same);
-        assert_true(cella_code_of(r) == CELLA_ERR_INTEGRITY || cella_code_of(r) == CELLA_ERR_FORMAT);
+        assert_true(cella_code_of(r) == CELLA_ERR_INTEGRITY ||
+                    cella_code_of(r) == CELLA_ERR_FORMAT);
         cella_result_drop(r);
         s.data[at] ^= (uint8_t)(1 + at % 255);
     }
@@ -314,7 +320,10 @@ static void wrong_keys_and_names(void **state) {
 
 static void peek_reads_the_clear_header(void **state) {
     (void)state;
-    struct cella_protected_key seal = {.kind = CELLA_PROTECTED_KEY_SEAL_SIGNER, .svn = 7, .key_id = {9, 8}}, found;
+    struct cella_protected_key seal = {.kind = CELLA_PROTECTED_KEY_SEAL_SIGNER,
+                                       .svn = 7,
+                                       .key_id = {9, 8}},
+                               found;
     struct storage s = make(100, 1, &seal, "name"), text = storage_new();
     struct cella_protected_io io = storage_io(&s), other = storage_io(&text);
     ok(cella_protected_peek(&io, &found));
@@ -353,7 +362,9 @@ struct oracle {
 
 static void check_oracle(struct opened *o, struct oracle *m, uint64_t offset, uint64_t size) {
     uint8_t *got = malloc(size + 1);
-    uint64_t done, want = offset >= m->length ? 0 : m->length - offset < size ? m->length - offset : size;
+    uint64_t done, want = offset >= m->length         ? 0
+                          : m->length - offset < size ? m->length - offset
+                                                      : size;
     assert_int_equal(cella_protected_length(o->file), m->length);
     ok(cella_protected_read(o->file, offset, got, size, &done));
     assert_int_equal(done, want);
@@ -363,7 +374,8 @@ static void check_oracle(struct opened *o, struct oracle *m, uint64_t offset, ui
 
 static uint64_t some(uint64_t below) { return ((uint64_t)rand() << 20 ^ (uint64_t)rand()) % below; }
 
-static void oracle_step(struct opened *o, struct oracle *m, struct storage *s, uint64_t room, uint32_t cache) {
+static void oracle_step(struct opened *o, struct oracle *m, struct storage *s, uint64_t room,
+                        uint32_t cache) {
     uint64_t offset = some(room), size = some(3) ? some(6000) : some(6 * B);
     if (some(4) == 0) offset -= offset % B, size += B - size % B;
     if (offset + size > room) size = room - offset;
@@ -386,7 +398,11 @@ static void oracle_step(struct opened *o, struct oracle *m, struct storage *s, u
         memcpy(m->data, m->saved, m->saved_length);
         m->length = m->saved_length;
         break;
-    case 3: case 4: case 5: case 6: case 7: check_oracle(o, m, offset, size); break;
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7: check_oracle(o, m, offset, size); break;
     default:
         if (!size) break;
         if (offset > m->length) memset(m->data + m->length, 0, offset - m->length);
@@ -406,7 +422,8 @@ static void run_oracle(uint64_t room, uint32_t cache, int steps, unsigned seed) 
     for (int i = 0; i < steps; i++) oracle_step(&o, &m, &s, room, cache);
     for (uint64_t at = 0; at < m.length; at += 100000) check_oracle(&o, &m, at, 100000);
     uint64_t blocks = room / B + 1;
-    assert_true(s.size <= B * (2 * (blocks + blocks / 512 + 4) + 64)); /* bounded by copy on write */
+    assert_true(s.size <=
+                B * (2 * (blocks + blocks / 512 + 4) + 64)); /* bounded by copy on write */
     close_opened(&o);
     free(m.data), free(m.saved), free(s.data);
 }
@@ -428,7 +445,8 @@ static void deep_trees(void **state) {
     uint64_t room = 5ull << 30, done; /* three levels of nodes */
     char got[4];
     ok(open_storage(&o, &s, true, CACHE, room, &key, "name"));
-    for (uint64_t at = 0; at < room; at += 97ull << 20) ok(cella_protected_write(o.file, at, &at, sizeof(at)));
+    for (uint64_t at = 0; at < room; at += 97ull << 20)
+        ok(cella_protected_write(o.file, at, &at, sizeof(at)));
     ok(cella_protected_commit(o.file, true));
     close_opened(&o);
     ok(open_storage(&o, &s, false, CACHE, room, &key, "name"));

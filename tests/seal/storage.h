@@ -1,4 +1,5 @@
-/* Storage in memory for tests of protected files: it counts calls, stops after so many, tears writes, fills up. */
+/* Storage in memory for tests of protected files: it counts calls, stops after so many, tears
+ * writes, fills up. */
 #ifndef CELLA_TESTS_SEAL_STORAGE_H
 #define CELLA_TESTS_SEAL_STORAGE_H
 
@@ -13,18 +14,20 @@
 struct storage {
     uint8_t *data;
     uint64_t size, capacity;
-    long changes;      /* writes and truncates so far */
-    long crash_after;  /* -1: never. From this change on nothing reaches the storage; calls report success */
-    uint64_t torn;     /* bytes of the change at the crash that still reach it */
-    long full_after;   /* -1: never. From this change on writes fail with ENOSPC */
-    long lies_at;      /* -1: never. The write of this number arrives and yet reports EIO */
+    long changes;       /* writes and truncates so far */
+    long crash_after;   /* -1: never. From this change on nothing reaches the storage; calls report
+                           success */
+    uint64_t torn;      /* bytes of the change at the crash that still reach it */
+    long full_after;    /* -1: never. From this change on writes fail with ENOSPC */
+    long lies_at;       /* -1: never. The write of this number arrives and yet reports EIO */
     long sync_fails_at; /* -1: never. The sync of this number fails */
     long syncs;
-    uint64_t limit;    /* 0: none. Writes past it fail with ENOSPC */
+    uint64_t limit; /* 0: none. Writes past it fail with ENOSPC */
 };
 
 static inline struct storage storage_new(void) {
-    return (struct storage){.crash_after = -1, .full_after = -1, .lies_at = -1, .sync_fails_at = -1};
+    return (
+        struct storage){.crash_after = -1, .full_after = -1, .lies_at = -1, .sync_fails_at = -1};
 }
 
 static inline void storage_fit(struct storage *s, uint64_t size) {
@@ -43,7 +46,8 @@ static inline int64_t storage_read(void *context, void *buffer, uint64_t size, u
     return (int64_t)size;
 }
 
-static inline int64_t storage_write(void *context, const void *buffer, uint64_t size, uint64_t offset) {
+static inline int64_t storage_write(void *context, const void *buffer, uint64_t size,
+                                    uint64_t offset) {
     struct storage *s = context;
     long number = s->changes++;
     if (s->full_after >= 0 && number >= s->full_after) return -ENOSPC;
@@ -73,10 +77,13 @@ static inline int64_t storage_sync(void *context) {
     return s->syncs++ == s->sync_fails_at ? -EIO : 0;
 }
 
-static inline int64_t storage_size(void *context) { return (int64_t)((struct storage *)context)->size; }
+static inline int64_t storage_size(void *context) {
+    return (int64_t)((struct storage *)context)->size;
+}
 
 static inline struct cella_protected_io storage_io(struct storage *s) {
-    return (struct cella_protected_io){storage_read, storage_write, storage_truncate, storage_sync, storage_size, s};
+    return (struct cella_protected_io){storage_read, storage_write, storage_truncate,
+                                       storage_sync, storage_size,  s};
 }
 
 static inline struct storage storage_copy(const struct storage *s) {
@@ -87,8 +94,8 @@ static inline struct storage storage_copy(const struct storage *s) {
     return copy;
 }
 
-static inline bool test_hkdf(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info, uint8_t *out,
-                             size_t size) {
+static inline bool test_hkdf(struct cella_bytes secret, struct cella_bytes salt,
+                             struct cella_bytes info, uint8_t *out, size_t size) {
     struct cella_result r = cella_hkdf_sha256(secret, salt, info, out, size);
     bool good = !cella_failed(r);
     cella_result_drop(r);
@@ -106,8 +113,9 @@ struct opened {
     void *memory;
 };
 
-static inline struct cella_result open_storage(struct opened *o, struct storage *s, bool create, uint32_t cache,
-                                               uint64_t max_size, const struct cella_protected_key *key,
+static inline struct cella_result open_storage(struct opened *o, struct storage *s, bool create,
+                                               uint32_t cache, uint64_t max_size,
+                                               const struct cella_protected_key *key,
                                                const char *name) {
     struct cella_protected_io io = storage_io(s);
     uint64_t size = cella_protected_memory(cache, max_size);
