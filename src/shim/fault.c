@@ -26,11 +26,19 @@ void shim_fault(struct shim_thread *thread, const struct gate_event *event) {
     shim_die(event->signal);
 }
 
+/* The first thread to end the enclave closes the files; the others wait for its end. */
+static void end_once(void) {
+    static uint32_t ending;
+    static uint32_t never;
+    if (!__atomic_exchange_n(&ending, 1, __ATOMIC_SEQ_CST)) return shim_files_exit();
+    for (;;) shim_syscall(__NR_futex, (long)&never, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+}
+
 /* Ends the way a process ends by a signal, so that whoever started it sees the same. */
 void shim_die(uint32_t signal) {
     uint64_t none = 0;
     uint64_t action[4] = {0, 0, 0, 0};
-    shim_files_exit();
+    end_once();
     shim_syscall(__NR_rt_sigaction, signal, (long)action, 0, 8, 0, 0);
     shim_syscall(__NR_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8, 0, 0);
     uint32_t tid = shim_thread_current()->host_tid;
@@ -39,6 +47,6 @@ void shim_die(uint32_t signal) {
 }
 
 void shim_exit(int status) {
-    shim_files_exit();
+    end_once();
     for (;;) shim_syscall(__NR_exit_group, status, 0, 0, 0, 0, 0);
 }

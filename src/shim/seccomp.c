@@ -3,11 +3,12 @@
  * tables kill. */
 #include "shim/core.h"
 
+#include <asm/ioctls.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
 /* No PROT_EXEC ever (R49); no new descriptors but those that arrive on the two channels. */
-enum rule { ALLOW, NO_EXEC, CHANNEL, ENCLAVE_CLONE };
+enum rule { ALLOW, NO_EXEC, CHANNEL, ENCLAVE_CLONE, OWN_PROCESS, TERMINAL };
 
 static const struct {
     uint16_t number;
@@ -21,16 +22,9 @@ static const struct {
     {__NR_clock_gettime, ALLOW},
     {__NR_pread64, ALLOW},
     {__NR_pwrite64, ALLOW},
-    {__NR_readv, ALLOW},
-    {__NR_writev, ALLOW},
-    {__NR_preadv, ALLOW},
-    {__NR_pwritev, ALLOW},
     {__NR_mprotect, NO_EXEC},
-    {__NR_sendmsg, CHANNEL},
     {__NR_recvmsg, CHANNEL},
     {__NR_sendto, CHANNEL},
-    {__NR_recvfrom, CHANNEL},
-    {__NR_poll, ALLOW},
     {__NR_ppoll, ALLOW},
     {__NR_close, ALLOW},
     {__NR_fstat, ALLOW},
@@ -38,16 +32,10 @@ static const struct {
     {__NR_ftruncate, ALLOW},
     {__NR_fsync, ALLOW},
     {__NR_fdatasync, ALLOW},
-    {__NR_dup, ALLOW},
-    {__NR_dup3, ALLOW},
-    {__NR_fcntl, ALLOW},
-    {__NR_flock, ALLOW},
-    {__NR_ioctl, ALLOW},
-    {__NR_fallocate, ALLOW},
-    {__NR_pipe2, ALLOW},
+    {__NR_ioctl, TERMINAL},
     {__NR_sched_yield, ALLOW},
     {__NR_clock_nanosleep, ALLOW},
-    {__NR_tgkill, ALLOW},
+    {__NR_tgkill, OWN_PROCESS},
     {__NR_getrandom, ALLOW},
     {__NR_clone, ENCLAVE_CLONE},
     {__NR_exit, ALLOW},
@@ -58,7 +46,6 @@ static const struct {
     {__NR_setitimer, ALLOW},
     {__NR_rt_sigaction, ALLOW},
     {__NR_rt_sigprocmask, ALLOW},
-    {__NR_getrusage, ALLOW},
     {__NR_restart_syscall, ALLOW},
 };
 
@@ -113,6 +100,19 @@ static void rule(struct program *p, uint32_t number, enum rule r) {
         load_argument(p, 0);
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, CELLA_FD_HOST, 2, 0);
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, CELLA_FD_PLATFORM, 1, 0);
+        answer(p, SECCOMP_RET_KILL_PROCESS);
+        break;
+    case TERMINAL: /* what isatty asks; never TIOCSTI or the like */
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 5);
+        load_argument(p, 1);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, TCGETS, 2, 0);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, TIOCGWINSZ, 1, 0);
+        answer(p, SECCOMP_RET_KILL_PROCESS);
+        break;
+    case OWN_PROCESS: /* signals to itself only */
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+        load_argument(p, 0);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, shim_pid(), 1, 0);
         answer(p, SECCOMP_RET_KILL_PROCESS);
         break;
     case ENCLAVE_CLONE: /* a thread, never a process with a copy of the secrets */

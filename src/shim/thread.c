@@ -3,6 +3,7 @@
 #include "shim/core.h"
 
 static uint32_t process_id;
+static uint32_t living; /* threads that have not ended */
 
 uint32_t shim_pid(void) { return process_id; }
 
@@ -36,6 +37,7 @@ void shim_thread_init(void) {
     if (self != shim_thread_slot(0)) shim_abort("the loader did not enter on the stack of slot 0");
     prepare(self, 0);
     self->busy = 1;
+    living = 1;
     self->host_tid = 1; /* until known */
     process_id =
         check_tid(shim_syscall(__NR_set_tid_address, (long)&self->host_tid, 0, 0, 0, 0, 0));
@@ -120,9 +122,11 @@ long shim_sys_clone(const long a[6]) {
      * unset. */
     child->tid = 0;
     child->host_tid = 1;
+    __atomic_add_fetch(&living, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n((uint32_t *)&child->start, 0, __ATOMIC_SEQ_CST);
     long result = gate_thread_create(child, &context);
     if (result < 0) {
+        __atomic_sub_fetch(&living, 1, __ATOMIC_SEQ_CST);
         child->host_tid = 0;
         child->busy = 0;
         if (result != -EAGAIN && result != -ENOMEM) shim_broken_contract("clone");
@@ -209,6 +213,7 @@ void shim_thread_end_others(struct shim_thread *self) {
         }
         if (!all) shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
     }
+    __atomic_store_n(&living, 1, __ATOMIC_SEQ_CST);
 }
 
 /* ---- small calls ---- */
@@ -243,15 +248,10 @@ long shim_sys_sched_yield(const long a[6]) {
     return shim_check_zero(shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0), "sched_yield");
 }
 
-static uint32_t living(void) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < shim.config.thread_count; i++) n += shim_thread_slot(i)->busy == 1;
-    return n;
-}
-
 long shim_sys_exit(const long a[6]) {
     struct shim_thread *self = shim_thread_current();
-    if (living() == 1) shim_exit((int)a[0] & 0xff); /* the last one: the program is over */
+    /* The last one of the program ends it; two that end at once do not both think so. */
+    if (__atomic_sub_fetch(&living, 1, __ATOMIC_SEQ_CST) == 0) shim_exit((int)a[0] & 0xff);
     shim_thread_end(self, (int)a[0] & 0xff);
 }
 
