@@ -82,14 +82,14 @@ run_checks() { step checks 120 tests/docs/checks_test.sh; }
 run_gcc() { CC=gcc build "build with gcc" $work/gcc -Dwerror=true; }
 run_tests() {
     [ -f $work/gcc/build.ninja ] || CC=gcc build "build with gcc" $work/gcc -Dwerror=true || return
-    tests "tests" $work/gcc
+    tests "tests" $work/gcc -t 4
 }
 run_asan() {
     # Without -Werror: gcc's flow analysis sees ghosts in instrumented code; the two builds proper have it.
     CC=gcc build "build with ASan and UBSan" $work/asan -Db_sanitize=address,undefined \
         -Dbuildtype=debug -Doptimization=1 || return
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1 \
-        tests "tests under ASan and UBSan" $work/asan --suite unit -t 3
+        tests "tests under ASan and UBSan" $work/asan --suite unit -t 6
 }
 run_shim() {
     local shim
