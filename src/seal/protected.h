@@ -53,7 +53,7 @@ struct cella_protected_key {
     uint8_t key[32];    /* the secret; the caller wipes it */
 };
 
-struct cella_protected; /* size: cella_protected_size() */
+struct cella_protected; /* lies in the memory given */
 
 /* Bytes of memory for one open file with cache_blocks of cache and room to write files of up to
  * max_size bytes (0: read only); aligned to 64. */
