@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             const struct cella_elf_segment *s = &elf.segment[i];
             if (s->writable && s->executable) __builtin_trap();
             if (s->content.size > s->size) __builtin_trap();
-            if (s->content.size && (s->content.data < data || s->content.data + s->content.size > data + size))
+            if (s->content.size &&
+                (s->content.data < data || s->content.data + s->content.size > data + size))
                 __builtin_trap();
             if (s->address < elf.low || s->address + s->size > elf.high) __builtin_trap();
         }

@@ -13,7 +13,9 @@ static void config(struct cella_bytes bytes) {
     if (!cella_failed(r)) { /* one spelling */
         struct cella_writer w = cella_writer(again, sizeof(again));
         struct cella_result encoded = cella_config_encode(&c, &w);
-        if (cella_failed(encoded) || w.size != bytes.size || !cella_equal(again, bytes.data, w.size)) __builtin_trap();
+        if (cella_failed(encoded) || w.size != bytes.size ||
+            !cella_equal(again, bytes.data, w.size))
+            __builtin_trap();
     }
     cella_result_drop(r);
 }
@@ -28,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (uint32_t i = 0; i < image.region_count; i++) {
             const struct cella_region *g = &image.regions[i];
             pages += g->pages;
-            if (g->file_offset && !cella_range_inside(g->file_offset, g->pages * 4096, 0, size)) __builtin_trap();
+            if (g->file_offset && !cella_range_inside(g->file_offset, g->pages * 4096, 0, size))
+                __builtin_trap();
         }
         config(image.config);
         if (pages < 4096) { /* measuring terabytes of zeros is slow, not wrong */

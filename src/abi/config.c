@@ -9,11 +9,12 @@
 #define MAGIC "CELLACFG"
 enum {
     VERSION = 1,
-    PHDR_SIZE = 56, /* an ELF64 program header */
+    PHDR_SIZE = 56,             /* an ELF64 program header */
     TRUSTED_SIZE_MAX_LOG2 = 40, /* bytes of a trusted file */
     ENCLAVE_SIZE_MAX_LOG2 = 46, /* what a process of 47 bit addresses can hold */
 };
-#define KNOWN_FLAGS ((uint32_t)(CELLA_CONFIG_DEBUG | CELLA_CONFIG_HOST_ARGS | CELLA_CONFIG_MEMORY_PRIVATE))
+#define KNOWN_FLAGS                                                                                \
+    ((uint32_t)(CELLA_CONFIG_DEBUG | CELLA_CONFIG_HOST_ARGS | CELLA_CONFIG_MEMORY_PRIVATE))
 
 /* ---- encode ---- */
 
@@ -73,16 +74,18 @@ static void put_mount(struct cella_writer *w, const struct cella_config_mount *m
 }
 
 static bool counts_fit(const struct cella_config *c) {
-    bool fit = c->program_count <= CELLA_CONFIG_PROGRAM_MAX && c->arg_count <= CELLA_CONFIG_ARG_MAX &&
-               c->env_count <= CELLA_CONFIG_ENV_MAX && c->mount_count <= CELLA_CONFIG_MOUNT_MAX &&
-               c->key_count <= CELLA_CONFIG_KEY_MAX && c->trusted_count <= CELLA_CONFIG_TRUSTED_MAX;
+    bool fit = c->program_count <= CELLA_CONFIG_PROGRAM_MAX &&
+               c->arg_count <= CELLA_CONFIG_ARG_MAX && c->env_count <= CELLA_CONFIG_ENV_MAX &&
+               c->mount_count <= CELLA_CONFIG_MOUNT_MAX && c->key_count <= CELLA_CONFIG_KEY_MAX &&
+               c->trusted_count <= CELLA_CONFIG_TRUSTED_MAX;
     for (uint32_t i = 0; fit && i < c->program_count; i++)
         fit = c->program[i].segment_count <= CELLA_CONFIG_SEGMENT_MAX;
     return fit;
 }
 
 CELLA_RESULT cella_config_encode(const struct cella_config *c, struct cella_writer *w) {
-    ENSURE(counts_fit(c), CELLA_ERR_LIMIT, NULL, "a count of the configuration is over its maximum");
+    ENSURE(counts_fit(c), CELLA_ERR_LIMIT, NULL,
+           "a count of the configuration is over its maximum");
     cella_writer_put(w, cella_bytes(MAGIC, 8));
     cella_writer_u32le(w, VERSION);
     put_layout(w, c);
@@ -109,7 +112,8 @@ CELLA_RESULT cella_config_encode(const struct cella_config *c, struct cella_writ
 
 #define FORM(cond, ...) ENSURE(cond, CELLA_ERR_FORMAT, NULL, __VA_ARGS__)
 
-/* Fails the reader unless the text has at most max bytes and no NUL, so that it is the same text to C code. */
+/* Fails the reader unless the text has at most max bytes and no NUL, so that it is the same text to
+ * C code. */
 static struct cella_bytes get_text(struct cella_reader *r, size_t max) {
     struct cella_bytes text = cella_reader_bytes(r, cella_reader_u32le(r));
     bool good = text.size <= max;
@@ -138,8 +142,9 @@ static bool range_inside(const struct cella_config_range *range, uint64_t offset
            cella_range_inside(range->offset, range->pages * CELLA_PAGE_SIZE, offset, size);
 }
 
-/* A path in one spelling: parts of 1 or more bytes between single slashes, none "." or "..", no slash at the
- * end; absolute ones begin with a slash. Only "/" itself has no part. (R40: no way out of a mount) */
+/* A path in one spelling: parts of 1 or more bytes between single slashes, none "." or "..", no
+ * slash at the end; absolute ones begin with a slash. Only "/" itself has no part. So none leads
+ * out of its mount. */
 static bool path_good(struct cella_bytes path, bool absolute) {
     size_t at = 0;
     if (path.size == 0) return false;
@@ -161,7 +166,8 @@ static bool path_good(struct cella_bytes path, bool absolute) {
 static bool key_name_good(struct cella_bytes name) {
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.data[i];
-        bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+        bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                    c == '_' || c == '-';
         if (!good) return false;
     }
     return name.size > 0;
@@ -191,16 +197,21 @@ static void get_layout(struct cella_reader *r, struct cella_config *c) {
 static CELLA_RESULT check_layout(const struct cella_config *c) {
     uint64_t size = c->enclave_size;
     FORM((c->flags & ~KNOWN_FLAGS) == 0, "configuration: unknown flags");
-    FORM(size >= CELLA_SLOT_STRIDE && size <= 1ULL << ENCLAVE_SIZE_MAX_LOG2 && (size & (size - 1)) == 0,
+    FORM(size >= CELLA_SLOT_STRIDE && size <= 1ULL << ENCLAVE_SIZE_MAX_LOG2 &&
+             (size & (size - 1)) == 0,
          "configuration: the enclave size is not a power of two from 64 KiB to 64 TiB");
     FORM(c->base_mode <= CELLA_IMAGE_BASE_ZERO, "configuration: unknown base mode");
-    FORM(c->thread_count >= 1 && c->thread_count <= CELLA_SLOT_MAX, "configuration: thread count not 1 to 64");
+    FORM(c->thread_count >= 1 && c->thread_count <= CELLA_SLOT_MAX,
+         "configuration: thread count not 1 to 64");
     FORM(c->slots_offset % CELLA_SLOT_STRIDE == 0 &&
-             cella_range_inside(c->slots_offset, (uint64_t)c->thread_count * CELLA_SLOT_STRIDE, 0, size),
+             cella_range_inside(c->slots_offset, (uint64_t)c->thread_count * CELLA_SLOT_STRIDE, 0,
+                                size),
          "configuration: thread slots not aligned or outside the enclave");
-    FORM(page_aligned(c->start_offset) && cella_range_inside(c->start_offset, CELLA_PAGE_SIZE, 0, size),
+    FORM(page_aligned(c->start_offset) &&
+             cella_range_inside(c->start_offset, CELLA_PAGE_SIZE, 0, size),
          "configuration: start block not aligned or outside the enclave");
-    FORM(range_inside(&c->heap, 0, size) && c->heap.pages > 0, "configuration: heap outside the enclave or empty");
+    FORM(range_inside(&c->heap, 0, size) && c->heap.pages > 0,
+         "configuration: heap outside the enclave or empty");
     FORM(range_inside(&c->stack, 0, size) && c->stack.pages > 0,
          "configuration: stack outside the enclave or empty");
     FORM(c->program_count >= 1, "configuration: no program");
@@ -208,7 +219,8 @@ static CELLA_RESULT check_layout(const struct cella_config *c) {
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT get_program(struct cella_reader *r, uint64_t size, struct cella_config_program *p) {
+static CELLA_RESULT get_program(struct cella_reader *r, uint64_t size,
+                                struct cella_config_program *p) {
     p->path = get_text(r, CELLA_CONFIG_PATH_MAX);
     p->whole = get_range(r);
     p->bias = cella_reader_u64le(r);
@@ -216,12 +228,17 @@ static CELLA_RESULT get_program(struct cella_reader *r, uint64_t size, struct ce
     p->phdr = cella_reader_u64le(r);
     p->phdr_count = cella_reader_u32le(r);
     p->segment_count = cella_reader_u32le(r);
-    FORM(!r->failed && path_good(p->path, true), "configuration: a program's path is not absolute and plain");
-    FORM(range_inside(&p->whole, 0, size) && p->whole.pages > 0, "configuration: program outside the enclave");
+    FORM(!r->failed && path_good(p->path, true),
+         "configuration: a program's path is not absolute and plain");
+    FORM(range_inside(&p->whole, 0, size) && p->whole.pages > 0,
+         "configuration: program outside the enclave");
     uint64_t from = p->whole.offset, bytes = p->whole.pages * CELLA_PAGE_SIZE;
-    FORM(page_aligned(p->bias) && p->bias <= from, "configuration: a program's bias is not aligned or too high");
-    FORM(cella_range_inside(p->entry, 1, from, bytes), "configuration: entry point outside its program");
-    FORM(p->phdr_count <= 64 && cella_range_inside(p->phdr, (uint64_t)p->phdr_count * PHDR_SIZE, from, bytes),
+    FORM(page_aligned(p->bias) && p->bias <= from,
+         "configuration: a program's bias is not aligned or too high");
+    FORM(cella_range_inside(p->entry, 1, from, bytes),
+         "configuration: entry point outside its program");
+    FORM(p->phdr_count <= 64 &&
+             cella_range_inside(p->phdr, (uint64_t)p->phdr_count * PHDR_SIZE, from, bytes),
          "configuration: program headers outside their program");
     FORM(p->segment_count <= CELLA_CONFIG_SEGMENT_MAX, "configuration: too many writable segments");
     for (uint32_t i = 0; i < p->segment_count; i++) {
@@ -249,30 +266,37 @@ static CELLA_RESULT get_env(struct cella_reader *r, struct cella_config_env *env
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT get_mount(struct cella_reader *r, uint32_t key_count, struct cella_config_mount *m) {
+static CELLA_RESULT get_mount(struct cella_reader *r, uint32_t key_count,
+                              struct cella_config_mount *m) {
     m->path = get_text(r, CELLA_CONFIG_PATH_MAX);
     m->host = get_text(r, CELLA_CONFIG_PATH_MAX);
     m->type = cella_reader_u32le(r);
     m->key = cella_reader_u32le(r);
     m->key_index = cella_reader_u32le(r);
     m->writable = get_bool(r);
-    FORM(!r->failed && path_good(m->path, true), "configuration: a mount's path is not absolute and plain");
-    FORM(m->type >= CELLA_MOUNT_PROTECTED && m->type <= CELLA_MOUNT_SHARED, "configuration: unknown mount type");
-    FORM((m->type == CELLA_MOUNT_PROTECTED) == (m->key != CELLA_KEY_NONE) && m->key <= CELLA_KEY_SEAL_SIGNER,
+    FORM(!r->failed && path_good(m->path, true),
+         "configuration: a mount's path is not absolute and plain");
+    FORM(m->type >= CELLA_MOUNT_PROTECTED && m->type <= CELLA_MOUNT_SHARED,
+         "configuration: unknown mount type");
+    FORM((m->type == CELLA_MOUNT_PROTECTED) == (m->key != CELLA_KEY_NONE) &&
+             m->key <= CELLA_KEY_SEAL_SIGNER,
          "configuration: a mount's key does not fit its type");
     FORM(m->key == CELLA_KEY_NAMED ? m->key_index < key_count : m->key_index == 0,
          "configuration: a mount names a key that is not there");
-    FORM(m->type != CELLA_MOUNT_TRUSTED || !m->writable, "configuration: a trusted mount is writable");
+    FORM(m->type != CELLA_MOUNT_TRUSTED || !m->writable,
+         "configuration: a trusted mount is writable");
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT get_trusted(struct cella_reader *r, const struct cella_config *c, struct cella_config_trusted *t) {
+static CELLA_RESULT get_trusted(struct cella_reader *r, const struct cella_config *c,
+                                struct cella_config_trusted *t) {
     t->mount = cella_reader_u32le(r);
     t->path = get_text(r, CELLA_CONFIG_PATH_MAX);
     t->size = cella_reader_u64le(r);
     FORM(!r->failed && t->mount < c->mount_count && c->mount[t->mount].type == CELLA_MOUNT_TRUSTED,
          "configuration: a pinned file is not below a trusted mount");
-    FORM(path_good(t->path, false), "configuration: a pinned file's path is not relative and plain");
+    FORM(path_good(t->path, false),
+         "configuration: a pinned file's path is not relative and plain");
     FORM(t->size <= 1ULL << TRUSTED_SIZE_MAX_LOG2, "configuration: a pinned file is over 1 TiB");
     uint64_t chunks = (t->size + CELLA_TRUSTED_CHUNK - 1) / CELLA_TRUSTED_CHUNK;
     t->hashes = cella_reader_bytes(r, (size_t)chunks * CELLA_SGX_HASH_SIZE);
@@ -284,18 +308,20 @@ static CELLA_RESULT decode(struct cella_reader *r, struct cella_config *c) {
     cella_reader_expect(r, cella_bytes(MAGIC, 8));
     FORM(!r->failed, "configuration: does not begin with CELLACFG");
     uint32_t version = cella_reader_u32le(r);
-    ENSURE(r->failed || version == VERSION, CELLA_ERR_UNSUPPORTED, "sign the program again with this release",
-           "configuration: unknown version");
+    ENSURE(r->failed || version == VERSION, CELLA_ERR_UNSUPPORTED,
+           "sign the program again with this release", "configuration: unknown version");
     get_layout(r, c);
     FORM(!r->failed, "configuration: cut off");
     TRY(check_layout(c));
-    for (uint32_t i = 0; i < c->program_count; i++) TRY(get_program(r, c->enclave_size, &c->program[i]));
+    for (uint32_t i = 0; i < c->program_count; i++)
+        TRY(get_program(r, c->enclave_size, &c->program[i]));
     for (uint32_t i = 0; i < c->arg_count; i++) c->arg[i] = get_text(r, CELLA_CONFIG_TEXT_MAX);
     FORM(!r->failed, "configuration: an argument is malformed");
     for (uint32_t i = 0; i < c->env_count; i++) TRY(get_env(r, &c->env[i]));
     for (uint32_t i = 0; i < c->key_count; i++) {
         c->key[i] = get_text(r, CELLA_CONFIG_NAME_MAX);
-        FORM(!r->failed && key_name_good(c->key[i]), "configuration: a key's name is not of [0-9A-Za-z_-]");
+        FORM(!r->failed && key_name_good(c->key[i]),
+             "configuration: a key's name is not of [0-9A-Za-z_-]");
     }
     for (uint32_t i = 0; i < c->mount_count; i++) TRY(get_mount(r, c->key_count, &c->mount[i]));
     for (uint32_t i = 0; i < c->trusted_count; i++) TRY(get_trusted(r, c, &c->trusted[i]));
@@ -307,6 +333,7 @@ CELLA_RESULT cella_config_decode(struct cella_bytes bytes, struct cella_config *
     struct cella_reader r = cella_reader(bytes);
     cella_zero(out, sizeof(*out));
     struct cella_result result = decode(&r, out);
-    if (cella_failed(result)) cella_zero(out, sizeof(*out)); /* nothing half-checked is left to use */
+    if (cella_failed(result))
+        cella_zero(out, sizeof(*out)); /* nothing half-checked is left to use */
     return result;
 }

@@ -14,20 +14,25 @@
 #include "image/region.h"
 #include "image/sigstruct.h"
 
-const char cella_help_inspect[] =
-    "usage: cella inspect [--json] FILE\n"
-    "Shows what an image is: identity, signature, manifest, layout. Exit status 3 when it is not what its signer\n"
-    "signed. Also takes a signed enclave of Intel's SDK (.so) and a raw SIGSTRUCT of 1808 bytes.\n\n"
-    "  --json   one JSON object: kind, verdict, mrenclave, mrsigner, product_id, security_version, debug, sigstruct,\n"
-    "           and for images config_id, enclave, programs, arguments, environment, keys, mounts, trusted, regions\n";
+const char cella_help_inspect[] = "usage: cella inspect [--json] FILE\n"
+                                  "Shows what an image is: identity, signature, manifest, layout. "
+                                  "Exit status 3 when it is not what its signer\n"
+                                  "signed. Also takes a signed enclave of Intel's SDK (.so) and a "
+                                  "raw SIGSTRUCT of 1808 bytes.\n\n"
+                                  "  --json   one JSON object: kind, verdict, mrenclave, mrsigner, "
+                                  "product_id, security_version, debug, sigstruct,\n"
+                                  "           and for images config_id, enclave, programs, "
+                                  "arguments, environment, keys, mounts, trusted, regions\n";
 
-/* The document both forms are printed from: inspect gathers all it can show in JSON, and the readable form
- * walks it, so that the two never disagree. */
+/* The document both forms are printed from: inspect gathers all it can show in JSON, and the
+ * readable form walks it, so that the two never disagree. */
 
 static void drop_json(json_t **j) { json_decref(*j); }
 #define JSON __attribute__((cleanup(drop_json))) json_t *
 
-static void put(json_t *to, const char *name, json_t *value) { json_object_set_new(to, name, value); }
+static void put(json_t *to, const char *name, json_t *value) {
+    json_object_set_new(to, name, value);
+}
 
 static json_t *hex_of(const uint8_t *data, size_t size) {
     char text[2 * CELLA_RSA3072_SIZE + 1];
@@ -44,15 +49,21 @@ static json_t *number_hex(uint64_t v) {
 
 static json_t *integer(uint64_t v) { return json_integer((json_int_t)v); }
 
-/* Texts in a configuration may hold bytes that are not UTF-8; JSON cannot. Those are shown as \xNN. */
+/* A stranger's configuration may hold bytes that are not UTF-8, which JSON cannot, or that command
+ * a terminal. Such a text is shown with \xNN for each byte outside printable ASCII. */
 static json_t *text_of(struct cella_bytes text) {
-    json_t *plain = json_stringn((const char *)text.data, text.size);
+    bool control = false;
+    for (size_t i = 0; i < text.size; i++) control |= text.data[i] < ' ' || text.data[i] == 0x7f;
+    json_t *plain = control ? NULL : json_stringn((const char *)text.data, text.size);
     if (plain || text.size == 0) return plain ? plain : json_string("");
-    char *escaped = calloc(text.size, 4), *p = escaped;
-    for (size_t i = 0; escaped && i < text.size; i++)
-        if (text.data[i] >= ' ' && text.data[i] < 0x7f) *p++ = (char)text.data[i];
-        else p += sprintf(p, "\\x%02x", text.data[i]);
-    json_t *j = json_stringn(escaped ? escaped : "", escaped ? (size_t)(p - escaped) : 0);
+    size_t room = 4 * text.size + 1, used = 0;
+    char *escaped = malloc(room);
+    for (size_t i = 0; escaped && i < text.size; i++) {
+        bool shown = text.data[i] >= ' ' && text.data[i] < 0x7f;
+        int size = snprintf(escaped + used, room - used, shown ? "%c" : "\\x%02x", text.data[i]);
+        used += (size_t)size;
+    }
+    json_t *j = json_stringn(escaped ? escaped : "", escaped ? used : 0);
     free(escaped);
     return j;
 }
@@ -108,7 +119,8 @@ static void gather_layout(const struct cella_config *c, json_t *doc) {
     put(enclave, "threads", integer(c->thread_count));
     put(enclave, "heap", range_json(&c->heap));
     put(enclave, "stack", range_json(&c->stack));
-    put(enclave, "memory", json_string(c->flags & CELLA_CONFIG_MEMORY_PRIVATE ? "private" : "secret"));
+    put(enclave, "memory",
+        json_string(c->flags & CELLA_CONFIG_MEMORY_PRIVATE ? "private" : "secret"));
     put(enclave, "host_signals", number_hex(c->host_signals));
     put(doc, "enclave", enclave);
     put(doc, "config_id", HEX(c->config_id));
@@ -124,7 +136,8 @@ static void gather_layout(const struct cella_config *c, json_t *doc) {
 }
 
 static void gather_words(const struct cella_config *c, json_t *doc) {
-    json_t *arguments = json_object(), *fixed = json_array(), *environment = json_array(), *keys = json_array();
+    json_t *arguments = json_object(), *fixed = json_array(), *environment = json_array(),
+           *keys = json_array();
     for (uint32_t i = 0; i < c->arg_count; i++) json_array_append_new(fixed, text_of(c->arg[i]));
     put(arguments, "fixed", fixed);
     put(arguments, "host", json_boolean(c->flags & CELLA_CONFIG_HOST_ARGS));
@@ -178,10 +191,11 @@ static void gather_mounts(const struct cella_config *c, json_t *doc) {
 }
 
 static void flags_text(uint64_t flags, char out[8]) {
-    if (flags & CELLA_SGX_SECINFO_TCS) snprintf(out, 8, "tcs");
+    if (flags & CELLA_SGX_SECINFO_TCS)
+        snprintf(out, 8, "tcs");
     else
-        snprintf(out, 8, "%c%c%c", flags & CELLA_SGX_SECINFO_R ? 'r' : '-', flags & CELLA_SGX_SECINFO_W ? 'w' : '-',
-                 flags & CELLA_SGX_SECINFO_X ? 'x' : '-');
+        snprintf(out, 8, "%c%c%c", flags & CELLA_SGX_SECINFO_R ? 'r' : '-',
+                 flags & CELLA_SGX_SECINFO_W ? 'w' : '-', flags & CELLA_SGX_SECINFO_X ? 'x' : '-');
 }
 
 static void gather_regions(const struct cella_image *image, json_t *doc) {
@@ -203,7 +217,8 @@ static void gather_regions(const struct cella_image *image, json_t *doc) {
     put(doc, "regions", regions);
 }
 
-static CELLA_RESULT gather_image(const struct cella_image *image, struct cella_config *config, json_t *doc) {
+static CELLA_RESULT gather_image(const struct cella_image *image, struct cella_config *config,
+                                 json_t *doc) {
     uint8_t mrenclave[CELLA_SGX_HASH_SIZE];
     put(doc, "kind", json_string("image"));
     TRY(cella_image_measure(image, mrenclave));
@@ -235,23 +250,27 @@ static void print_identity(json_t *doc, const char *verdict) {
     printf("product id        %llu\n", count(doc, "product_id"));
     printf("security version  %llu\n", count(doc, "security_version"));
     printf("debug             %s\n", json_is_true(json_object_get(doc, "debug"))
-                                         ? "yes: its memory is open to a debugger" : "no");
+                                         ? "yes: its memory is open to a debugger"
+                                         : "no");
     if (json_object_get(doc, "config_id")) printf("config id         %s\n", say(doc, "config_id"));
     printf("signed            %s, vendor %s\n", say(s, "date"), say(s, "vendor"));
-    printf("attributes        %s mask %s, xfrm %s mask %s\n", say(s, "flags"), say(s, "flags_mask"), say(s, "xfrm"),
-           say(s, "xfrm_mask"));
+    printf("attributes        %s mask %s, xfrm %s mask %s\n", say(s, "flags"), say(s, "flags_mask"),
+           say(s, "xfrm"), say(s, "xfrm_mask"));
     printf("miscselect        %s mask %s\n", say(s, "miscselect"), say(s, "miscmask"));
 }
 
 static void print_manifest(json_t *doc) {
     json_t *e = json_object_get(doc, "enclave"), *a = json_object_get(doc, "arguments"), *item;
     size_t i;
-    printf("\nenclave           %llu MiB at %s, %llu threads, heap %llu KiB, stack %llu KiB, memory %s\n",
-           count(e, "size") >> 20, strcmp(say(e, "base"), "zero") == 0 ? "address 0" : "any address",
-           count(e, "threads"), count(json_object_get(e, "heap"), "size") >> 10,
+    printf("\nenclave           %llu MiB at %s, %llu threads, heap %llu KiB, stack %llu KiB, "
+           "memory %s\n",
+           count(e, "size") >> 20,
+           strcmp(say(e, "base"), "zero") == 0 ? "address 0" : "any address", count(e, "threads"),
+           count(json_object_get(e, "heap"), "size") >> 10,
            count(json_object_get(e, "stack"), "size") >> 10, say(e, "memory"));
     json_array_foreach(json_object_get(doc, "programs"), i, item)
-        printf("program           %s at %s, %llu KiB\n", say(item, "path"), say(item, "offset"), count(item, "size") >> 10);
+        printf("program           %s at %s, %llu KiB\n", say(item, "path"), say(item, "offset"),
+               count(item, "size") >> 10);
     json_array_foreach(json_object_get(a, "fixed"), i, item)
         printf("argument %-2zu       %s\n", i, json_string_value(item));
     if (json_is_true(json_object_get(a, "host"))) printf("arguments         more from the host\n");
@@ -261,12 +280,14 @@ static void print_manifest(json_t *doc) {
     json_array_foreach(json_object_get(doc, "keys"), i, item)
         printf("key               %s, from its owner\n", json_string_value(item));
     json_array_foreach(json_object_get(doc, "mounts"), i, item)
-        printf("mount             %s: %s%s%s, %s, host folder %s\n", say(item, "path"), say(item, "type"),
-               json_is_string(json_object_get(item, "key")) ? " under " : "",
+        printf("mount             %s: %s%s%s, %s, host folder %s\n", say(item, "path"),
+               say(item, "type"), json_is_string(json_object_get(item, "key")) ? " under " : "",
                json_is_string(json_object_get(item, "key")) ? say(item, "key") : "",
-               json_is_true(json_object_get(item, "writable")) ? "writable" : "read-only", say(item, "host"));
+               json_is_true(json_object_get(item, "writable")) ? "writable" : "read-only",
+               say(item, "host"));
     json_array_foreach(json_object_get(doc, "trusted"), i, item)
-        printf("pinned            %s/%s, %llu bytes\n", say(item, "mount"), say(item, "path"), count(item, "size"));
+        printf("pinned            %s/%s, %llu bytes\n", say(item, "mount"), say(item, "path"),
+               count(item, "size"));
 }
 
 static void print_regions(json_t *doc) {
@@ -274,15 +295,16 @@ static void print_regions(json_t *doc) {
     size_t i;
     printf("\n%-14s %8s  %-4s %-14s %5s  %s\n", "offset", "pages", "", "kind", "index", "");
     json_array_foreach(json_object_get(doc, "regions"), i, item)
-        printf("%-14s %8llu  %-4s %-14s %5llu  %s%s\n", say(item, "offset"), count(item, "pages"), say(item, "flags"),
-               say(item, "kind"), count(item, "index"),
+        printf("%-14s %8llu  %-4s %-14s %5llu  %s%s\n", say(item, "offset"), count(item, "pages"),
+               say(item, "flags"), say(item, "kind"), count(item, "index"),
                json_is_integer(json_object_get(item, "content")) ? "content" : "zeros",
                json_is_true(json_object_get(item, "measured")) ? "" : ", not measured");
 }
 
 /* ---- the command ---- */
 
-static CELLA_RESULT inspect_image(struct cella_bytes file, json_t *doc, struct cella_result *verdict) {
+static CELLA_RESULT inspect_image(struct cella_bytes file, json_t *doc,
+                                  struct cella_result *verdict) {
     struct cella_image image;
     struct cella_identity id;
     struct cella_config *config = malloc(sizeof(*config));
@@ -295,18 +317,21 @@ static CELLA_RESULT inspect_image(struct cella_bytes file, json_t *doc, struct c
     return r;
 }
 
-static CELLA_RESULT inspect_foreign(struct cella_bytes file, json_t *doc, struct cella_result *verdict) {
+static CELLA_RESULT inspect_foreign(struct cella_bytes file, json_t *doc,
+                                    struct cella_result *verdict) {
     struct cella_sdk_enclave sdk = {.sigstruct = file};
     struct cella_sigstruct s;
     put(doc, "kind", json_string(file.size == CELLA_SGX_SIGSTRUCT_SIZE ? "sigstruct" : "sdk"));
     if (file.size != CELLA_SGX_SIGSTRUCT_SIZE) TRY(cella_sdk_measure(file, &sdk));
     TRY(cella_sigstruct_parse(sdk.sigstruct, &s));
-    put(doc, "mrenclave", file.size == CELLA_SGX_SIGSTRUCT_SIZE ? HEX(s.mrenclave) : HEX(sdk.mrenclave));
+    put(doc, "mrenclave",
+        file.size == CELLA_SGX_SIGSTRUCT_SIZE ? HEX(s.mrenclave) : HEX(sdk.mrenclave));
     TRY(gather_sigstruct(sdk.sigstruct, doc));
     *verdict = cella_sigstruct_verify(&s);
     if (!cella_failed(*verdict) && file.size != CELLA_SGX_SIGSTRUCT_SIZE &&
         !cella_equal(s.mrenclave, sdk.mrenclave, sizeof(s.mrenclave)))
-        *verdict = CELLA_FAILURE(CELLA_ERR_INTEGRITY, NULL, "the file does not measure to the hash that is signed");
+        *verdict = CELLA_FAILURE(CELLA_ERR_INTEGRITY, NULL,
+                                 "the file does not measure to the hash that is signed");
     return CELLA_SUCCESS;
 }
 
@@ -324,7 +349,8 @@ CELLA_RESULT cella_cmd_inspect(int argc, char **argv) {
     struct cella_bytes bytes = cella_buffer_bytes(&file);
     struct cella_result verdict = CELLA_SUCCESS;
     bool foreign = bytes.size == CELLA_SGX_SIGSTRUCT_SIZE || cella_sdk_is(bytes);
-    TRY_IN(foreign ? inspect_foreign(bytes, doc, &verdict) : inspect_image(bytes, doc, &verdict), "%s", argv[optind]);
+    TRY_IN(foreign ? inspect_foreign(bytes, doc, &verdict) : inspect_image(bytes, doc, &verdict),
+           "%s", argv[optind]);
     bool good = !cella_failed(verdict);
     put(doc, "verdict", json_string(good ? "valid" : verdict.error->what));
     if (json) {

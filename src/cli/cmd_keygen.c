@@ -43,9 +43,12 @@ CELLA_RESULT cella_cmd_keygen(int argc, char **argv) {
     const char *output = NULL;
     bool data = false;
     for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
-        if (c == 'o') output = optarg;
-        else if (c == 'd') data = true;
-        else return cella_cli_usage("keygen", "unknown option or missing value");
+        if (c == 'o')
+            output = optarg;
+        else if (c == 'd')
+            data = true;
+        else
+            return cella_cli_usage("keygen", "unknown option or missing value");
     }
     if (optind < argc) return cella_cli_usage("keygen", "unexpected word '%s'", argv[optind]);
     if (!output) return cella_cli_usage("keygen", "expected -o FILE");

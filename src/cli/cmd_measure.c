@@ -9,13 +9,15 @@
 #include "image/foreign.h"
 #include "image/sigstruct.h"
 
-const char cella_help_measure[] =
-    "usage: cella measure [-q] FILE\n"
-    "Measures an enclave as the processor would and prints its MRENCLAVE. Where the file holds a SIGSTRUCT, the\n"
-    "hash signed there must be the same (exit status 3 when not).\n\n"
-    "FILE is an image of cella (also one not signed yet), a signed enclave of Intel's SDK (.so), an SGXS stream,\n"
-    "or a raw SIGSTRUCT of 1808 bytes, of which the signed hash is printed after the signature is checked.\n\n"
-    "  -q, --quiet   print the 64 hex digits only\n";
+const char cella_help_measure[] = "usage: cella measure [-q] FILE\n"
+                                  "Measures an enclave as the processor would and prints its "
+                                  "MRENCLAVE. Where the file holds a SIGSTRUCT, the\n"
+                                  "hash signed there must be the same (exit status 3 when not).\n\n"
+                                  "FILE is an image of cella (also one not signed yet), a signed "
+                                  "enclave of Intel's SDK (.so), an SGXS stream,\n"
+                                  "or a raw SIGSTRUCT of 1808 bytes, of which the signed hash is "
+                                  "printed after the signature is checked.\n\n"
+                                  "  -q, --quiet   print the 64 hex digits only\n";
 
 struct measured {
     const char *what;
@@ -49,7 +51,8 @@ static CELLA_RESULT measure_any(struct cella_bytes file, struct measured *m) {
         return cella_sgxs_measure(file, m->mrenclave);
     }
     ENSURE(cella_sdk_is(file), CELLA_ERR_FORMAT, "see `cella measure --help`",
-           "expected an image, an Intel SDK enclave, an SGXS stream or a SIGSTRUCT; found none of them");
+           "expected an image, an Intel SDK enclave, an SGXS stream or a SIGSTRUCT; found none of "
+           "them");
     m->what = "enclave of Intel's SDK";
     TRY(cella_sdk_measure(file, &sdk));
     m->sigstruct = sdk.sigstruct;
@@ -69,7 +72,8 @@ static CELLA_RESULT compare(const struct measured *m, const char **said) {
     char signed_hash[2 * CELLA_SGX_HASH_SIZE + 1];
     cella_hex_encode(CELLA_BYTES_OF(s.mrenclave), signed_hash);
     ENSURE(cella_equal(s.mrenclave, m->mrenclave, sizeof(s.mrenclave)), CELLA_ERR_INTEGRITY,
-           "the file was changed after signing, or is loaded in a way that this measurer does not know",
+           "the file was changed after signing, or is loaded in a way that this measurer does not "
+           "know",
            "the hash that is signed differs: %s", signed_hash);
     *said = "valid, and signs this hash";
     return CELLA_SUCCESS;
@@ -92,7 +96,9 @@ CELLA_RESULT cella_cmd_measure(int argc, char **argv) {
     cella_hex_encode(CELLA_BYTES_OF(m.mrenclave), hex);
     if (!quiet) printf("file       %s\nmrenclave  %s\n", m.what, hex);
     TRY_IN(compare(&m, &said), "%s", argv[optind]);
-    if (quiet) printf("%s\n", hex);
-    else printf("sigstruct  %s\n", said);
+    if (quiet)
+        printf("%s\n", hex);
+    else
+        printf("sigstruct  %s\n", said);
     return CELLA_SUCCESS;
 }

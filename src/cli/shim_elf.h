@@ -1,4 +1,5 @@
-/* The shim that `cella sign` puts into images: the ELF built beside this binary, embedded by shim_embed.S. */
+/* The shim that `cella sign` puts into images: the ELF built beside this binary, embedded by
+ * shim_embed.S. */
 #ifndef CELLA_CLI_SHIM_ELF_H
 #define CELLA_CLI_SHIM_ELF_H
 

@@ -36,8 +36,8 @@ void cella_rsa3072_free(struct cella_rsa3072 **key) {
 /* Takes *pkey when it is a key of the one kind; leaves it otherwise. */
 static CELLA_RESULT adopt(EVP_PKEY **pkey, const char *name, struct cella_rsa3072 **out) {
     OWNED(BIGNUM, drop_bn) e = NULL;
-    ENSURE(EVP_PKEY_is_a(*pkey, "RSA") && EVP_PKEY_get_bits(*pkey) == BITS, CELLA_ERR_FORMAT, REMEDY,
-           "%s: expected an RSA key of %d bits, found %s of %d", name, BITS,
+    ENSURE(EVP_PKEY_is_a(*pkey, "RSA") && EVP_PKEY_get_bits(*pkey) == BITS, CELLA_ERR_FORMAT,
+           REMEDY, "%s: expected an RSA key of %d bits, found %s of %d", name, BITS,
            EVP_PKEY_get0_type_name(*pkey) ? EVP_PKEY_get0_type_name(*pkey) : "something else",
            EVP_PKEY_get_bits(*pkey));
     ENSURE(EVP_PKEY_get_bn_param(*pkey, OSSL_PKEY_PARAM_RSA_E, &e) > 0 && BN_is_word(e, EXPONENT),
@@ -65,7 +65,8 @@ CELLA_RESULT cella_rsa3072_new(struct cella_rsa3072 **out) {
 CELLA_RESULT cella_rsa3072_save(const struct cella_rsa3072 *key, const char *path) {
     OWNED(BIO, drop_bio) bio = BIO_new(BIO_s_secmem());
     OPENSSL(bio ? 1 : 0, "make a buffer");
-    OPENSSL(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL), "encode a key");
+    OPENSSL(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL),
+            "encode a key");
     char *text = NULL;
     long size = BIO_get_mem_data(bio, &text);
     return cella_file_write(path, cella_bytes(text, (size_t)size), 0600, CELLA_FILE_EXCLUSIVE);
@@ -76,8 +77,10 @@ CELLA_RESULT cella_rsa3072_load(const char *path, struct cella_rsa3072 **out) {
     TRY(cella_file_read_secret(path, KEY_FILE_MAX, &file));
     OWNED(BIO, drop_bio) bio = BIO_new_mem_buf(file.data, (int)file.size);
     OPENSSL(bio ? 1 : 0, "read a key");
-    OWNED(EVP_PKEY, drop_pkey) pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t)"");
-    ENSURE(pkey, CELLA_ERR_FORMAT, REMEDY, "%s: expected a private key in PEM, without a passphrase: %s", path,
+    OWNED(EVP_PKEY, drop_pkey)
+    pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+    ENSURE(pkey, CELLA_ERR_FORMAT, REMEDY,
+           "%s: expected a private key in PEM, without a passphrase: %s", path,
            cella_openssl_reason());
     return adopt(&pkey, path, out);
 }
@@ -86,7 +89,8 @@ CELLA_RESULT cella_rsa3072_public(struct cella_bytes spki, struct cella_rsa3072 
     OWNED(BIO, drop_bio) bio = BIO_new_mem_buf(spki.data, (int)spki.size);
     OPENSSL(bio ? 1 : 0, "read a key");
     bool pem = spki.size > 0 && spki.data[0] == '-';
-    OWNED(EVP_PKEY, drop_pkey) pkey = pem ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : d2i_PUBKEY_bio(bio, NULL);
+    OWNED(EVP_PKEY, drop_pkey)
+    pkey = pem ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : d2i_PUBKEY_bio(bio, NULL);
     ENSURE(pkey, CELLA_ERR_FORMAT, "`openssl pkey -in key.pem -pubout` writes it",
            "expected a public key (SubjectPublicKeyInfo, PEM or DER): %s", cella_openssl_reason());
     return adopt(&pkey, "public key", out);
@@ -101,7 +105,8 @@ CELLA_RESULT cella_rsa3072_public_pem(const struct cella_rsa3072 *key, struct ce
     return cella_buffer_append(out, cella_bytes(text, (size_t)size));
 }
 
-CELLA_RESULT cella_rsa3072_modulus(const struct cella_rsa3072 *key, uint8_t modulus[CELLA_RSA3072_SIZE]) {
+CELLA_RESULT cella_rsa3072_modulus(const struct cella_rsa3072 *key,
+                                   uint8_t modulus[CELLA_RSA3072_SIZE]) {
     OWNED(BIGNUM, drop_bn) n = NULL;
     OPENSSL(EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &n), "read a modulus");
     OPENSSL(BN_bn2lebinpad(n, modulus, CELLA_RSA3072_SIZE), "write a modulus");
@@ -130,7 +135,8 @@ static CELLA_RESULT public_of(const uint8_t modulus[CELLA_RSA3072_SIZE], EVP_PKE
     OWNED(EVP_PKEY_CTX, drop_pkey_ctx) ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     OSSL_PARAM *params = NULL;
-    bool done = n && ctx && builder && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) > 0 &&
+    bool done = n && ctx && builder &&
+                OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) > 0 &&
                 OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, EXPONENT) > 0 &&
                 (params = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(ctx) > 0 &&
                 EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) > 0;
@@ -140,11 +146,13 @@ static CELLA_RESULT public_of(const uint8_t modulus[CELLA_RSA3072_SIZE], EVP_PKE
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_rsa3072_verify(const uint8_t modulus[CELLA_RSA3072_SIZE], struct cella_bytes message,
+CELLA_RESULT cella_rsa3072_verify(const uint8_t modulus[CELLA_RSA3072_SIZE],
+                                  struct cella_bytes message,
                                   const uint8_t signature[CELLA_RSA3072_SIZE]) {
     uint8_t big[CELLA_RSA3072_SIZE];
     OWNED(EVP_PKEY, drop_pkey) pkey = NULL;
-    ENSURE(modulus[CELLA_RSA3072_SIZE - 1] & 0x80, CELLA_ERR_FORMAT, NULL, "the RSA modulus is not of 3072 bits");
+    ENSURE(modulus[CELLA_RSA3072_SIZE - 1] & 0x80, CELLA_ERR_FORMAT, NULL,
+           "the RSA modulus is not of 3072 bits");
     TRY(public_of(modulus, &pkey));
     OWNED(EVP_MD_CTX, drop_md_ctx) ctx = EVP_MD_CTX_new();
     OPENSSL(ctx ? 1 : 0, "prepare to verify");
@@ -152,12 +160,14 @@ CELLA_RESULT cella_rsa3072_verify(const uint8_t modulus[CELLA_RSA3072_SIZE], str
     reverse(big, signature);
     int good = EVP_DigestVerify(ctx, big, sizeof(big), message.data, message.size);
     ERR_clear_error();
-    ENSURE(good == 1, CELLA_ERR_INTEGRITY, NULL, "the RSA-3072 signature does not match what it signs");
+    ENSURE(good == 1, CELLA_ERR_INTEGRITY, NULL,
+           "the RSA-3072 signature does not match what it signs");
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_rsa3072_quotients(const uint8_t modulus[CELLA_RSA3072_SIZE],
-                                     const uint8_t signature[CELLA_RSA3072_SIZE], uint8_t q1[CELLA_RSA3072_SIZE],
+                                     const uint8_t signature[CELLA_RSA3072_SIZE],
+                                     uint8_t q1[CELLA_RSA3072_SIZE],
                                      uint8_t q2[CELLA_RSA3072_SIZE]) {
     OWNED(BN_CTX, drop_bn_ctx) ctx = BN_CTX_new();
     OWNED(BIGNUM, drop_bn) m = BN_lebin2bn(modulus, CELLA_RSA3072_SIZE, NULL);

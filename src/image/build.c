@@ -30,8 +30,10 @@ static void free_work(struct work **w) {
 
 static void folder_of(const char *file, char out[PATH_SIZE]) {
     const char *slash = file ? strrchr(file, '/') : NULL;
-    if (!slash) snprintf(out, PATH_SIZE, ".");
-    else snprintf(out, PATH_SIZE, "%.*s", slash == file ? 1 : (int)(slash - file), file);
+    if (!slash)
+        snprintf(out, PATH_SIZE, ".");
+    else
+        snprintf(out, PATH_SIZE, "%.*s", slash == file ? 1 : (int)(slash - file), file);
 }
 
 static CELLA_RESULT read_manifest(const struct cella_build *b, struct cella_manifest *m) {
@@ -40,19 +42,26 @@ static CELLA_RESULT read_manifest(const struct cella_build *b, struct cella_mani
     const char *slash = strrchr(b->program, '/');
     snprintf(path, sizeof(path), "/%s", slash ? slash + 1 : b->program);
     if (b->manifest) TRY(cella_file_read(b->manifest, CELLA_MANIFEST_MAX, &text));
-    return cella_manifest_parse(cella_buffer_bytes(&text), b->manifest ? b->manifest : "no manifest", path, m);
+    return cella_manifest_parse(cella_buffer_bytes(&text),
+                                b->manifest ? b->manifest : "no manifest", path, m);
 }
 
-static CELLA_RESULT read_program(const struct cella_build *b, struct work *w, uint32_t i, const char *folder) {
+static CELLA_RESULT read_program(const struct cella_build *b, struct work *w, uint32_t i,
+                                 const char *folder) {
     char path[PATH_SIZE];
     const char *name = w->manifest.program_file[i];
     bool whole = i == 0 || name[0] == '/';
-    int size = snprintf(path, sizeof(path), "%s%s%s", whole ? "" : folder, whole ? "" : "/", i == 0 ? b->program : name);
-    ENSURE(size > 0 && (size_t)size < sizeof(path), CELLA_ERR_LIMIT, NULL, "the path of program %u is too long", i);
+    int size = snprintf(path, sizeof(path), "%s%s%s", whole ? "" : folder, whole ? "" : "/",
+                        i == 0 ? b->program : name);
+    ENSURE(size > 0 && (size_t)size < sizeof(path), CELLA_ERR_LIMIT, NULL,
+           "the path of program %u is too long", i);
     TRY(cella_file_read(path, CELLA_PROGRAM_FILE_MAX, &w->file[i]));
     TRY(cella_elf_read(cella_buffer_bytes(&w->file[i]), path, &w->elf[i]));
-    ENSURE(w->elf[i].phdr_mapped, CELLA_ERR_FORMAT, "link it with the distribution's own linker script",
-           "%s: its program headers are not in a read-only segment, where its start code looks for them", path);
+    ENSURE(w->elf[i].phdr_mapped, CELLA_ERR_FORMAT,
+           "link it with the distribution's own linker script",
+           "%s: its program headers are not in a read-only segment, where its start code looks for "
+           "them",
+           path);
     return CELLA_SUCCESS;
 }
 
@@ -66,8 +75,11 @@ CELLA_RESULT cella_image_build(const struct cella_build *b, struct cella_buffer 
     for (uint32_t i = 0; i < m->config.program_count; i++) TRY(read_program(b, w, i, folder));
     TRY_IN(cella_elf_read(b->shim, "shim", &w->shim), "the shim is not usable");
     TRY(cella_trusted_pin(m, folder));
-    struct cella_layout_input in = {.program = w->elf, .shim = &w->shim, .heap_size = m->heap_size,
-                                    .stack_size = m->stack_size, .date = m->date ? m->date : b->date};
+    struct cella_layout_input in = {.program = w->elf,
+                                    .shim = &w->shim,
+                                    .heap_size = m->heap_size,
+                                    .stack_size = m->stack_size,
+                                    .date = m->date ? m->date : b->date};
     if (!in.date) in.date = CELLA_BUILD_DATE_DEFAULT;
     return cella_layout_build(&in, &m->config, out);
 }
@@ -80,14 +92,16 @@ static CELLA_RESULT sigstruct_of(struct cella_bytes file, struct cella_sigstruct
     return r;
 }
 
-CELLA_RESULT cella_image_to_sign(struct cella_bytes file, uint8_t out[CELLA_SIGSTRUCT_SIGNED_SIZE]) {
+CELLA_RESULT cella_image_to_sign(struct cella_bytes file,
+                                 uint8_t out[CELLA_SIGSTRUCT_SIGNED_SIZE]) {
     struct cella_sigstruct s;
     TRY(sigstruct_of(file, &s));
     cella_sigstruct_signed(&s, out);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_image_attach(struct cella_buffer *file, const uint8_t modulus[CELLA_RSA3072_SIZE],
+CELLA_RESULT cella_image_attach(struct cella_buffer *file,
+                                const uint8_t modulus[CELLA_RSA3072_SIZE],
                                 const uint8_t signature[CELLA_RSA3072_SIZE]) {
     struct cella_sigstruct s;
     struct cella_image image;
@@ -102,7 +116,8 @@ CELLA_RESULT cella_image_attach(struct cella_buffer *file, const uint8_t modulus
 }
 
 CELLA_RESULT cella_image_sign(struct cella_buffer *file, const struct cella_rsa3072 *key) {
-    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE], signature[CELLA_RSA3072_SIZE];
+    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE],
+        signature[CELLA_RSA3072_SIZE];
     TRY(cella_image_to_sign(cella_buffer_bytes(file), message));
     TRY(cella_rsa3072_modulus(key, modulus));
     TRY(cella_rsa3072_sign(key, CELLA_BYTES_OF(message), signature));

@@ -5,16 +5,29 @@
 #include "base/reader.h"
 
 enum {
-    ELF_CLASS_64 = 2, ELF_LITTLE = 1, ELF_VERSION = 1,
-    TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_X86_64 = 62,
-    HEADER_SIZE = 64, PHDR_SIZE = 56, DYN_SIZE = 16,
-    PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3,
-    PF_X = 1, PF_W = 2, PF_R = 4,
-    DT_NEEDED = 1, DT_TEXTREL = 22, DT_FLAGS = 30, DF_TEXTREL = 4,
+    ELF_CLASS_64 = 2,
+    ELF_LITTLE = 1,
+    ELF_VERSION = 1,
+    TYPE_EXEC = 2,
+    TYPE_DYN = 3,
+    MACHINE_X86_64 = 62,
+    HEADER_SIZE = 64,
+    PHDR_SIZE = 56,
+    DYN_SIZE = 16,
+    PT_LOAD = 1,
+    PT_DYNAMIC = 2,
+    PT_INTERP = 3,
+    PF_X = 1,
+    PF_W = 2,
+    PF_R = 4,
+    DT_NEEDED = 1,
+    DT_TEXTREL = 22,
+    DT_FLAGS = 30,
+    DF_TEXTREL = 4,
     ALIGN_MAX_LOG2 = 30,
 };
 #define PT_GNU_STACK 0x6474e551U
-#define ADDRESS_MAX (1ULL << 46)
+#define ADDRESS_MAX  (1ULL << 46)
 
 struct phdr {
     uint32_t type, flags;
@@ -25,7 +38,9 @@ static uint64_t page_down(uint64_t v) { return v & ~(uint64_t)(CELLA_PAGE_SIZE -
 static uint64_t page_up(uint64_t v) { return page_down(v + CELLA_PAGE_SIZE - 1); }
 
 #define NEED(cond, hint, ...) ENSURE(cond, CELLA_ERR_FORMAT, hint, __VA_ARGS__)
-#define STATIC_HINT "link it with `gcc -static-pie` or `musl-gcc -static`; dynamic programs come in a later release"
+#define STATIC_HINT                                                                                \
+    "link it with `gcc -static-pie` or `musl-gcc -static`; dynamic programs come in a later "      \
+    "release"
 
 static struct phdr get_phdr(struct cella_reader *r) {
     struct phdr p = {0};
@@ -49,7 +64,8 @@ static CELLA_RESULT content_of(struct cella_bytes file, const char *name, const 
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT add_load(struct cella_bytes file, const char *name, const struct phdr *p, struct cella_elf *elf) {
+static CELLA_RESULT add_load(struct cella_bytes file, const char *name, const struct phdr *p,
+                             struct cella_elf *elf) {
     if (p->size == 0) return CELLA_SUCCESS;
     NEED(elf->segment_count < CELLA_ELF_SEGMENT_MAX, NULL, "%s: more than %d segments", name,
          CELLA_ELF_SEGMENT_MAX);
@@ -67,7 +83,8 @@ static CELLA_RESULT add_load(struct cella_bytes file, const char *name, const st
     s->writable = p->flags & PF_W;
     s->executable = p->flags & PF_X;
     TRY(content_of(file, name, p, &s->content));
-    if (elf->segment_count == 0) elf->low = page_down(p->address);
+    if (elf->segment_count == 0)
+        elf->low = page_down(p->address);
     else
         NEED(page_down(p->address) >= elf->high, "link it with -z separate-code, the default",
              "%s: segments out of order, or two share a page", name);
@@ -85,14 +102,17 @@ static CELLA_RESULT check_dynamic(struct cella_bytes file, const char *name, con
     while (cella_reader_left(&r) >= DYN_SIZE) {
         uint64_t tag = cella_reader_u64le(&r), value = cella_reader_u64le(&r);
         if (tag == 0) break;
-        ENSURE(tag != DT_NEEDED, CELLA_ERR_UNSUPPORTED, STATIC_HINT, "%s: needs shared libraries", name);
-        NEED(tag != DT_TEXTREL && !(tag == DT_FLAGS && (value & DF_TEXTREL)), "compile it with -fPIE",
+        ENSURE(tag != DT_NEEDED, CELLA_ERR_UNSUPPORTED, STATIC_HINT, "%s: needs shared libraries",
+               name);
+        NEED(tag != DT_TEXTREL && !(tag == DT_FLAGS && (value & DF_TEXTREL)),
+             "compile it with -fPIE",
              "%s: has text relocations, and an enclave's text can never be written", name);
     }
     return CELLA_SUCCESS;
 }
 
-/* The address at which the program headers are mapped: programs look for their TLS and relocations there. */
+/* The address at which the program headers are mapped: programs look for their TLS and relocations
+ * there. */
 static void find_phdr(struct cella_bytes file, uint64_t offset, struct cella_elf *elf) {
     uint64_t size = (uint64_t)elf->phdr_count * PHDR_SIZE;
     for (uint32_t i = 0; i < elf->segment_count; i++) {
@@ -105,8 +125,11 @@ static void find_phdr(struct cella_bytes file, uint64_t offset, struct cella_elf
     }
 }
 
-static CELLA_RESULT read_header(struct cella_reader *r, const char *name, struct cella_elf *elf, uint64_t *phoff) {
-    cella_reader_expect(r, cella_bytes("\x7f" "ELF", 4));
+static CELLA_RESULT read_header(struct cella_reader *r, const char *name, struct cella_elf *elf,
+                                uint64_t *phoff) {
+    cella_reader_expect(r, cella_bytes("\x7f"
+                                       "ELF",
+                                       4));
     NEED(!r->failed, NULL, "%s: not an ELF file", name);
     uint8_t class = cella_reader_u8(r), order = cella_reader_u8(r), version = cella_reader_u8(r);
     cella_reader_skip(r, 9);
@@ -119,23 +142,27 @@ static CELLA_RESULT read_header(struct cella_reader *r, const char *name, struct
     elf->phdr_count = cella_reader_u16le(r);
     cella_reader_skip(r, 6);
     NEED(!r->failed, NULL, "%s: its ELF header is cut off", name);
-    ENSURE(class == ELF_CLASS_64 && order == ELF_LITTLE && machine == MACHINE_X86_64, CELLA_ERR_UNSUPPORTED, NULL,
-           "%s: expected a program for x86-64, found ELF class %u, machine %u", name, class, machine);
+    ENSURE(class == ELF_CLASS_64 && order == ELF_LITTLE && machine == MACHINE_X86_64,
+           CELLA_ERR_UNSUPPORTED, NULL,
+           "%s: expected a program for x86-64, found ELF class %u, machine %u", name, class,
+           machine);
     NEED(version == ELF_VERSION && version_2 == ELF_VERSION && entry_size == PHDR_SIZE, NULL,
          "%s: unknown ELF version or program header size", name);
     ENSURE(type == TYPE_EXEC || type == TYPE_DYN, CELLA_ERR_UNSUPPORTED, STATIC_HINT,
            "%s: expected a linked program, found ELF type %u", name, type);
     NEED(elf->phdr_count >= 1 && elf->phdr_count <= CELLA_ELF_PHDR_MAX, NULL,
-         "%s: expected 1 to %d program headers, found %u", name, CELLA_ELF_PHDR_MAX, elf->phdr_count);
+         "%s: expected 1 to %d program headers, found %u", name, CELLA_ELF_PHDR_MAX,
+         elf->phdr_count);
     elf->fixed = type == TYPE_EXEC;
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT take_phdr(struct cella_bytes file, const char *name, const struct phdr *p, struct cella_elf *elf) {
+static CELLA_RESULT take_phdr(struct cella_bytes file, const char *name, const struct phdr *p,
+                              struct cella_elf *elf) {
     if (p->type == PT_LOAD) return add_load(file, name, p, elf);
     if (p->type == PT_DYNAMIC) return check_dynamic(file, name, p);
-    ENSURE(p->type != PT_INTERP, CELLA_ERR_UNSUPPORTED, STATIC_HINT, "%s: a dynamic program (it names a loader)",
-           name);
+    ENSURE(p->type != PT_INTERP, CELLA_ERR_UNSUPPORTED, STATIC_HINT,
+           "%s: a dynamic program (it names a loader)", name);
     NEED(p->type != PT_GNU_STACK || !(p->flags & PF_X), "link it with -z noexecstack",
          "%s: asks for an executable stack", name);
     return CELLA_SUCCESS;

@@ -1,6 +1,6 @@
-/* Measures enclaves of other makers, so that our measurement is proven on files that others signed: the SGXS
- * stream (Fortanix and others) and the signed enclave of Intel's SDK (ELF with .note.sgxmeta).
- * Untrusted bytes; pure. */
+/* Measures enclaves of other makers, so that our measurement is proven on files that others signed:
+ * the SGXS stream (Fortanix and others) and the signed enclave of Intel's SDK (ELF with
+ * .note.sgxmeta). Untrusted bytes; pure. */
 #ifndef CELLA_IMAGE_FOREIGN_H
 #define CELLA_IMAGE_FOREIGN_H
 
@@ -15,8 +15,8 @@
 bool cella_sgxs_is(struct cella_bytes file);
 bool cella_sdk_is(struct cella_bytes file);
 
-/* SHA-256 over its records, "UNMEASRD" ones left out. Refuses streams that are not whole records in order:
- * one ECREATE, then EADD of a page, then EEXTEND inside that page. */
+/* SHA-256 over its records, "UNMEASRD" ones left out. Refuses streams that are not whole records in
+ * order: one ECREATE, then EADD of a page, then EEXTEND inside that page. */
 CELLA_RESULT cella_sgxs_measure(struct cella_bytes file, uint8_t mrenclave[CELLA_SGX_HASH_SIZE]);
 
 struct cella_sdk_enclave {

@@ -35,28 +35,34 @@ static uint64_t pages_of(uint64_t size) { return align(size, CELLA_PAGE_SIZE) / 
 /* The next start that leaves at least one unmapped page after what is there. */
 static uint64_t after_gap(const struct layout *l) { return align(l->at + CELLA_PAGE_SIZE, STEP); }
 
-static CELLA_RESULT add(struct layout *l, uint32_t kind, uint32_t index, uint64_t offset, uint64_t pages,
-                        struct cella_bytes content, uint64_t lead) {
+static CELLA_RESULT add(struct layout *l, uint32_t kind, uint32_t index, uint64_t offset,
+                        uint64_t pages, struct cella_bytes content, uint64_t lead) {
     ENSURE(l->count < CELLA_IMAGE_REGION_MAX, CELLA_ERR_LIMIT, "sign fewer programs or threads",
            "the image would have more than %d regions", CELLA_IMAGE_REGION_MAX);
     const struct cella_region_rule *rule = cella_region_rule(kind);
     struct item *item = &l->item[l->count++];
     *item = (struct item){.content = content, .lead = lead};
-    item->region = (struct cella_region){.offset = offset, .pages = pages, .flags = rule->flags, .kind = kind,
-                                         .index = index, .measured = rule->measured};
+    item->region = (struct cella_region){.offset = offset,
+                                         .pages = pages,
+                                         .flags = rule->flags,
+                                         .kind = kind,
+                                         .index = index,
+                                         .measured = rule->measured};
     if (offset + pages * CELLA_PAGE_SIZE > l->at) l->at = offset + pages * CELLA_PAGE_SIZE;
-    ENSURE(l->at <= CELLA_LAYOUT_ENCLAVE_MAX, CELLA_ERR_LIMIT, "lower heap or stack in the manifest",
-           "the enclave would be larger than 1 TiB");
+    ENSURE(l->at <= CELLA_LAYOUT_ENCLAVE_MAX, CELLA_ERR_LIMIT,
+           "lower heap or stack in the manifest", "the enclave would be larger than 1 TiB");
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT add_zero(struct layout *l, uint32_t kind, uint32_t index, uint64_t offset, uint64_t pages) {
+static CELLA_RESULT add_zero(struct layout *l, uint32_t kind, uint32_t index, uint64_t offset,
+                             uint64_t pages) {
     return add(l, kind, index, offset, pages, (struct cella_bytes){NULL, 0}, 0);
 }
 
 /* ---- programs ---- */
 
-static CELLA_RESULT place_segments(struct layout *l, uint32_t index, const struct cella_elf *elf, uint64_t bias) {
+static CELLA_RESULT place_segments(struct layout *l, uint32_t index, const struct cella_elf *elf,
+                                   uint64_t bias) {
     struct cella_config_program *p = &l->config->program[index];
     for (uint32_t i = 0; i < elf->segment_count; i++) {
         const struct cella_elf_segment *s = &elf->segment[i];
@@ -80,7 +86,8 @@ static CELLA_RESULT place_segments(struct layout *l, uint32_t index, const struc
 static CELLA_RESULT place_program(struct layout *l, uint32_t index, uint64_t bias) {
     const struct cella_elf *elf = &l->in->program[index];
     struct cella_config_program *p = &l->config->program[index];
-    p->whole = (struct cella_config_range){bias + elf->low, (elf->high - elf->low) / CELLA_PAGE_SIZE};
+    p->whole =
+        (struct cella_config_range){bias + elf->low, (elf->high - elf->low) / CELLA_PAGE_SIZE};
     p->bias = bias;
     p->entry = bias + elf->entry;
     p->phdr = bias + elf->phdr;
@@ -92,10 +99,12 @@ static CELLA_RESULT place_program(struct layout *l, uint32_t index, uint64_t bia
 static CELLA_RESULT check_fixed(const struct layout *l, uint32_t index) {
     const struct cella_elf *elf = &l->in->program[index];
     const char *hint = "link it with `gcc -static-pie`, then it can lie anywhere";
-    ENSURE(elf->low >= LOW_HOLE, CELLA_ERR_USAGE, hint, "program %u wants address 0x%llx; the first 64 KiB stay free",
-           index, (unsigned long long)elf->low);
+    ENSURE(elf->low >= LOW_HOLE, CELLA_ERR_USAGE, hint,
+           "program %u wants address 0x%llx; the first 64 KiB stay free", index,
+           (unsigned long long)elf->low);
     for (uint32_t k = 0; k < index; k++)
-        ENSURE(!l->in->program[k].fixed || l->in->program[k].high <= elf->low || l->in->program[k].low >= elf->high,
+        ENSURE(!l->in->program[k].fixed || l->in->program[k].high <= elf->low ||
+                   l->in->program[k].low >= elf->high,
                CELLA_ERR_USAGE, hint, "programs %u and %u want the same addresses", k, index);
     return CELLA_SUCCESS;
 }
@@ -122,8 +131,8 @@ static CELLA_RESULT place_programs(struct layout *l) {
             struct cella_config_segment *c = &p->segment[n++];
             if (c->init_size == 0) continue;
             c->init_offset = l->at + CELLA_PAGE_SIZE;
-            TRY(add(l, CELLA_REGION_PROGRAM_INIT, i, c->init_offset, pages_of(c->init_size), elf->segment[k].content,
-                    elf->segment[k].address % CELLA_PAGE_SIZE));
+            TRY(add(l, CELLA_REGION_PROGRAM_INIT, i, c->init_offset, pages_of(c->init_size),
+                    elf->segment[k].content, elf->segment[k].address % CELLA_PAGE_SIZE));
         }
     }
     return CELLA_SUCCESS;
@@ -131,10 +140,12 @@ static CELLA_RESULT place_programs(struct layout *l) {
 
 /* ---- shim ---- */
 
-#define SHIM(cond, what) ENSURE(cond, CELLA_ERR_FORMAT, "this is a fault of the shim given, not of the program", "shim: %s", what)
+#define SHIM(cond, what)                                                                           \
+    ENSURE(cond, CELLA_ERR_FORMAT, "this is a fault of the shim given, not of the program",        \
+           "shim: %s", what)
 
-/* Distances between its segments stay as in the ELF; the writable one is last, page aligned, and its first
- * bytes lie in the page after its end, where the shim's start code looks for them. */
+/* Distances between its segments stay as in the ELF; the writable one is last, page aligned, and
+ * its first bytes lie in the page after its end, where the shim's start code looks for them. */
 static CELLA_RESULT place_shim(struct layout *l) {
     const struct cella_elf *elf = l->in->shim;
     uint64_t unit = elf->alignment > STEP ? elf->alignment : STEP;
@@ -149,27 +160,28 @@ static CELLA_RESULT place_shim(struct layout *l) {
         const struct cella_elf_segment *s = &elf->segment[i];
         uint64_t first = page_down(s->address), lead = s->address - first;
         SHIM(!s->writable, "expected one writable segment");
-        TRY(add(l, s->executable ? CELLA_REGION_SHIM_TEXT : CELLA_REGION_SHIM_RODATA, 0, bias + first,
-                pages_of(lead + s->size), s->content, lead));
+        TRY(add(l, s->executable ? CELLA_REGION_SHIM_TEXT : CELLA_REGION_SHIM_RODATA, 0,
+                bias + first, pages_of(lead + s->size), s->content, lead));
     }
     TRY(add_zero(l, CELLA_REGION_SHIM_DATA, 0, bias + data->address, pages_of(data->size)));
-    return add(l, CELLA_REGION_SHIM_RODATA, 1, l->at, pages_of(data->content.size), data->content, 0);
+    return add(l, CELLA_REGION_SHIM_RODATA, 1, l->at, pages_of(data->content.size), data->content,
+               0);
 }
 
 /* ---- the rest ---- */
 
 void cella_layout_tcs(uint64_t slot, uint64_t entry, uint8_t page[CELLA_PAGE_SIZE]) {
     struct cella_writer w = cella_writer(page, CELLA_PAGE_SIZE);
-    cella_writer_zero(&w, 8 + 8);                       /* STATE, FLAGS */
-    cella_writer_u64le(&w, slot + CELLA_SLOT_SSA);      /* OSSA */
-    cella_writer_u32le(&w, 0);                          /* CSSA */
-    cella_writer_u32le(&w, CELLA_SLOT_NSSA);            /* NSSA */
-    cella_writer_u64le(&w, entry);                      /* OENTRY */
-    cella_writer_u64le(&w, 0);                          /* AEP */
-    cella_writer_u64le(&w, slot + CELLA_SLOT_THREAD);   /* OFSBASE */
-    cella_writer_u64le(&w, slot + CELLA_SLOT_THREAD);   /* OGSBASE */
-    cella_writer_u32le(&w, CELLA_PAGE_SIZE - 1);        /* FSLIMIT */
-    cella_writer_u32le(&w, CELLA_PAGE_SIZE - 1);        /* GSLIMIT */
+    cella_writer_zero(&w, 8 + 8);                     /* STATE, FLAGS */
+    cella_writer_u64le(&w, slot + CELLA_SLOT_SSA);    /* OSSA */
+    cella_writer_u32le(&w, 0);                        /* CSSA */
+    cella_writer_u32le(&w, CELLA_SLOT_NSSA);          /* NSSA */
+    cella_writer_u64le(&w, entry);                    /* OENTRY */
+    cella_writer_u64le(&w, 0);                        /* AEP */
+    cella_writer_u64le(&w, slot + CELLA_SLOT_THREAD); /* OFSBASE */
+    cella_writer_u64le(&w, slot + CELLA_SLOT_THREAD); /* OGSBASE */
+    cella_writer_u32le(&w, CELLA_PAGE_SIZE - 1);      /* FSLIMIT */
+    cella_writer_u32le(&w, CELLA_PAGE_SIZE - 1);      /* GSLIMIT */
     cella_writer_zero(&w, CELLA_PAGE_SIZE - w.size);
 }
 
@@ -183,7 +195,8 @@ static CELLA_RESULT place_slots(struct layout *l) {
         uint64_t slot = first + (uint64_t)i * CELLA_SLOT_STRIDE;
         uint8_t *page = l->tcs + (size_t)i * CELLA_PAGE_SIZE;
         cella_layout_tcs(slot, l->entry, page);
-        TRY(add(l, CELLA_REGION_TCS, i, slot + CELLA_SLOT_TCS, 1, cella_bytes(page, CELLA_PAGE_SIZE), 0));
+        TRY(add(l, CELLA_REGION_TCS, i, slot + CELLA_SLOT_TCS, 1,
+                cella_bytes(page, CELLA_PAGE_SIZE), 0));
         TRY(add_zero(l, CELLA_REGION_SSA, i, slot + CELLA_SLOT_SSA, CELLA_SLOT_NSSA));
         TRY(add_zero(l, CELLA_REGION_THREAD, i, slot + CELLA_SLOT_THREAD, 1));
         TRY(add_zero(l, CELLA_REGION_THREAD_STACK, i, slot + CELLA_SLOT_STACK,
@@ -204,11 +217,13 @@ static CELLA_RESULT place_rest(struct layout *l) {
     c->heap = (struct cella_config_range){after_gap(l), pages_of(l->in->heap_size)};
     TRY(add_zero(l, CELLA_REGION_HEAP, 0, c->heap.offset, c->heap.pages));
     c->enclave_size = CELLA_SLOT_STRIDE;
-    while (c->enclave_size < l->at + CELLA_PAGE_SIZE) c->enclave_size *= 2; /* a gap at the end too */
+    while (c->enclave_size < l->at + CELLA_PAGE_SIZE)
+        c->enclave_size *= 2; /* a gap at the end too */
     return CELLA_SUCCESS;
 }
 
-/* The encoded size does not depend on the layout's values, so room is taken first and filled at the end. */
+/* The encoded size does not depend on the layout's values, so room is taken first and filled at the
+ * end. */
 static CELLA_RESULT encode(struct layout *l, struct cella_buffer *room) {
     struct cella_writer w = cella_writer(room->data, room->size);
     TRY(cella_config_encode(l->config, &w));
@@ -217,13 +232,15 @@ static CELLA_RESULT encode(struct layout *l, struct cella_buffer *room) {
 }
 
 static int by_offset(const void *a, const void *b) {
-    uint64_t x = ((const struct item *)a)->region.offset, y = ((const struct item *)b)->region.offset;
+    uint64_t x = ((const struct item *)a)->region.offset,
+             y = ((const struct item *)b)->region.offset;
     return x < y ? -1 : x > y;
 }
 
 /* ---- the file ---- */
 
-static void write_header(const struct layout *l, uint64_t file_size, uint64_t config_offset, uint8_t *page) {
+static void write_header(const struct layout *l, uint64_t file_size, uint64_t config_offset,
+                         uint8_t *page) {
     struct cella_writer w = cella_writer(page, CELLA_PAGE_SIZE);
     cella_writer_put(&w, cella_bytes_text(CELLA_IMAGE_MAGIC));
     cella_writer_u32le(&w, CELLA_IMAGE_VERSION);
@@ -259,16 +276,19 @@ static CELLA_RESULT write_file(struct layout *l, struct cella_buffer *file) {
         g->file_offset = size;
         size += g->pages * CELLA_PAGE_SIZE;
     }
-    ENSURE(size <= CELLA_IMAGE_FILE_MAX, CELLA_ERR_LIMIT, NULL, "the image would be larger than 1 GiB");
+    ENSURE(size <= CELLA_IMAGE_FILE_MAX, CELLA_ERR_LIMIT, NULL,
+           "the image would be larger than 1 GiB");
     uint8_t *start;
     TRY(cella_buffer_extend(file, (size_t)size, &start));
     write_header(l, size, config_offset, start);
-    struct cella_writer w = cella_writer(start + table_at, (size_t)l->count * CELLA_IMAGE_REGION_SIZE);
+    struct cella_writer w =
+        cella_writer(start + table_at, (size_t)l->count * CELLA_IMAGE_REGION_SIZE);
     for (uint32_t i = 0; i < l->count; i++) {
         const struct item *item = &l->item[i];
         write_region(&item->region, &w);
         if (item->content.size)
-            cella_copy(start + item->region.file_offset + item->lead, item->content.data, item->content.size);
+            cella_copy(start + item->region.file_offset + item->lead, item->content.data,
+                       item->content.size);
     }
     return CELLA_SUCCESS;
 }
@@ -278,10 +298,14 @@ static CELLA_RESULT write_sigstruct(const struct layout *l, struct cella_buffer 
     __attribute__((cleanup(cella_image_free))) struct cella_image image = {0};
     const struct cella_config *c = l->config;
     TRY(cella_image_open(cella_bytes(file->data + at, file->size - at), &image));
-    struct cella_sigstruct s = {.date = l->in->date, .miscselect = CELLA_LAYOUT_MISCSELECT,
-                                .miscmask = CELLA_LAYOUT_MISCMASK, .xfrm = CELLA_SGX_XFRM_BASE,
-                                .flags_mask = CELLA_LAYOUT_FLAGS_MASK, .xfrm_mask = CELLA_LAYOUT_XFRM_MASK,
-                                .product_id = c->product_id, .svn = c->svn};
+    struct cella_sigstruct s = {.date = l->in->date,
+                                .miscselect = CELLA_LAYOUT_MISCSELECT,
+                                .miscmask = CELLA_LAYOUT_MISCMASK,
+                                .xfrm = CELLA_SGX_XFRM_BASE,
+                                .flags_mask = CELLA_LAYOUT_FLAGS_MASK,
+                                .xfrm_mask = CELLA_LAYOUT_XFRM_MASK,
+                                .product_id = c->product_id,
+                                .svn = c->svn};
     s.flags = CELLA_SGX_ATTRIBUTE_MODE64BIT | CELLA_SGX_ATTRIBUTE_KSS;
     if (c->flags & CELLA_CONFIG_DEBUG) s.flags |= CELLA_SGX_ATTRIBUTE_DEBUG;
     TRY(cella_image_measure(&image, s.mrenclave));

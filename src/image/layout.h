@@ -11,12 +11,13 @@
 #include "image/elf.h"
 #include "image/sigstruct.h"
 
-/* How every image is signed. MISCSELECT: EXINFO wanted, the loader may leave it out. XFRM: x87 and SSE, the
- * loader may add AVX (2), AVX-512 (5, 6, 7) and PKRU (9). AEX-Notify (flag 10) is left open, all else exact. */
+/* How every image is signed. MISCSELECT: EXINFO wanted, the loader may leave it out. XFRM: x87 and
+ * SSE, the loader may add AVX (2), AVX-512 (5, 6, 7) and PKRU (9). AEX-Notify (flag 10) is left
+ * open, all else exact. */
 enum { CELLA_LAYOUT_MISCSELECT = 1 };
-#define CELLA_LAYOUT_MISCMASK 0xfffffffeU
+#define CELLA_LAYOUT_MISCMASK   0xfffffffeU
 #define CELLA_LAYOUT_FLAGS_MASK (~(1ULL << 10))
-#define CELLA_LAYOUT_XFRM_MASK (~(1ULL << 2 | 1ULL << 5 | 1ULL << 6 | 1ULL << 7 | 1ULL << 9))
+#define CELLA_LAYOUT_XFRM_MASK  (~(1ULL << 2 | 1ULL << 5 | 1ULL << 6 | 1ULL << 7 | 1ULL << 9))
 
 #define CELLA_LAYOUT_ENCLAVE_MAX (1ULL << 40) /* bytes of an enclave */
 

@@ -11,16 +11,23 @@
 #include "image/manifest_value.h"
 
 enum {
-    LINE_MAX_ = 198,    /* libinih takes 199 bytes with the line's end and cuts longer ones silently */
-    SECTION_MAX = 49,   /* and names of sections */
+    LINE_MAX_ = 198, /* libinih takes 199 bytes with the line's end and cuts longer ones silently */
+    SECTION_MAX = 49, /* and names of sections */
     SEEN_MAX = 512,
     DEFAULT_THREADS = 4,
 };
-#define DEFAULT_HEAP (4ULL << 20)
+#define DEFAULT_HEAP  (4ULL << 20)
 #define DEFAULT_STACK (256ULL << 10)
-#define MIN_SIZE (64ULL << 10)
+#define MIN_SIZE      (64ULL << 10)
 
-enum section { SECTION_NONE, SECTION_ENCLAVE, SECTION_ARGUMENTS, SECTION_ENVIRONMENT, SECTION_MOUNT, SECTION_PROGRAM };
+enum section {
+    SECTION_NONE,
+    SECTION_ENCLAVE,
+    SECTION_ARGUMENTS,
+    SECTION_ENVIRONMENT,
+    SECTION_MOUNT,
+    SECTION_PROGRAM
+};
 
 struct parse {
     const char *name; /* of the file */
@@ -29,7 +36,10 @@ struct parse {
     unsigned line;
     enum section section;
     char section_name[SECTION_MAX + 1];
-    struct { char section[SECTION_MAX + 1], setting[64]; unsigned line; } seen[SEEN_MAX];
+    struct {
+        char section[SECTION_MAX + 1], setting[64];
+        unsigned line;
+    } seen[SEEN_MAX];
     unsigned seen_count;
     unsigned mount_line[CELLA_CONFIG_MOUNT_MAX]; /* where [mount] i begins */
     unsigned program_line[CELLA_CONFIG_PROGRAM_MAX];
@@ -48,13 +58,13 @@ static struct cella_result bad_at(const struct parse *p, unsigned line, const ch
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return CELLA_FAILURE(CELLA_ERR_USAGE, "docs/formats/manifest.md lists all settings", "%s:%u: %s", p->name, line,
-                         text);
+    return CELLA_FAILURE(CELLA_ERR_USAGE, "docs/formats/manifest.md lists all settings",
+                         "%s:%u: %s", p->name, line, text);
 }
 #define BAD(...) return bad_at(p, p->line, __VA_ARGS__)
-#define WANT(cond, ...)                                                                                      \
-    do {                                                                                                     \
-        if (!(cond)) BAD(__VA_ARGS__);                                                                       \
+#define WANT(cond, ...)                                                                            \
+    do {                                                                                           \
+        if (!(cond)) BAD(__VA_ARGS__);                                                             \
     } while (0)
 
 /* ---- owned texts ---- */
@@ -70,7 +80,8 @@ CELLA_RESULT cella_manifest_own(struct cella_manifest *m, void *block) {
     FAIL(CELLA_ERR_LIMIT, NULL, "the manifest has more than %d texts", CELLA_MANIFEST_TEXT_MAX);
 }
 
-CELLA_RESULT cella_manifest_keep(struct cella_manifest *m, struct cella_bytes text, const char **out) {
+CELLA_RESULT cella_manifest_keep(struct cella_manifest *m, struct cella_bytes text,
+                                 const char **out) {
     char *copy = malloc(text.size + 1);
     if (copy) {
         cella_copy(copy, text.data, text.size);
@@ -101,8 +112,9 @@ static bool is(struct cella_bytes a, const char *b) {
 
 static CELLA_RESULT add_key(struct parse *p, const char *name, uint32_t *index) {
     struct cella_config *c = &p->m->config;
-    WANT(cella_value_key_name(name), "expected a key's name of 1 to %d of [0-9A-Za-z_-], found '%s'",
-         CELLA_CONFIG_NAME_MAX, name);
+    WANT(cella_value_key_name(name),
+         "expected a key's name of 1 to %d of [0-9A-Za-z_-], found '%s'", CELLA_CONFIG_NAME_MAX,
+         name);
     for (*index = 0; *index < c->key_count; ++*index)
         if (is(c->key[*index], name)) return CELLA_SUCCESS;
     WANT(c->key_count < CELLA_CONFIG_KEY_MAX, "more than %d named keys", CELLA_CONFIG_KEY_MAX);
@@ -132,14 +144,16 @@ static CELLA_RESULT set_flag(struct parse *p, const char *name, const char *valu
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT set_number(struct parse *p, const char *name, const char *value, uint64_t min, uint64_t max,
-                               uint64_t *out) {
-    WANT(cella_value_number(value, max, out) && *out >= min, "%s: expected a number from %llu to %llu, found '%s'",
-         name, (unsigned long long)min, (unsigned long long)max, value);
+static CELLA_RESULT set_number(struct parse *p, const char *name, const char *value, uint64_t min,
+                               uint64_t max, uint64_t *out) {
+    WANT(cella_value_number(value, max, out) && *out >= min,
+         "%s: expected a number from %llu to %llu, found '%s'", name, (unsigned long long)min,
+         (unsigned long long)max, value);
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT set_size(struct parse *p, const char *name, const char *value, uint64_t max, uint64_t *out) {
+static CELLA_RESULT set_size(struct parse *p, const char *name, const char *value, uint64_t max,
+                             uint64_t *out) {
     WANT(cella_value_size(value, MIN_SIZE, max, out),
          "%s: expected a size from 64K to %lluG, like 256K, 64M or 2G, found '%s'", name,
          (unsigned long long)(max >> 30), value);
@@ -165,18 +179,23 @@ static CELLA_RESULT set_enclave(struct parse *p, const char *name, const char *v
     } else if (strcmp(name, "stack") == 0) {
         return set_size(p, name, value, CELLA_MANIFEST_STACK_MAX, &p->m->stack_size);
     } else if (strcmp(name, "config_id") == 0) {
-        WANT(cella_value_config_id(value, c->config_id), "config_id: expected 1 to 64 bytes in hex, found '%s'", value);
+        WANT(cella_value_config_id(value, c->config_id),
+             "config_id: expected 1 to 64 bytes in hex, found '%s'", value);
     } else if (strcmp(name, "memory") == 0) {
         WANT(strcmp(value, "secret") == 0 || strcmp(value, "private") == 0,
-             "memory: expected secret, or private where ordinary memory will do, found '%s'", value);
+             "memory: expected secret, or private where ordinary memory will do, found '%s'",
+             value);
         if (strcmp(value, "private") == 0) c->flags |= CELLA_CONFIG_MEMORY_PRIVATE;
     } else if (strcmp(name, "host_signals") == 0) {
         WANT(cella_value_signals(value, &c->host_signals),
-             "host_signals: expected some of HUP INT QUIT USR1 USR2 ALRM TERM CONT TSTP WINCH, found '%s'", value);
+             "host_signals: expected some of HUP INT QUIT USR1 USR2 ALRM TERM CONT TSTP WINCH, "
+             "found '%s'",
+             value);
     } else if (strcmp(name, "date") == 0) {
         WANT(cella_value_date(value, &p->m->date), "date: expected YYYY-MM-DD, found '%s'", value);
     } else if (strcmp(name, "path") == 0) {
-        WANT(cella_value_path(value, true) && value[1], "path: expected an absolute path, found '%s'", value);
+        WANT(cella_value_path(value, true) && value[1],
+             "path: expected an absolute path, found '%s'", value);
         return keep(p, value, &c->program[0].path);
     } else if (strcmp(name, "keys") == 0) {
         return add_keys(p, value);
@@ -193,17 +212,20 @@ static CELLA_RESULT set_argument(struct parse *p, const char *name, const char *
     uint64_t n;
     if (strcmp(name, "host") == 0) return set_flag(p, name, value, CELLA_CONFIG_HOST_ARGS);
     WANT(cella_value_number(name, CELLA_CONFIG_ARG_MAX - 1, &n),
-         "[arguments]: expected 'host' or a number from 0 to %d, found '%s'", CELLA_CONFIG_ARG_MAX - 1, name);
+         "[arguments]: expected 'host' or a number from 0 to %d, found '%s'",
+         CELLA_CONFIG_ARG_MAX - 1, name);
     if (n >= c->arg_count) c->arg_count = (uint32_t)n + 1;
     return keep(p, value, &c->arg[n]);
 }
 
 static CELLA_RESULT set_environment(struct parse *p, const char *name, const char *value) {
     struct cella_config *c = &p->m->config;
-    WANT(c->env_count < CELLA_CONFIG_ENV_MAX, "more than %d environment variables", CELLA_CONFIG_ENV_MAX);
+    WANT(c->env_count < CELLA_CONFIG_ENV_MAX, "more than %d environment variables",
+         CELLA_CONFIG_ENV_MAX);
     struct cella_config_env *env = &c->env[c->env_count++];
     TRY(keep(p, name, &env->name));
-    if (strncmp(value, "fixed:", 6) == 0) value += 6;
+    if (strncmp(value, "fixed:", 6) == 0)
+        value += 6;
     else if (strcmp(value, "host") == 0 || strncmp(value, "host:", 5) == 0) {
         env->from_host = true;
         value += value[4] ? 5 : 4;
@@ -213,32 +235,42 @@ static CELLA_RESULT set_environment(struct parse *p, const char *name, const cha
 
 /* ---- [mount ...], [program ...] ---- */
 
-static CELLA_RESULT set_mount_key(struct parse *p, struct cella_config_mount *mount, const char *value) {
+static CELLA_RESULT set_mount_key(struct parse *p, struct cella_config_mount *mount,
+                                  const char *value) {
     if (strncmp(value, "named:", 6) == 0) {
         mount->key = CELLA_KEY_NAMED;
         return add_key(p, value + 6, &mount->key_index);
     }
-    if (strcmp(value, "seal:enclave") == 0) mount->key = CELLA_KEY_SEAL_ENCLAVE;
-    else if (strcmp(value, "seal:signer") == 0) mount->key = CELLA_KEY_SEAL_SIGNER;
-    else BAD("key: expected named:NAME, seal:enclave or seal:signer, found '%s'", value);
+    if (strcmp(value, "seal:enclave") == 0)
+        mount->key = CELLA_KEY_SEAL_ENCLAVE;
+    else if (strcmp(value, "seal:signer") == 0)
+        mount->key = CELLA_KEY_SEAL_SIGNER;
+    else
+        BAD("key: expected named:NAME, seal:enclave or seal:signer, found '%s'", value);
     return CELLA_SUCCESS;
 }
 
 static CELLA_RESULT set_mount(struct parse *p, const char *name, const char *value) {
     struct cella_config_mount *mount = &p->m->config.mount[p->mount];
     if (strcmp(name, "type") == 0) {
-        if (strcmp(value, "protected") == 0) mount->type = CELLA_MOUNT_PROTECTED;
-        else if (strcmp(value, "trusted") == 0) mount->type = CELLA_MOUNT_TRUSTED;
-        else if (strcmp(value, "shared") == 0) mount->type = CELLA_MOUNT_SHARED;
-        else BAD("type: expected protected, trusted or shared, found '%s'", value);
+        if (strcmp(value, "protected") == 0)
+            mount->type = CELLA_MOUNT_PROTECTED;
+        else if (strcmp(value, "trusted") == 0)
+            mount->type = CELLA_MOUNT_TRUSTED;
+        else if (strcmp(value, "shared") == 0)
+            mount->type = CELLA_MOUNT_SHARED;
+        else
+            BAD("type: expected protected, trusted or shared, found '%s'", value);
     } else if (strcmp(name, "host") == 0) {
-        WANT(*value && strlen(value) <= CELLA_CONFIG_PATH_MAX, "host: expected a folder on the host");
+        WANT(*value && strlen(value) <= CELLA_CONFIG_PATH_MAX,
+             "host: expected a folder on the host");
         TRY(keep(p, value, &mount->host));
         p->m->mount_host[p->mount] = (const char *)mount->host.data;
     } else if (strcmp(name, "key") == 0) {
         return set_mount_key(p, mount, value);
     } else if (strcmp(name, "writable") == 0) {
-        WANT(cella_value_bool(value, &mount->writable), "writable: expected yes or no, found '%s'", value);
+        WANT(cella_value_bool(value, &mount->writable), "writable: expected yes or no, found '%s'",
+             value);
     } else if (strcmp(name, "files") == 0) {
         WANT(*value, "files: expected names or patterns below the mount's host folder");
         struct cella_bytes text;
@@ -263,11 +295,14 @@ static CELLA_RESULT set_program(struct parse *p, const char *name, const char *v
 
 static CELLA_RESULT note_seen(struct parse *p, const char *setting) {
     for (unsigned i = 0; i < p->seen_count; i++)
-        WANT(strcmp(p->seen[i].section, p->section_name) != 0 || strcmp(p->seen[i].setting, setting) != 0,
-             setting[0] ? "[%s] %s was already set in line %u" : "[%s]%s was already begun in line %u",
+        WANT(strcmp(p->seen[i].section, p->section_name) != 0 ||
+                 strcmp(p->seen[i].setting, setting) != 0,
+             setting[0] ? "[%s] %s was already set in line %u"
+                        : "[%s]%s was already begun in line %u",
              p->section_name, setting, p->seen[i].line);
     WANT(p->seen_count < SEEN_MAX, "more than %d settings", SEEN_MAX);
-    WANT(strlen(setting) < sizeof(p->seen[0].setting), "the name of the setting '%s' is too long", setting);
+    WANT(strlen(setting) < sizeof(p->seen[0].setting), "the name of the setting '%s' is too long",
+         setting);
     snprintf(p->seen[p->seen_count].section, sizeof(p->seen[0].section), "%s", p->section_name);
     snprintf(p->seen[p->seen_count].setting, sizeof(p->seen[0].setting), "%s", setting);
     p->seen[p->seen_count++].line = p->line;
@@ -281,7 +316,8 @@ static const char *after_word(const char *text, const char *word) {
 }
 
 static CELLA_RESULT begin_mount(struct parse *p, const char *path) {
-    static const char *const taken[] = {"/dev", "/proc", "/sys"}; /* the shim's own (architecture: files inside) */
+    static const char *const taken[] = {"/dev", "/proc",
+                                        "/sys"}; /* the shim's own (architecture: files inside) */
     struct cella_config *c = &p->m->config;
     WANT(cella_value_path(path, true), "[mount]: expected an absolute path, found '%s'", path);
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
@@ -290,7 +326,8 @@ static CELLA_RESULT begin_mount(struct parse *p, const char *path) {
              "[mount]: %s belongs to the enclave's own files", taken[i]);
     }
     for (uint32_t i = 0; i < c->mount_count; i++)
-        WANT(!is(c->mount[i].path, path), "[mount %s] was already begun in line %u", path, p->mount_line[i]);
+        WANT(!is(c->mount[i].path, path), "[mount %s] was already begun in line %u", path,
+             p->mount_line[i]);
     WANT(c->mount_count < CELLA_CONFIG_MOUNT_MAX, "more than %d mounts", CELLA_CONFIG_MOUNT_MAX);
     p->mount = c->mount_count++;
     p->mount_line[p->mount] = p->line;
@@ -300,8 +337,10 @@ static CELLA_RESULT begin_mount(struct parse *p, const char *path) {
 
 static CELLA_RESULT begin_program(struct parse *p, const char *path) {
     struct cella_config *c = &p->m->config;
-    WANT(cella_value_path(path, true) && path[1], "[program]: expected an absolute path, found '%s'", path);
-    WANT(c->program_count < CELLA_CONFIG_PROGRAM_MAX, "more than %d programs", CELLA_CONFIG_PROGRAM_MAX);
+    WANT(cella_value_path(path, true) && path[1],
+         "[program]: expected an absolute path, found '%s'", path);
+    WANT(c->program_count < CELLA_CONFIG_PROGRAM_MAX, "more than %d programs",
+         CELLA_CONFIG_PROGRAM_MAX);
     p->program = c->program_count++;
     p->program_line[p->program] = p->line;
     p->section = SECTION_PROGRAM;
@@ -313,14 +352,21 @@ static CELLA_RESULT begin_section(struct parse *p, const char *name) {
     WANT(strlen(name) <= SECTION_MAX, "expected a section's name of at most %d bytes", SECTION_MAX);
     snprintf(p->section_name, sizeof(p->section_name), "%s", name);
     TRY(note_seen(p, ""));
-    if (strcmp(name, "enclave") == 0) p->section = SECTION_ENCLAVE;
-    else if (strcmp(name, "arguments") == 0) p->section = SECTION_ARGUMENTS;
-    else if (strcmp(name, "environment") == 0) p->section = SECTION_ENVIRONMENT;
-    else if ((rest = after_word(name, "mount"))) return begin_mount(p, rest);
-    else if ((rest = after_word(name, "program"))) return begin_program(p, rest);
+    if (strcmp(name, "enclave") == 0)
+        p->section = SECTION_ENCLAVE;
+    else if (strcmp(name, "arguments") == 0)
+        p->section = SECTION_ARGUMENTS;
+    else if (strcmp(name, "environment") == 0)
+        p->section = SECTION_ENVIRONMENT;
+    else if ((rest = after_word(name, "mount")))
+        return begin_mount(p, rest);
+    else if ((rest = after_word(name, "program")))
+        return begin_program(p, rest);
     else
-        BAD("unknown section [%s]; expected [enclave], [arguments], [environment], [mount /PATH] or "
-            "[program /PATH]", name);
+        BAD("unknown section [%s]; expected [enclave], [arguments], [environment], [mount /PATH] "
+            "or "
+            "[program /PATH]",
+            name);
     return CELLA_SUCCESS;
 }
 
@@ -330,12 +376,14 @@ static CELLA_RESULT section_line(struct parse *p, const char *line) {
     const char *end = strchr(line, ']');
     WANT(end, "expected ']' at the end of the section's name");
     const char *rest = end + 1 + strspn(end + 1, " \t\r\n");
-    WANT(*rest == '\0' || *rest == ';' || *rest == '#', "expected nothing after [section], found '%.40s'", rest);
+    WANT(*rest == '\0' || *rest == ';' || *rest == '#',
+         "expected nothing after [section], found '%.40s'", rest);
     snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
     return begin_section(p, name);
 }
 
-/* Gives libinih one line. Leading blanks go, so that it never takes a line for the continuation of another. */
+/* Gives libinih one line. Leading blanks go, so that it never takes a line for the continuation of
+ * another. */
 static CELLA_RESULT next_line(struct parse *p, char *line, size_t size) {
     const char *from = (const char *)p->bytes.data + p->at;
     const char *end = memchr(from, '\n', p->bytes.size - p->at);
@@ -343,8 +391,8 @@ static CELLA_RESULT next_line(struct parse *p, char *line, size_t size) {
     p->line++;
     p->at += length + (end ? 1 : 0);
     while (length && (*from == ' ' || *from == '\t')) from++, length--;
-    WANT(length <= LINE_MAX_ && length + 2 <= size, "expected a line of at most %d bytes, found %zu", LINE_MAX_,
-         length);
+    WANT(length <= LINE_MAX_ && length + 2 <= size,
+         "expected a line of at most %d bytes, found %zu", LINE_MAX_, length);
     memcpy(line, from, length);
     line[length] = '\n';
     line[length + 1] = '\0';
@@ -386,7 +434,8 @@ static CELLA_RESULT check_mount(struct parse *p, uint32_t i) {
     WANT(mount->type, "[mount]: expected a type: protected, trusted or shared");
     WANT(mount->host.size, "[mount]: expected the host's folder: host = FOLDER");
     if (mount->type == CELLA_MOUNT_PROTECTED)
-        WANT(mount->key, "[mount]: a protected mount needs a key: named:NAME, seal:enclave or seal:signer");
+        WANT(mount->key,
+             "[mount]: a protected mount needs a key: named:NAME, seal:enclave or seal:signer");
     else
         WANT(!mount->key, "[mount]: a key on a mount that is not protected would encrypt nothing");
     if (mount->type == CELLA_MOUNT_TRUSTED) {
@@ -406,7 +455,8 @@ static CELLA_RESULT check_whole(struct parse *p) {
         WANT(p->m->program_file[i], "[program]: expected the program's file: file = FILE");
         for (uint32_t k = 0; k < i; k++)
             WANT(c->program[k].path.size != c->program[i].path.size ||
-                     !cella_equal(c->program[k].path.data, c->program[i].path.data, c->program[i].path.size),
+                     !cella_equal(c->program[k].path.data, c->program[i].path.data,
+                                  c->program[i].path.size),
                  "[program]: another program has the same path");
     }
     if (c->arg_count == 0) c->arg_count = 1;
@@ -426,16 +476,17 @@ static CELLA_RESULT run(struct parse *p) {
     p->line = 0;
     int bad_line = ini_parse_stream(read_line, p, on_setting, p);
     TRY(p->error);
-    if (bad_line) return bad_at(p, p->line < (unsigned)bad_line ? p->line : (unsigned)bad_line,
-                                "expected NAME = VALUE, [section] or a comment");
+    if (bad_line)
+        return bad_at(p, p->line < (unsigned)bad_line ? p->line : (unsigned)bad_line,
+                      "expected NAME = VALUE, [section] or a comment");
     return check_whole(p);
 }
 
-CELLA_RESULT cella_manifest_parse(struct cella_bytes bytes, const char *name, const char *program_path,
-                                  struct cella_manifest *out) {
+CELLA_RESULT cella_manifest_parse(struct cella_bytes bytes, const char *name,
+                                  const char *program_path, struct cella_manifest *out) {
     memset(out, 0, sizeof(*out));
-    ENSURE(bytes.size <= CELLA_MANIFEST_MAX, CELLA_ERR_LIMIT, NULL, "%s: larger than %d bytes", name,
-           CELLA_MANIFEST_MAX);
+    ENSURE(bytes.size <= CELLA_MANIFEST_MAX, CELLA_ERR_LIMIT, NULL, "%s: larger than %d bytes",
+           name, CELLA_MANIFEST_MAX);
     struct parse *p = calloc(1, sizeof(*p));
     ENSURE(p, CELLA_ERR_MEMORY, NULL, "no memory for a manifest");
     *p = (struct parse){.name = name, .bytes = bytes, .m = out};

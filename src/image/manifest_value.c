@@ -64,16 +64,22 @@ bool cella_value_date(const char *text, uint32_t *out) {
         if (text[i] < '0' || text[i] > '9') return false;
         bcd = bcd << 4 | (uint32_t)(text[i] - '0');
     }
-    unsigned month = (bcd >> 12 & 0xf) * 10 + (bcd >> 8 & 0xf), day = (bcd >> 4 & 0xf) * 10 + (bcd & 0xf);
+    unsigned month = (bcd >> 12 & 0xf) * 10 + (bcd >> 8 & 0xf),
+             day = (bcd >> 4 & 0xf) * 10 + (bcd & 0xf);
     *out = bcd;
     return bcd >= 0x19800101 && month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1];
 }
 
 bool cella_value_signals(const char *text, uint64_t *out) {
-    /* KILL and STOP cannot be held back anyway; the faults (SEGV ...) are the shim's, never a host's word (R11). */
-    static const struct { const char *name; int number; } names[] = {
-        {"HUP", SIGHUP},   {"INT", SIGINT},     {"QUIT", SIGQUIT},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
-        {"ALRM", SIGALRM}, {"TERM", SIGTERM},   {"CONT", SIGCONT},   {"TSTP", SIGTSTP}, {"WINCH", SIGWINCH},
+    /* KILL and STOP cannot be held back anyway; the faults (SEGV ...) are the shim's, never a
+     * host's word (R12). */
+    static const struct {
+        const char *name;
+        int number;
+    } names[] = {
+        {"HUP", SIGHUP},   {"INT", SIGINT},     {"QUIT", SIGQUIT}, {"USR1", SIGUSR1},
+        {"USR2", SIGUSR2}, {"ALRM", SIGALRM},   {"TERM", SIGTERM}, {"CONT", SIGCONT},
+        {"TSTP", SIGTSTP}, {"WINCH", SIGWINCH},
     };
     *out = 0;
     while (*text) {
@@ -96,7 +102,8 @@ bool cella_value_path(const char *text, bool absolute) {
     if (absolute && *++text == '\0') return true;
     for (;;) {
         size_t size = strcspn(text, "/");
-        if (size == 0 || (size == 1 && text[0] == '.') || (size == 2 && text[0] == '.' && text[1] == '.'))
+        if (size == 0 || (size == 1 && text[0] == '.') ||
+            (size == 2 && text[0] == '.' && text[1] == '.'))
             return false;
         if (text[size] == '\0') return true;
         text += size + 1;

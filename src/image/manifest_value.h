@@ -17,7 +17,8 @@ bool cella_value_config_id(const char *text, uint8_t out[64]);
 bool cella_value_date(const char *text, uint32_t *out);
 /* Names of signals (INT TERM HUP ...) to a mask: bit n-1 for signal n. */
 bool cella_value_signals(const char *text, uint64_t *out);
-/* A path in one spelling: no empty part, ".", ".." or slash at the end; absolute or relative as asked. */
+/* A path in one spelling: no empty part, ".", ".." or slash at the end; absolute or relative as
+ * asked. */
 bool cella_value_path(const char *text, bool absolute);
 /* [0-9A-Za-z_-]+ of at most 64. */
 bool cella_value_key_name(const char *text);

@@ -31,7 +31,8 @@ CELLA_RESULT cella_measure_add(struct cella_measure *m, uint64_t offset, uint64_
     return cella_sha256_add(&m->sha, cella_writer_bytes(&w));
 }
 
-CELLA_RESULT cella_measure_extend(struct cella_measure *m, uint64_t offset, const uint8_t page[CELLA_PAGE_SIZE]) {
+CELLA_RESULT cella_measure_extend(struct cella_measure *m, uint64_t offset,
+                                  const uint8_t page[CELLA_PAGE_SIZE]) {
     uint8_t records[CHUNKS * (RECORD + CELLA_MEASURE_CHUNK)];
     struct cella_writer w = cella_writer(records, sizeof(records));
     for (size_t i = 0; i < CHUNKS; i++) {
@@ -47,13 +48,15 @@ CELLA_RESULT cella_measure_end(struct cella_measure *m, uint8_t mrenclave[CELLA_
     return cella_sha256_end(&m->sha, mrenclave);
 }
 
-static CELLA_RESULT measure_region(struct cella_measure *m, struct cella_bytes file, const struct cella_region *g) {
+static CELLA_RESULT measure_region(struct cella_measure *m, struct cella_bytes file,
+                                   const struct cella_region *g) {
     static const uint8_t zeros[CELLA_PAGE_SIZE];
     for (uint64_t i = 0; i < g->pages; i++) {
         uint64_t offset = g->offset + i * CELLA_PAGE_SIZE;
         TRY(cella_measure_add(m, offset, g->flags));
         if (!g->measured) continue;
-        const uint8_t *page = g->file_offset ? file.data + g->file_offset + i * CELLA_PAGE_SIZE : zeros;
+        const uint8_t *page =
+            g->file_offset ? file.data + g->file_offset + i * CELLA_PAGE_SIZE : zeros;
         TRY(cella_measure_extend(m, offset, page));
     }
     return CELLA_SUCCESS;
@@ -62,6 +65,7 @@ static CELLA_RESULT measure_region(struct cella_measure *m, struct cella_bytes f
 CELLA_RESULT cella_image_measure(const struct cella_image *image, uint8_t mrenclave[32]) {
     CELLA_MEASURE m = {0};
     TRY(cella_measure_create(&m, image->ssa_pages, image->enclave_size));
-    for (uint32_t i = 0; i < image->region_count; i++) TRY(measure_region(&m, image->file, &image->regions[i]));
+    for (uint32_t i = 0; i < image->region_count; i++)
+        TRY(measure_region(&m, image->file, &image->regions[i]));
     return cella_measure_end(&m, mrenclave);
 }

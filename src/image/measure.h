@@ -1,5 +1,5 @@
-/* MRENCLAVE: SHA-256 over the records of ECREATE, EADD and EEXTEND (Intel SDM volume 3D, 36.4.1), as the
- * processor makes it while an enclave is built. */
+/* MRENCLAVE: SHA-256 over the records of ECREATE, EADD and EEXTEND (Intel SDM volume 3D, 36.4.1),
+ * as the processor makes it while an enclave is built. */
 #ifndef CELLA_IMAGE_MEASURE_H
 #define CELLA_IMAGE_MEASURE_H
 
@@ -23,7 +23,8 @@ CELLA_RESULT cella_measure_create(struct cella_measure *m, uint32_t ssa_pages, u
 /* EADD of the page at offset; flags as SECINFO.FLAGS (a TCS page counts without R, W, X). */
 CELLA_RESULT cella_measure_add(struct cella_measure *m, uint64_t offset, uint64_t flags);
 /* 16 EEXTENDs of the page at offset. */
-CELLA_RESULT cella_measure_extend(struct cella_measure *m, uint64_t offset, const uint8_t page[CELLA_PAGE_SIZE]);
+CELLA_RESULT cella_measure_extend(struct cella_measure *m, uint64_t offset,
+                                  const uint8_t page[CELLA_PAGE_SIZE]);
 /* EINIT. */
 CELLA_RESULT cella_measure_end(struct cella_measure *m, uint8_t mrenclave[CELLA_SGX_HASH_SIZE]);
 

@@ -30,8 +30,10 @@ const struct cella_region_rule *cella_region_rule(uint32_t kind) {
     return kind < RULE_COUNT && rules[kind].name ? &rules[kind] : NULL;
 }
 
-const struct cella_region *cella_image_region(const struct cella_image *image, uint32_t kind, uint32_t index) {
+const struct cella_region *cella_image_region(const struct cella_image *image, uint32_t kind,
+                                              uint32_t index) {
     for (uint32_t i = 0; i < image->region_count; i++)
-        if (image->regions[i].kind == kind && image->regions[i].index == index) return &image->regions[i];
+        if (image->regions[i].kind == kind && image->regions[i].index == index)
+            return &image->regions[i];
     return NULL;
 }

@@ -1,6 +1,6 @@
-/* The signed enclave of Intel's SDK: an ELF shared object with metadata that says what the loader does.
- * Source: the SDK's public loader behaviour, as reproduced for MRENCLAVE of enclaves in the field;
- * docs/formats/image.md, "Enclaves of other makers". */
+/* The signed enclave of Intel's SDK: an ELF shared object with metadata that says what the loader
+ * does. Source: the SDK's public loader behaviour, as reproduced for MRENCLAVE of enclaves in the
+ * field; docs/formats/image.md, "Enclaves of other makers". */
 #include <stdlib.h>
 
 #include "base/buffer.h"
@@ -10,17 +10,33 @@
 #include "image/measure.h"
 
 enum {
-    META_MIN = 1872 + 16, SIGSTRUCT_AT = 64, DIR_PATCH_AT = 1872, DIR_LAYOUT_AT = 1880,
-    ENTRY_SIZE = 32, GROUP = 1 << 12, LAYOUT_MAX = 4096,
-    ATTR_EADD = 1, ATTR_EEXTEND = 2,
-    FILE_MAX = 256 << 20, PHDR_MAX = 64, PHDR_SIZE = 56,
-    PT_LOAD = 1, PT_DYNAMIC = 2, DT_TEXTREL = 22, DT_FLAGS = 30, DF_TEXTREL = 4, DT_RELA = 7, DT_RELASZ = 8,
-    PF_X = 1, PF_W = 2, PF_R = 4,
+    META_MIN = 1872 + 16,
+    SIGSTRUCT_AT = 64,
+    DIR_PATCH_AT = 1872,
+    DIR_LAYOUT_AT = 1880,
+    ENTRY_SIZE = 32,
+    GROUP = 1 << 12,
+    LAYOUT_MAX = 4096,
+    ATTR_EADD = 1,
+    ATTR_EEXTEND = 2,
+    FILE_MAX = 256 << 20,
+    PHDR_MAX = 64,
+    PHDR_SIZE = 56,
+    PT_LOAD = 1,
+    PT_DYNAMIC = 2,
+    DT_TEXTREL = 22,
+    DT_FLAGS = 30,
+    DF_TEXTREL = 4,
+    DT_RELA = 7,
+    DT_RELASZ = 8,
+    PF_X = 1,
+    PF_W = 2,
+    PF_R = 4,
 };
 #define MAGIC 0x86A80294635D0E4CULL
 /* Bounds on the work that a file can ask for. */
-#define EXTENDED_MAX (1ULL << 18) /* pages hashed: 1 GiB */
-#define PAGES_MAX (1ULL << 22)    /* pages added, and layout entries taken: 16 GiB */
+#define EXTENDED_MAX    (1ULL << 18) /* pages hashed: 1 GiB */
+#define PAGES_MAX       (1ULL << 22) /* pages added, and layout entries taken: 16 GiB */
 #define FORM(cond, ...) ENSURE(cond, CELLA_ERR_FORMAT, NULL, __VA_ARGS__)
 
 struct meta {
@@ -33,7 +49,7 @@ struct meta {
 struct load {
     struct cella_bytes file; /* patched */
     struct cella_measure measure;
-    uint64_t pages, extended; /* so far */
+    uint64_t pages, extended;       /* so far */
     struct cella_bytes relocations; /* only with text relocations */
 };
 
@@ -46,7 +62,12 @@ static size_t find_magic(struct cella_bytes file) {
 }
 
 bool cella_sdk_is(struct cella_bytes file) {
-    return file.size > 4 && cella_equal(file.data, "\x7f" "ELF", 4) && find_magic(file) < file.size;
+    return file.size > 4 &&
+           cella_equal(file.data,
+                       "\x7f"
+                       "ELF",
+                       4) &&
+           find_magic(file) < file.size;
 }
 
 static struct cella_bytes directory(struct cella_bytes meta, size_t at) {
@@ -70,9 +91,10 @@ static CELLA_RESULT read_meta(struct cella_bytes file, struct meta *m) {
     m->size = cella_reader_u64le(&r);
     m->patch = directory(m->bytes, DIR_PATCH_AT);
     m->layout = directory(m->bytes, DIR_LAYOUT_AT);
-    FORM(m->size && (m->size & (m->size - 1)) == 0, "Intel SDK enclave: its size is not a power of two");
-    FORM(m->layout.size && m->layout.size % ENTRY_SIZE == 0 && m->layout.size / ENTRY_SIZE <= LAYOUT_MAX &&
-             m->patch.size % ENTRY_SIZE == 0,
+    FORM(m->size && (m->size & (m->size - 1)) == 0,
+         "Intel SDK enclave: its size is not a power of two");
+    FORM(m->layout.size && m->layout.size % ENTRY_SIZE == 0 &&
+             m->layout.size / ENTRY_SIZE <= LAYOUT_MAX && m->patch.size % ENTRY_SIZE == 0,
          "Intel SDK enclave: its metadata is malformed");
     return CELLA_SUCCESS;
 }
@@ -83,26 +105,31 @@ static CELLA_RESULT apply_patches(const struct meta *m, struct cella_buffer *fil
         uint64_t to = cella_reader_u64le(&r);
         uint32_t from = cella_reader_u32le(&r), size = cella_reader_u32le(&r);
         cella_reader_skip(&r, 16);
-        FORM(cella_range_inside(to, size, 0, file->size) && cella_range_inside(from, size, 0, m->bytes.size),
+        FORM(cella_range_inside(to, size, 0, file->size) &&
+                 cella_range_inside(from, size, 0, m->bytes.size),
              "Intel SDK enclave: a patch reaches beyond the file");
         cella_copy(file->data + to, m->bytes.data + from, size);
     }
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT add_page(struct load *l, uint64_t offset, uint64_t flags, const uint8_t *page, bool extend) {
+static CELLA_RESULT add_page(struct load *l, uint64_t offset, uint64_t flags, const uint8_t *page,
+                             bool extend) {
     if (extend) l->extended++;
-    FORM(++l->pages <= PAGES_MAX && l->extended <= EXTENDED_MAX, "Intel SDK enclave: more pages than are measured");
+    FORM(++l->pages <= PAGES_MAX && l->extended <= EXTENDED_MAX,
+         "Intel SDK enclave: more pages than are measured");
     TRY(cella_measure_add(&l->measure, offset, flags));
     return extend ? cella_measure_extend(&l->measure, offset, page) : CELLA_SUCCESS;
 }
 
 /* The page at offset of a run that begins at start with content and goes on with zeros. */
-static void fill_page(uint64_t offset, uint64_t start, struct cella_bytes content, uint8_t page[CELLA_PAGE_SIZE]) {
+static void fill_page(uint64_t offset, uint64_t start, struct cella_bytes content,
+                      uint8_t page[CELLA_PAGE_SIZE]) {
     cella_zero(page, CELLA_PAGE_SIZE);
     uint64_t from = offset > start ? offset : start, end = start + content.size;
     uint64_t to = offset + CELLA_PAGE_SIZE < end ? offset + CELLA_PAGE_SIZE : end;
-    if (from < to) cella_copy(page + (from - offset), content.data + (from - start), (size_t)(to - from));
+    if (from < to)
+        cella_copy(page + (from - offset), content.data + (from - start), (size_t)(to - from));
 }
 
 /* ---- segments ---- */
@@ -130,7 +157,8 @@ static struct cella_bytes file_range(struct cella_bytes file, uint64_t offset, u
     return cella_bytes(file.data + offset, (size_t)size);
 }
 
-/* With DT_TEXTREL the loader makes pages writable that relocations change. Finds the relocations then. */
+/* With DT_TEXTREL the loader makes pages writable that relocations change. Finds the relocations
+ * then. */
 static void find_relocations(struct load *l, const struct phdr *dynamic) {
     struct cella_reader r = cella_reader(file_range(l->file, dynamic->offset, dynamic->file_size));
     uint64_t at = 0, size = 0;
@@ -142,7 +170,9 @@ static void find_relocations(struct load *l, const struct phdr *dynamic) {
         if (tag == DT_RELASZ) size = value;
         text |= tag == DT_TEXTREL || (tag == DT_FLAGS && (value & DF_TEXTREL));
     }
-    if (text) l->relocations = file_range(l->file, at, size); /* the SDK links them where they lie in the file */
+    if (text)
+        l->relocations =
+            file_range(l->file, at, size); /* the SDK links them where they lie in the file */
 }
 
 static bool relocated(const struct load *l, uint64_t page) {
@@ -150,7 +180,8 @@ static bool relocated(const struct load *l, uint64_t page) {
     while (cella_reader_left(&r) >= 24) {
         uint64_t offset = cella_reader_u64le(&r), info = cella_reader_u64le(&r);
         cella_reader_skip(&r, 8);
-        if ((info & 0xffffffff) != 0 && offset + 8 > page && offset < page + CELLA_PAGE_SIZE) return true;
+        if ((info & 0xffffffff) != 0 && offset + 8 > page && offset < page + CELLA_PAGE_SIZE)
+            return true;
     }
     return false;
 }
@@ -158,8 +189,8 @@ static bool relocated(const struct load *l, uint64_t page) {
 static CELLA_RESULT load_segment(struct load *l, const struct phdr *p) {
     uint8_t page[CELLA_PAGE_SIZE];
     struct cella_bytes content = file_range(l->file, p->offset, p->file_size);
-    FORM(content.size == p->file_size && p->file_size <= p->size && p->size <= PAGES_MAX * CELLA_PAGE_SIZE &&
-             p->address <= 1ULL << 46,
+    FORM(content.size == p->file_size && p->file_size <= p->size &&
+             p->size <= PAGES_MAX * CELLA_PAGE_SIZE && p->address <= 1ULL << 46,
          "Intel SDK enclave: a segment is out of range");
     uint64_t flags = CELLA_SGX_SECINFO_REG;
     if (p->flags & PF_R) flags |= CELLA_SGX_SECINFO_R;
@@ -224,7 +255,8 @@ static void add_u64(uint8_t *page, size_t at, uint64_t add) {
     for (size_t i = 0; i < 8; i++) page[at + i] = (uint8_t)(v >> (8 * i));
 }
 
-static CELLA_RESULT load_content(struct load *l, const struct meta *m, const struct entry *e, uint64_t rva) {
+static CELLA_RESULT load_content(struct load *l, const struct meta *m, const struct entry *e,
+                                 uint64_t rva) {
     uint8_t page[CELLA_PAGE_SIZE];
     struct cella_bytes content = file_range(m->bytes, e->content_at, e->content_size);
     FORM(content.size == e->content_size && content.size <= (uint64_t)e->pages * CELLA_PAGE_SIZE,
@@ -243,16 +275,21 @@ static CELLA_RESULT load_content(struct load *l, const struct meta *m, const str
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT load_entry(struct load *l, const struct meta *m, const struct entry *e, uint64_t delta) {
+static CELLA_RESULT load_entry(struct load *l, const struct meta *m, const struct entry *e,
+                               uint64_t delta) {
     uint8_t page[CELLA_PAGE_SIZE];
     uint64_t rva = e->rva + delta;
     FORM(++l->pages <= PAGES_MAX, "Intel SDK enclave: more pages than are measured");
-    if (!(e->attributes & ATTR_EADD) || e->flags == 0) return CELLA_SUCCESS; /* later, or a guard page */
-    FORM(rva % CELLA_PAGE_SIZE == 0 && rva <= m->size, "Intel SDK enclave: a layout entry is out of range");
+    if (!(e->attributes & ATTR_EADD) || e->flags == 0)
+        return CELLA_SUCCESS; /* later, or a guard page */
+    FORM(rva % CELLA_PAGE_SIZE == 0 && rva <= m->size,
+         "Intel SDK enclave: a layout entry is out of range");
     if (e->content_at) return load_content(l, m, e, rva);
-    for (size_t i = 0; i < CELLA_PAGE_SIZE; i++) page[i] = (uint8_t)(e->content_size >> (8 * (i % 4)));
+    for (size_t i = 0; i < CELLA_PAGE_SIZE; i++)
+        page[i] = (uint8_t)(e->content_size >> (8 * (i % 4)));
     for (uint32_t i = 0; i < e->pages; i++)
-        TRY(add_page(l, rva + (uint64_t)i * CELLA_PAGE_SIZE, e->flags, page, e->attributes & ATTR_EEXTEND));
+        TRY(add_page(l, rva + (uint64_t)i * CELLA_PAGE_SIZE, e->flags, page,
+                     e->attributes & ATTR_EEXTEND));
     return CELLA_SUCCESS;
 }
 
@@ -264,7 +301,8 @@ static CELLA_RESULT load_layout(struct load *l, const struct meta *m) {
             TRY(load_entry(l, m, &e, 0));
             continue;
         }
-        FORM(e.attributes <= i && e.pages <= PAGES_MAX, "Intel SDK enclave: a group without entries");
+        FORM(e.attributes <= i && e.pages <= PAGES_MAX,
+             "Intel SDK enclave: a group without entries");
         for (uint32_t time = 1; time <= e.pages; time++)
             for (size_t k = i - e.attributes; k < i; k++) {
                 struct entry member = get_entry(m->layout, k);

@@ -1,5 +1,5 @@
-/* SGXS: the measured records themselves, in a file. Source: Fortanix's description of the format; the records
- * are those of Intel SDM volume 3D, 36.4.1. */
+/* SGXS: the measured records themselves, in a file. Source: Fortanix's description of the format;
+ * the records are those of Intel SDM volume 3D, 36.4.1. */
 #include "base/reader.h"
 #include "crypto/digest.h"
 #include "image/foreign.h"
@@ -49,7 +49,8 @@ static CELLA_RESULT take(struct state *s, struct cella_bytes record, size_t *dat
     FORM(*measured || tag_is(tag, "UNMEASRD"), "SGXS: an unknown record");
     cella_reader_zero(&r, 48);
     FORM(cella_reader_done(&r), "SGXS: a reserved field is not zero");
-    FORM(s->page_open && offset % CHUNK == 0 && offset >= s->page && offset - s->page < CELLA_PAGE_SIZE,
+    FORM(s->page_open && offset % CHUNK == 0 && offset >= s->page &&
+             offset - s->page < CELLA_PAGE_SIZE,
          "SGXS: data outside the page added last");
     *data = CHUNK;
     return CELLA_SUCCESS;

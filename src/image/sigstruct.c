@@ -23,8 +23,8 @@ CELLA_RESULT cella_sigstruct_parse(struct cella_bytes bytes, struct cella_sigstr
     cella_reader_zero(&r, 84);
     cella_reader_copy(&r, s.modulus, sizeof(s.modulus));
     uint32_t exponent = cella_reader_u32le(&r);
-    ENSURE(r.failed || exponent == EXPONENT, CELLA_ERR_FORMAT, NULL, "SIGSTRUCT: expected exponent 3, found %u",
-           exponent);
+    ENSURE(r.failed || exponent == EXPONENT, CELLA_ERR_FORMAT, NULL,
+           "SIGSTRUCT: expected exponent 3, found %u", exponent);
     cella_reader_copy(&r, s.signature, sizeof(s.signature));
     s.miscselect = cella_reader_u32le(&r);
     s.miscmask = cella_reader_u32le(&r);
@@ -44,7 +44,8 @@ CELLA_RESULT cella_sigstruct_parse(struct cella_bytes bytes, struct cella_sigstr
     cella_reader_zero(&r, 12);
     cella_reader_copy(&r, s.q1, sizeof(s.q1));
     cella_reader_copy(&r, s.q2, sizeof(s.q2));
-    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL, "SIGSTRUCT: a reserved field is not zero");
+    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "SIGSTRUCT: a reserved field is not zero");
     *out = s;
     return CELLA_SUCCESS;
 }
@@ -80,7 +81,8 @@ void cella_sigstruct_write(const struct cella_sigstruct *s, uint8_t out[CELLA_SG
     cella_writer_put(&w, CELLA_BYTES_OF(s->q2));
 }
 
-void cella_sigstruct_signed(const struct cella_sigstruct *s, uint8_t out[CELLA_SIGSTRUCT_SIGNED_SIZE]) {
+void cella_sigstruct_signed(const struct cella_sigstruct *s,
+                            uint8_t out[CELLA_SIGSTRUCT_SIGNED_SIZE]) {
     uint8_t whole[CELLA_SGX_SIGSTRUCT_SIZE];
     cella_sigstruct_write(s, whole);
     cella_copy(out, whole, SIGNED_1_SIZE);
@@ -92,16 +94,19 @@ CELLA_RESULT cella_sigstruct_verify(const struct cella_sigstruct *s) {
     cella_sigstruct_signed(s, message);
     TRY_IN(cella_rsa3072_verify(s->modulus, CELLA_BYTES_OF(message), s->signature), "SIGSTRUCT");
     TRY_IN(cella_rsa3072_quotients(s->modulus, s->signature, q1, q2), "SIGSTRUCT");
-    ENSURE(cella_equal(q1, s->q1, sizeof(q1)) && cella_equal(q2, s->q2, sizeof(q2)), CELLA_ERR_INTEGRITY, NULL,
+    ENSURE(cella_equal(q1, s->q1, sizeof(q1)) && cella_equal(q2, s->q2, sizeof(q2)),
+           CELLA_ERR_INTEGRITY, NULL,
            "SIGSTRUCT: Q1 or Q2 does not follow from the signature; a processor would refuse it");
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_sigstruct_mrsigner(const struct cella_sigstruct *s, uint8_t mrsigner[CELLA_SGX_HASH_SIZE]) {
+CELLA_RESULT cella_sigstruct_mrsigner(const struct cella_sigstruct *s,
+                                      uint8_t mrsigner[CELLA_SGX_HASH_SIZE]) {
     return cella_sha256(CELLA_BYTES_OF(s->modulus), mrsigner);
 }
 
-CELLA_RESULT cella_sigstruct_attach(struct cella_sigstruct *s, const uint8_t modulus[CELLA_RSA3072_SIZE],
+CELLA_RESULT cella_sigstruct_attach(struct cella_sigstruct *s,
+                                    const uint8_t modulus[CELLA_RSA3072_SIZE],
                                     const uint8_t signature[CELLA_RSA3072_SIZE]) {
     cella_copy(s->modulus, modulus, sizeof(s->modulus));
     cella_copy(s->signature, signature, sizeof(s->signature));

@@ -23,7 +23,8 @@ static void there_and_back(void **state) {
     assert_int_equal(out.arg[1].size, 6);
     assert_memory_equal(out.arg[1].data, "--fast", 6);
     assert_true(out.env[0].from_host && out.mount[0].writable && out.trusted[0].hashes.size == 64);
-    assert_true(out.heap.offset == s.config.heap.offset && out.program[0].entry == s.config.program[0].entry);
+    assert_true(out.heap.offset == s.config.heap.offset &&
+                out.program[0].entry == s.config.program[0].entry);
     struct cella_writer w = cella_writer(again, sizeof(again));
     assert_ok(cella_config_encode(&out, &w));
     assert_int_equal(w.size, bytes.size);
@@ -98,18 +99,32 @@ static void trusted_writable(struct cella_config *c) { c->mount[1].writable = tr
 static void mount_dots(struct cella_config *c) { c->mount[0].path = cella_bytes_text("/a/../b"); }
 static void mount_slash(struct cella_config *c) { c->mount[0].path = cella_bytes_text("/a/"); }
 static void trusted_dots(struct cella_config *c) { c->trusted[0].path = cella_bytes_text("../x"); }
-static void trusted_absolute(struct cella_config *c) { c->trusted[0].path = cella_bytes_text("/x"); }
+static void trusted_absolute(struct cella_config *c) {
+    c->trusted[0].path = cella_bytes_text("/x");
+}
 static void trusted_mount(struct cella_config *c) { c->trusted[0].mount = 0; }
 static void trusted_size(struct cella_config *c) { c->trusted[0].size = 65536; }
 static void trusted_huge(struct cella_config *c) { c->trusted[0].size = UINT64_MAX; }
 
 static void refusals(void **state) {
     (void)state;
-    static spoil *const all[] = {
-        flags, size_odd, base, no_threads, many_threads, slots, slots_out, start, heap_out, heap_wrap, stack_empty,
-        no_program, relative, nul, entry, phdrs, data, init, init_none, env_equals, env_empty, key_name, key_index,
-        key_none, key_trusted, trusted_writable, mount_dots, mount_slash, trusted_dots, trusted_absolute,
-        trusted_mount, trusted_size, trusted_huge};
+    static spoil *const all[] = {flags,         size_odd,
+                                 base,          no_threads,
+                                 many_threads,  slots,
+                                 slots_out,     start,
+                                 heap_out,      heap_wrap,
+                                 stack_empty,   no_program,
+                                 relative,      nul,
+                                 entry,         phdrs,
+                                 data,          init,
+                                 init_none,     env_equals,
+                                 env_empty,     key_name,
+                                 key_index,     key_none,
+                                 key_trusted,   trusted_writable,
+                                 mount_dots,    mount_slash,
+                                 trusted_dots,  trusted_absolute,
+                                 trusted_mount, trusted_size,
+                                 trusted_huge};
     static struct sample s;
     static struct cella_config out, spoilt;
     whole(&s);
@@ -117,7 +132,8 @@ static void refusals(void **state) {
         spoilt = s.config;
         all[i](&spoilt);
         struct cella_result r = cella_config_decode(encode(&spoilt), &out);
-        if (cella_code_of(r) != CELLA_ERR_FORMAT) fail_msg("case %zu gave code %d", i, cella_code_of(r));
+        if (cella_code_of(r) != CELLA_ERR_FORMAT)
+            fail_msg("case %zu gave code %d", i, cella_code_of(r));
         cella_result_drop(r);
     }
     cella_buffer_free(&s.image);
@@ -125,7 +141,9 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back), cmocka_unit_test(no_room), cmocka_unit_test(truncate_and_flip),
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(no_room),
+        cmocka_unit_test(truncate_and_flip),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

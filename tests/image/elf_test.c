@@ -4,8 +4,12 @@ static uint8_t file[SAMPLE_ELF_SIZE];
 static struct cella_elf elf;
 
 static uint8_t *phdr(unsigned i) { return file + SAMPLE_PHDR_AT + i * SAMPLE_PHDR_SIZE; }
-static void put32(uint8_t *at, uint32_t v) { for (int i = 0; i < 4; i++) at[i] = (uint8_t)(v >> (8 * i)); }
-static void put64(uint8_t *at, uint64_t v) { for (int i = 0; i < 8; i++) at[i] = (uint8_t)(v >> (8 * i)); }
+static void put32(uint8_t *at, uint32_t v) {
+    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(v >> (8 * i));
+}
+static void put64(uint8_t *at, uint64_t v) {
+    for (int i = 0; i < 8; i++) at[i] = (uint8_t)(v >> (8 * i));
+}
 
 /* Refused with this code and a message that has these words. */
 static void refuses(enum cella_code code, const char *words) {
@@ -24,9 +28,11 @@ static void accepts(void **state) {
         assert_ok(cella_elf_read(CELLA_BYTES_OF(file), "prog", &elf));
         assert_int_equal(elf.fixed, fixed);
         assert_int_equal(elf.segment_count, 3);
-        assert_true(elf.entry == base + 0x1010 && elf.phdr_mapped && elf.phdr == base + SAMPLE_PHDR_AT);
+        assert_true(elf.entry == base + 0x1010 && elf.phdr_mapped &&
+                    elf.phdr == base + SAMPLE_PHDR_AT);
         assert_true(elf.low == base && elf.high == base + 0x7000);
-        assert_true(elf.segment[1].executable && !elf.segment[1].writable && elf.segment[2].writable);
+        assert_true(elf.segment[1].executable && !elf.segment[1].writable &&
+                    elf.segment[2].writable);
     }
 }
 
@@ -78,7 +84,11 @@ static void refusals(void **state) {
 
 static void dynamic_section(void **state) {
     (void)state;
-    static const struct { uint64_t tag, value; enum cella_code code; const char *words; } cases[] = {
+    static const struct {
+        uint64_t tag, value;
+        enum cella_code code;
+        const char *words;
+    } cases[] = {
         {1, 5, CELLA_ERR_UNSUPPORTED, "shared libraries"},
         {22, 0, CELLA_ERR_FORMAT, "text relocations"},
         {30, 4, CELLA_ERR_FORMAT, "text relocations"},
@@ -109,8 +119,9 @@ static void truncate_and_flip(void **state) {
             struct cella_result r = cella_elf_read(CELLA_BYTES_OF(file), "prog", &elf);
             if (!cella_failed(r)) /* then all views lie in the file */
                 for (uint32_t k = 0; k < elf.segment_count; k++)
-                    assert_true(cella_range_inside((uint64_t)elf.segment[k].content.data, elf.segment[k].content.size,
-                                                   (uint64_t)file, sizeof(file)));
+                    assert_true(cella_range_inside((uint64_t)elf.segment[k].content.data,
+                                                   elf.segment[k].content.size, (uint64_t)file,
+                                                   sizeof(file)));
             cella_result_drop(r);
             file[i] ^= (uint8_t)(1U << bit);
         }
@@ -118,7 +129,9 @@ static void truncate_and_flip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts), cmocka_unit_test(refusals), cmocka_unit_test(dynamic_section),
+        cmocka_unit_test(accepts),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(dynamic_section),
         cmocka_unit_test(truncate_and_flip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

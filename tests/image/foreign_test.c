@@ -75,7 +75,8 @@ static void sgxs_by_hand(void **state) {
     cella_writer_u64le(&w, 0x2000); /* not in the page added last */
     cella_writer_zero(&w, 48 + 256);
     assert_code(cella_sgxs_measure(cella_bytes(stream, w.size), mrenclave), CELLA_ERR_FORMAT);
-    assert_code(cella_sgxs_measure(cella_bytes(stream + 64, w.size - 64), mrenclave), CELLA_ERR_FORMAT);
+    assert_code(cella_sgxs_measure(cella_bytes(stream + 64, w.size - 64), mrenclave),
+                CELLA_ERR_FORMAT);
 }
 
 static void check_enclave(const char *path) {
@@ -89,13 +90,15 @@ static void check_enclave(const char *path) {
     assert_ok(cella_sigstruct_verify(&s));
     assert_memory_equal(e.mrenclave, s.mrenclave, 32);
     print_message("%s: measured as signed\n", path);
-    for (size_t at = 0; at < file.size; at += file.size / 20 + 1) { /* cut off: refused or measured, never a crash */
+    for (size_t at = 0; at < file.size;
+         at += file.size / 20 + 1) { /* cut off: refused or measured, never a crash */
         struct cella_result r = cella_sdk_measure(cella_bytes(file.data, at), &e);
         cella_result_drop(r);
     }
 }
 
-/* Signed enclaves of Intel and others are not ours to ship. CELLA_ENCLAVES names a folder that has some. */
+/* Signed enclaves of Intel and others are not ours to ship. CELLA_ENCLAVES names a folder that has
+ * some. */
 static void enclaves_in_the_field(void **state) {
     (void)state;
     const char *folder = getenv("CELLA_ENCLAVES");
@@ -114,7 +117,9 @@ static void enclaves_in_the_field(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sgxs_vector), cmocka_unit_test(sgxs_changed), cmocka_unit_test(sgxs_by_hand),
+        cmocka_unit_test(sgxs_vector),
+        cmocka_unit_test(sgxs_changed),
+        cmocka_unit_test(sgxs_by_hand),
         cmocka_unit_test(enclaves_in_the_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,8 @@ static void accepts(void **state) {
     }
 }
 
-/* Writable memory has no content; slots are where the shim will mask its stack pointer to; guard gaps. */
+/* Writable memory has no content; slots are where the shim will mask its stack pointer to; guard
+ * gaps. */
 static void layout_holds(void **state) {
     (void)state;
     static struct sample s;
@@ -34,7 +35,8 @@ static void layout_holds(void **state) {
         const struct cella_region *g = &image.regions[i], *next = g + 1;
         assert_false((g->flags & CELLA_SGX_SECINFO_W) && g->file_offset);
         assert_false((g->flags & CELLA_SGX_SECINFO_W) && (g->flags & CELLA_SGX_SECINFO_X));
-        bool stack = g->kind == CELLA_REGION_STACK || g->kind == CELLA_REGION_THREAD_STACK || g->kind == CELLA_REGION_HEAP;
+        bool stack = g->kind == CELLA_REGION_STACK || g->kind == CELLA_REGION_THREAD_STACK ||
+                     g->kind == CELLA_REGION_HEAP;
         if (stack && i + 1 < image.region_count && next->kind != CELLA_REGION_TCS)
             assert_true(next->offset > g->offset + g->pages * CELLA_PAGE_SIZE);
         if (stack && i > 0) assert_true(g[-1].offset + g[-1].pages * CELLA_PAGE_SIZE < g->offset);
@@ -127,8 +129,10 @@ static void labels_do_not_trade(void **state) {
     uint32_t count = s.image.data[CELLA_IMAGE_AT_REGION_COUNT];
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; k < i; k++) {
-            uint8_t *a = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + i * CELLA_IMAGE_REGION_SIZE + CELLA_IMAGE_REGION_KIND;
-            uint8_t *b = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + k * CELLA_IMAGE_REGION_SIZE + CELLA_IMAGE_REGION_KIND;
+            uint8_t *a = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + i * CELLA_IMAGE_REGION_SIZE +
+                         CELLA_IMAGE_REGION_KIND;
+            uint8_t *b = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + k * CELLA_IMAGE_REGION_SIZE +
+                         CELLA_IMAGE_REGION_KIND;
             uint8_t was_a[8], was_b[8];
             memcpy(was_a, a, 8);
             memcpy(was_b, b, 8);
@@ -152,7 +156,8 @@ static void structure(void **state) {
     struct cella_image image;
     sample_image(&s, false);
     assert_ok(cella_image_open(cella_buffer_bytes(&s.image), &image));
-    uint64_t data = cella_image_region(&image, CELLA_REGION_SHIM_DATA, 0)->offset, entry = image.entry;
+    uint64_t data = cella_image_region(&image, CELLA_REGION_SHIM_DATA, 0)->offset,
+             entry = image.entry;
     cella_image_free(&image);
     struct cella_writer w = cella_writer(s.image.data + CELLA_IMAGE_AT_ENTRY, 8);
     cella_writer_u64le(&w, data);
@@ -175,8 +180,8 @@ static void record(struct cella_buffer *to, const char *tag, uint64_t offset, ui
     assert_ok(cella_buffer_append(to, CELLA_BYTES_OF(bytes)));
 }
 
-/* The image's records written out as an SGXS stream here, hashed by the reader that is proven on a stream that
- * others signed. */
+/* The image's records written out as an SGXS stream here, hashed by the reader that is proven on a
+ * stream that others signed. */
 static void measured_as_sgxs(void **state) {
     (void)state;
     static struct sample s;
@@ -193,7 +198,8 @@ static void measured_as_sgxs(void **state) {
     for (uint32_t i = 0; i < image.region_count; i++)
         for (uint64_t k = 0; k < image.regions[i].pages; k++) {
             const struct cella_region *g = &image.regions[i];
-            const uint8_t *page = g->file_offset ? image.file.data + g->file_offset + k * 4096 : zeros;
+            const uint8_t *page =
+                g->file_offset ? image.file.data + g->file_offset + k * 4096 : zeros;
             record(&stream, "EADD\0\0\0", g->offset + k * 4096, g->flags);
             for (uint64_t c = 0; c < 16 && g->measured; c++) {
                 record(&stream, "EEXTEND", g->offset + k * 4096 + c * 256, 0);
@@ -219,7 +225,8 @@ static void truncated(void **state) {
     cella_buffer_free(&s.image);
 }
 
-/* A whole other signature, well made, by another key: the image is genuine, but its signer differs. */
+/* A whole other signature, well made, by another key: the image is genuine, but its signer differs.
+ */
 static void signer_is_seen(void **state) {
     (void)state;
     static struct sample s;
@@ -240,11 +247,14 @@ static void signer_is_seen(void **state) {
     cella_buffer_free(&s.image);
 }
 
-/* The signer signs what the configuration says: a SIGSTRUCT for another version or a debug enclave, signed well,
- * is not for this image. */
+/* The signer signs what the configuration says: a SIGSTRUCT for another version or a debug enclave,
+ * signed well, is not for this image. */
 static void signature_and_configuration_agree(void **state) {
     (void)state;
-    static const struct { size_t at; uint8_t flip; } cases[] = {{928, 2}, {1024, 1}, {1026, 1}, {904, 1}, {944, 2}};
+    static const struct {
+        size_t at;
+        uint8_t flip;
+    } cases[] = {{928, 2}, {1024, 1}, {1026, 1}, {904, 1}, {944, 2}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         static struct sample s;
         sample_image(&s, false);
@@ -271,11 +281,19 @@ static void unsigned_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts), cmocka_unit_test(layout_holds), cmocka_unit_test(same_inputs_same_bytes),
-        cmocka_unit_test(every_byte_of_the_front_counts), cmocka_unit_test(every_page_counts),
-        cmocka_unit_test(labels_are_bound), cmocka_unit_test(labels_do_not_trade),
-        cmocka_unit_test(structure), cmocka_unit_test(measured_as_sgxs), cmocka_unit_test(truncated), cmocka_unit_test(signer_is_seen),
-        cmocka_unit_test(signature_and_configuration_agree), cmocka_unit_test(unsigned_is_said),
+        cmocka_unit_test(accepts),
+        cmocka_unit_test(layout_holds),
+        cmocka_unit_test(same_inputs_same_bytes),
+        cmocka_unit_test(every_byte_of_the_front_counts),
+        cmocka_unit_test(every_page_counts),
+        cmocka_unit_test(labels_are_bound),
+        cmocka_unit_test(labels_do_not_trade),
+        cmocka_unit_test(structure),
+        cmocka_unit_test(measured_as_sgxs),
+        cmocka_unit_test(truncated),
+        cmocka_unit_test(signer_is_seen),
+        cmocka_unit_test(signature_and_configuration_agree),
+        cmocka_unit_test(unsigned_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

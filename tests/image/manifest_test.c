@@ -2,16 +2,19 @@
 
 #include "image/manifest.h"
 
-static const char *const bad[][2] = { /* text, what the message must say */
+static const char *const bad[][2] = {
+    /* text, what the message must say */
     {"x = 1\n", "m:1: 'x' stands before"},
     {"[enclave]\nproduct = 1\n", "m:2: unknown setting 'product'"},
     {"[enclav]\n", "m:1: unknown section [enclav]"},
     {"[enclave]\nnonsense\n", "m:2: expected NAME = VALUE"},
-    {"[enclave]\nheap = 1M\n\n; note\nheap = 2M\n", "m:5: [enclave] heap was already set in line 2"},
+    {"[enclave]\nheap = 1M\n\n; note\nheap = 2M\n",
+     "m:5: [enclave] heap was already set in line 2"},
     {"[enclave]\n[enclave]\n", "m:2: [enclave] was already begun in line 1"},
     {"[enclave\n", "m:1: expected ']'"},
     {"[enclave] heap = 1M\n", "m:1: expected nothing after"},
-    {"[enclave]\nproduct_id = 65536\n", "m:2: product_id: expected a number from 0 to 65535, found '65536'"},
+    {"[enclave]\nproduct_id = 65536\n",
+     "m:2: product_id: expected a number from 0 to 65535, found '65536'"},
     {"[enclave]\nproduct_id = -1\n", "found '-1'"},
     {"[enclave]\nproduct_id = 01\n", "found '01'"},
     {"[enclave]\nproduct_id =\n", "found ''"},
@@ -43,7 +46,8 @@ static const char *const bad[][2] = { /* text, what the message must say */
     {"[mount /sys]\ntype = shared\nhost = x\n", "/sys belongs to the enclave"},
     {"\n[mount /a]\nhost = x\n", "m:2: [mount]: expected a type"},
     {"[mount /a]\ntype = shared\n", "expected the host's folder"},
-    {"[mount /a]\ntype = open\nhost = x\n", "m:2: type: expected protected, trusted or shared, found 'open'"},
+    {"[mount /a]\ntype = open\nhost = x\n",
+     "m:2: type: expected protected, trusted or shared, found 'open'"},
     {"[mount /a]\ntype = protected\nhost = x\n", "a protected mount needs a key"},
     {"[mount /a]\ntype = shared\nhost = x\nkey = seal:enclave\n", "would encrypt nothing"},
     {"[mount /a]\ntype = protected\nhost = x\nkey = named:\n", "expected a key's name"},
@@ -51,7 +55,8 @@ static const char *const bad[][2] = { /* text, what the message must say */
     {"[mount /a]\ntype = trusted\nhost = x\nfiles = *\nwritable = yes\n", "cannot be writable"},
     {"[mount /a]\ntype = trusted\nhost = x\n", "needs files"},
     {"[mount /a]\ntype = shared\nhost = x\nfiles = *\n", "trusted mounts only"},
-    {"[mount /a]\ntype = shared\nhost = x\n[mount   /a]\ntype = shared\nhost = y\n", "m:4: [mount /a] was already begun in line 1"},
+    {"[mount /a]\ntype = shared\nhost = x\n[mount   /a]\ntype = shared\nhost = y\n",
+     "m:4: [mount /a] was already begun in line 1"},
     {"[mount /a]\ncolour = red\n", "m:2: unknown setting 'colour'"},
     {"[program /bin/x]\n", "expected the program's file"},
     {"[program x]\nfile = y\n", "[program]: expected an absolute path"},
@@ -71,7 +76,8 @@ static void refusals(void **state) {
         static struct cella_manifest m;
         struct cella_result r = parse(bad[i][0], strlen(bad[i][0]), &m);
         if (!cella_failed(r)) fail_msg("accepted: %s", bad[i][0]);
-        if (!strstr(r.error->what, bad[i][1])) fail_msg("'%s' does not say '%s'", r.error->what, bad[i][1]);
+        if (!strstr(r.error->what, bad[i][1]))
+            fail_msg("'%s' does not say '%s'", r.error->what, bad[i][1]);
         cella_result_drop(r);
     }
 }
@@ -98,15 +104,18 @@ static void defaults(void **state) {
     static struct cella_manifest m;
     assert_ok(parse("", 0, &m));
     assert_true(m.config.thread_count == 4 && m.heap_size == 4 << 20 && m.stack_size == 256 << 10);
-    assert_true(m.config.arg_count == 1 && m.config.arg[0].size == 4 && m.config.flags == 0 && m.date == 0);
+    assert_true(m.config.arg_count == 1 && m.config.arg[0].size == 4 && m.config.flags == 0 &&
+                m.date == 0);
     cella_manifest_free(&m);
 }
 
 static void everything(void **state) {
     (void)state;
     static const char text[] =
-        "; all settings\n[enclave]\nproduct_id = 1\nsecurity_version = 2\ndebug = yes\nthreads = 64\n"
-        "  heap = 1G ; indented is not a continuation\nstack=8M\nconfig_id = AAbb\nmemory = private\n"
+        "; all settings\n[enclave]\nproduct_id = 1\nsecurity_version = 2\ndebug = yes\nthreads = "
+        "64\n"
+        "  heap = 1G ; indented is not a continuation\nstack=8M\nconfig_id = AAbb\nmemory = "
+        "private\n"
         "host_signals = INT TERM\ndate = 2026-11-25\npath = /bin/app\nkeys = one two\n"
         "[arguments]\n0 = name\n2 = b\n1 = a;b\nhost = yes\n"
         "[environment]\nA = 1\nB = host\nC = host:x y\nD = fixed:host\n"
@@ -117,13 +126,18 @@ static void everything(void **state) {
     static struct cella_manifest m;
     assert_ok(parse(text, strlen(text), &m));
     const struct cella_config *c = &m.config;
-    assert_true(c->product_id == 1 && c->svn == 2 && c->thread_count == 64 && m.heap_size == 1 << 30);
-    assert_int_equal(c->flags, CELLA_CONFIG_DEBUG | CELLA_CONFIG_MEMORY_PRIVATE | CELLA_CONFIG_HOST_ARGS);
+    assert_true(c->product_id == 1 && c->svn == 2 && c->thread_count == 64 &&
+                m.heap_size == 1 << 30);
+    assert_int_equal(c->flags,
+                     CELLA_CONFIG_DEBUG | CELLA_CONFIG_MEMORY_PRIVATE | CELLA_CONFIG_HOST_ARGS);
     assert_true(c->config_id[0] == 0xaa && c->config_id[1] == 0xbb && c->config_id[2] == 0);
     assert_true(c->host_signals == (1ULL << 1 | 1ULL << 14) && m.date == 0x20261125);
-    assert_true(c->arg_count == 3 && memcmp(c->arg[0].data, "name", 4) == 0 && memcmp(c->arg[1].data, "a;b", 3) == 0);
-    assert_true(c->env_count == 4 && !c->env[0].from_host && c->env[1].from_host && c->env[1].value.size == 0);
-    assert_true(c->env[2].from_host && c->env[2].value.size == 3 && !c->env[3].from_host && c->env[3].value.size == 4);
+    assert_true(c->arg_count == 3 && memcmp(c->arg[0].data, "name", 4) == 0 &&
+                memcmp(c->arg[1].data, "a;b", 3) == 0);
+    assert_true(c->env_count == 4 && !c->env[0].from_host && c->env[1].from_host &&
+                c->env[1].value.size == 0);
+    assert_true(c->env[2].from_host && c->env[2].value.size == 3 && !c->env[3].from_host &&
+                c->env[3].value.size == 4);
     assert_true(c->key_count == 2 && c->mount[0].key_index == 1 && c->mount[0].writable);
     assert_true(c->mount_count == 3 && c->program_count == 2);
     assert_string_equal(m.program_file[1], "sub");
@@ -134,8 +148,9 @@ static void everything(void **state) {
 /* Whatever the bytes: a result, no crash, nothing leaked (sanitizer build). */
 static void truncate_and_flip(void **state) {
     (void)state;
-    static const char text[] = "[enclave]\nheap = 1M\n[mount /a]\ntype = protected\nhost = x\nkey = named:k\n"
-                               "[environment]\nA = host:b\n[arguments]\n1 = x\n";
+    static const char text[] =
+        "[enclave]\nheap = 1M\n[mount /a]\ntype = protected\nhost = x\nkey = named:k\n"
+        "[environment]\nA = host:b\n[arguments]\n1 = x\n";
     static struct cella_manifest m;
     char copy[sizeof(text)];
     memcpy(copy, text, sizeof(text));
@@ -151,8 +166,9 @@ static void truncate_and_flip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals), cmocka_unit_test(limits), cmocka_unit_test(defaults),
-        cmocka_unit_test(everything), cmocka_unit_test(truncate_and_flip),
+        cmocka_unit_test(refusals),          cmocka_unit_test(limits),
+        cmocka_unit_test(defaults),          cmocka_unit_test(everything),
+        cmocka_unit_test(truncate_and_flip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,15 @@
 #define CELLA_TESTS_IMAGE_SAMPLE_H
 
 #include <cella/image.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h> /* wants some of those above */
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -21,24 +22,31 @@
 
 enum { SAMPLE_ELF_SIZE = 0x3100, SAMPLE_PHDR_AT = 64, SAMPLE_PHDR_SIZE = 56 };
 enum { /* fields of a program header */
-    PH_TYPE = 0, PH_FLAGS = 4, PH_OFFSET = 8, PH_ADDRESS = 16, PH_FILE_SIZE = 32, PH_SIZE = 40, PH_ALIGN = 48,
+       PH_TYPE = 0,
+       PH_FLAGS = 4,
+       PH_OFFSET = 8,
+       PH_ADDRESS = 16,
+       PH_FILE_SIZE = 32,
+       PH_SIZE = 40,
+       PH_ALIGN = 48,
 };
 
-#define assert_ok(expression)                                                                                \
-    do {                                                                                                     \
-        struct cella_result ok_ = (expression);                                                              \
-        if (cella_failed(ok_)) print_error("%s\n", ok_.error->what);                                         \
-        assert_false(cella_failed(ok_));                                                                     \
+#define assert_ok(expression)                                                                      \
+    do {                                                                                           \
+        struct cella_result ok_ = (expression);                                                    \
+        if (cella_failed(ok_)) print_error("%s\n", ok_.error->what);                               \
+        assert_false(cella_failed(ok_));                                                           \
     } while (0)
-#define assert_code(expression, code_)                                                                       \
-    do {                                                                                                     \
-        struct cella_result bad_ = (expression);                                                             \
-        assert_int_equal(cella_code_of(bad_), code_);                                                        \
-        cella_result_drop(bad_);                                                                             \
+#define assert_code(expression, code_)                                                             \
+    do {                                                                                           \
+        struct cella_result bad_ = (expression);                                                   \
+        assert_int_equal(cella_code_of(bad_), code_);                                              \
+        cella_result_drop(bad_);                                                                   \
     } while (0)
 
-static inline void sample_phdr(struct cella_writer *w, uint32_t type, uint32_t flags, uint64_t offset,
-                               uint64_t address, uint64_t file_size, uint64_t size, uint64_t align) {
+static inline void sample_phdr(struct cella_writer *w, uint32_t type, uint32_t flags,
+                               uint64_t offset, uint64_t address, uint64_t file_size, uint64_t size,
+                               uint64_t align) {
     cella_writer_u32le(w, type);
     cella_writer_u32le(w, flags);
     cella_writer_u64le(w, offset);
@@ -49,11 +57,14 @@ static inline void sample_phdr(struct cella_writer *w, uint32_t type, uint32_t f
     cella_writer_u64le(w, align);
 }
 
-/* Read-only (with headers), text, data with bss, no-exec stack; at base. shim: data page aligned. */
+/* Read-only (with headers), text, data with bss, no-exec stack; at base. shim: data page aligned.
+ */
 static inline void sample_elf(uint8_t out[SAMPLE_ELF_SIZE], bool fixed, uint64_t base, bool shim) {
     struct cella_writer w = cella_writer(out, SAMPLE_ELF_SIZE);
     memset(out, 0, SAMPLE_ELF_SIZE);
-    cella_writer_put(&w, cella_bytes("\x7f" "ELF\2\1\1\0\0\0\0\0\0\0\0\0", 16));
+    cella_writer_put(&w, cella_bytes("\x7f"
+                                     "ELF\2\1\1\0\0\0\0\0\0\0\0\0",
+                                     16));
     cella_writer_u16le(&w, fixed ? 2 : 3);
     cella_writer_u16le(&w, 62);
     cella_writer_u32le(&w, 1);
@@ -105,13 +116,19 @@ static inline void sample_config(struct cella_config *c) {
     c->key_count = 1;
     c->key[0] = cella_bytes_text("alice");
     c->mount_count = 2;
-    c->mount[0] = (struct cella_config_mount){.path = cella_bytes_text("/data"), .host = cella_bytes_text("d"),
-                                              .type = CELLA_MOUNT_PROTECTED, .key = CELLA_KEY_NAMED, .writable = true};
-    c->mount[1] = (struct cella_config_mount){.path = cella_bytes_text("/lib"), .host = cella_bytes_text("l"),
+    c->mount[0] = (struct cella_config_mount){.path = cella_bytes_text("/data"),
+                                              .host = cella_bytes_text("d"),
+                                              .type = CELLA_MOUNT_PROTECTED,
+                                              .key = CELLA_KEY_NAMED,
+                                              .writable = true};
+    c->mount[1] = (struct cella_config_mount){.path = cella_bytes_text("/lib"),
+                                              .host = cella_bytes_text("l"),
                                               .type = CELLA_MOUNT_TRUSTED};
     static const uint8_t hashes[64] = {1, 2, 3};
     c->trusted_count = 1;
-    c->trusted[0] = (struct cella_config_trusted){.mount = 1, .path = cella_bytes_text("a/b"), .size = 65537,
+    c->trusted[0] = (struct cella_config_trusted){.mount = 1,
+                                                  .path = cella_bytes_text("a/b"),
+                                                  .size = 65537,
                                                   .hashes = cella_bytes(hashes, 64)};
 }
 
@@ -122,8 +139,11 @@ static inline void sample_image(struct sample *s, bool fixed) {
     assert_ok(cella_elf_read(CELLA_BYTES_OF(s->program_file), "program", &s->program));
     assert_ok(cella_elf_read(CELLA_BYTES_OF(s->shim_file), "shim", &s->shim));
     sample_config(&s->config);
-    struct cella_layout_input in = {.program = &s->program, .shim = &s->shim, .heap_size = 65536,
-                                    .stack_size = 65536, .date = 0x20260101};
+    struct cella_layout_input in = {.program = &s->program,
+                                    .shim = &s->shim,
+                                    .heap_size = 65536,
+                                    .stack_size = 65536,
+                                    .date = 0x20260101};
     assert_ok(cella_layout_build(&in, &s->config, &s->image));
     assert_ok(cella_image_sign(&s->image, sample_key()));
 }

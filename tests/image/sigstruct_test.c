@@ -42,11 +42,19 @@ static void all_vectors(void **state) {
 /* Values from the vectors' own list, made by another parser. */
 static void known_values(void **state) {
     (void)state;
-    static const struct { const char *name, *mrsigner; uint16_t product, svn; uint32_t date; } known[] = {
-        {"intel-commonloader-sample", "52ce2abdf8d1d22174c06b985cd444bfa4afd278c641253496549eb4dd600275", 0, 1, 0x20180926},
-        {"from-intel-pce-1.25.100.1", "c54a62f2be9ef76efb1f3930ad81ea7f60defc1f5f25e09b7c067a815ae0c6cb", 1, 16, 0x20240811},
-        {"from-signal-cdsi-oe-3ded70", "fc1ec5b81f576768943b7e25cb967e59117faa793ec147be76d344e6dfeb535b", 1, 1, 0x20250718},
-        {"from-gprsgx", "83d719e77deaca1470f6baf62a4d774303c899db69020f9c70ee1dfc08c7ce9e", 0, 0, 0x20200404},
+    static const struct {
+        const char *name, *mrsigner;
+        uint16_t product, svn;
+        uint32_t date;
+    } known[] = {
+        {"intel-commonloader-sample",
+         "52ce2abdf8d1d22174c06b985cd444bfa4afd278c641253496549eb4dd600275", 0, 1, 0x20180926},
+        {"from-intel-pce-1.25.100.1",
+         "c54a62f2be9ef76efb1f3930ad81ea7f60defc1f5f25e09b7c067a815ae0c6cb", 1, 16, 0x20240811},
+        {"from-signal-cdsi-oe-3ded70",
+         "fc1ec5b81f576768943b7e25cb967e59117faa793ec147be76d344e6dfeb535b", 1, 1, 0x20250718},
+        {"from-gprsgx", "83d719e77deaca1470f6baf62a4d774303c899db69020f9c70ee1dfc08c7ce9e", 0, 0,
+         0x20200404},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         CELLA_BUFFER file = {0};
@@ -71,8 +79,10 @@ static struct cella_result check(struct cella_bytes bytes) {
 }
 
 static void make(uint8_t out[CELLA_SGX_SIGSTRUCT_SIZE]) {
-    struct cella_sigstruct s = {.date = 0x20260101, .flags = 4, .xfrm = 3, .product_id = 1, .svn = 2};
-    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE], signature[CELLA_RSA3072_SIZE];
+    struct cella_sigstruct s = {
+        .date = 0x20260101, .flags = 4, .xfrm = 3, .product_id = 1, .svn = 2};
+    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE],
+        signature[CELLA_RSA3072_SIZE];
     cella_sigstruct_signed(&s, message);
     assert_ok(cella_rsa3072_modulus(sample_key(), modulus));
     assert_ok(cella_rsa3072_sign(sample_key(), CELLA_BYTES_OF(message), signature));
@@ -109,7 +119,8 @@ static void sizes(void **state) {
 static void other_key(void **state) {
     (void)state;
     struct cella_sigstruct s = {.date = 0x20260101};
-    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE], signature[CELLA_RSA3072_SIZE];
+    uint8_t message[CELLA_SIGSTRUCT_SIGNED_SIZE], modulus[CELLA_RSA3072_SIZE],
+        signature[CELLA_RSA3072_SIZE];
     CELLA_RSA3072 key = NULL;
     assert_ok(cella_rsa3072_new(&key));
     cella_sigstruct_signed(&s, message);
@@ -124,8 +135,9 @@ static void other_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_vectors), cmocka_unit_test(known_values), cmocka_unit_test(every_bit_counts),
-        cmocka_unit_test(sizes), cmocka_unit_test(other_key),
+        cmocka_unit_test(all_vectors),      cmocka_unit_test(known_values),
+        cmocka_unit_test(every_bit_counts), cmocka_unit_test(sizes),
+        cmocka_unit_test(other_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
