@@ -79,9 +79,7 @@ static void take_boot(struct cella_bytes reply) {
     take_environment(&r, values);
     if (!cella_reader_done(&r)) shim_broken_contract("its start message is malformed");
     for (uint32_t i = 0; i < config->env_count; i++) {
-        bool given = values[i].data != NULL;
-        if (!given && config->env[i].from_host && config->env[i].value.size == 0) continue; /* no value, no default */
-        shim.envv[shim.envc++] = given ? values[i] : env_text(&config->env[i]);
+        shim.envv[shim.envc++] = values[i].data ? values[i] : env_text(&config->env[i]);
     }
 }
 

@@ -15,6 +15,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/rseq.h>
 #include <sys/sendfile.h>
@@ -30,6 +31,7 @@
 #include "abi/start.h"
 #include "base/reader.h"
 #include "base/writer.h"
+#include "sweep.h"
 
 enum { PAGE = 4096, EXIT_LOADER = 120 };
 
@@ -113,8 +115,8 @@ static int secret_memory(const struct image *image) {
     return fd;
 }
 
-static uint64_t map_image(const struct image *image, bool private, uint64_t *start) {
-    uint64_t base = choose_base(image), used = 0;
+static void map_image(const struct image *image, uint64_t base, bool private, uint64_t *start) {
+    uint64_t used = 0;
     int secret = private ? -1 : secret_memory(image);
     for (uint32_t i = 0; i < image->region_count; i++) {
         struct region r = region_at(image, i);
@@ -130,7 +132,6 @@ static uint64_t map_image(const struct image *image, bool private, uint64_t *sta
         if (r.kind == CELLA_REGION_START) *start = r.offset;
     }
     if (secret >= 0) close(secret);
-    return base;
 }
 
 static void fill_start(uint64_t base, uint64_t start, bool private) {
@@ -152,8 +153,10 @@ static void fill_start(uint64_t base, uint64_t start, bool private) {
     cella_writer_u32le(&w, RSEQ_SIG);
 }
 
-static void enclave(const struct image *image, bool private, int host, int platform) {
-    uint64_t start = 0, base = map_image(image, private, &start);
+static void enclave(const struct image *image, uint64_t base, bool private, int host,
+                    int platform) {
+    uint64_t start = 0;
+    map_image(image, base, private, &start);
     fill_start(base, start, private);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -223,34 +226,89 @@ static pid_t storm(pid_t target, int signal) {
 }
 
 static void usage(void) {
-    errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL] IMAGE [ARGUMENT...]");
+    errx(EXIT_LOADER,
+         "enter [--private | --secret] [--storm SIGNAL | --sweep CALL] IMAGE [ARGUMENT...]");
 }
 
-int main(int argc, char **argv) {
-    bool private = false;
-    int signal = 0, at = 1, host[2], platform[2], status;
+struct options {
+    bool private;
+    int storm; /* signal, or 0 */
+    int sweep; /* system call number, or -1 */
+};
+
+static int parse(int argc, char **argv, struct options *o) {
+    int at = 1;
+    *o = (struct options){.sweep = -1};
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--private") == 0 || strcmp(argv[at], "--secret") == 0)
-        private = argv[at][2] == 'p';
-        else if (strcmp(argv[at], "--storm") == 0 && at + 1 < argc) signal = atoi(argv[++at]);
-        else usage();
+        bool more = at + 1 < argc;
+        if (strcmp(argv[at], "--private") == 0)
+            o->private = true;
+        else if (strcmp(argv[at], "--storm") == 0 && more)
+            o->storm = atoi(argv[++at]);
+        else if (strcmp(argv[at], "--sweep") == 0 && more)
+            o->sweep = atoi(argv[++at]);
+        else if (strcmp(argv[at], "--secret") != 0)
+            usage();
     }
     if (at >= argc) usage();
-    struct image image;
-    read_image(argv[at], &image);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
-        err(EXIT_LOADER, "socketpair");
-    pid_t pid = fork();
-    if (pid == 0) enclave(&image, private, host[1], platform[1]);
-    close(host[1]);
-    close(platform[1]);
+    return at;
+}
+
+/* The tracer must be the parent, so another process answers the host channel meanwhile. */
+static int run_sweep(const struct image *image, uint64_t base, pid_t pid, int host,
+                     char **arguments, int call) {
+    uint64_t text = 0, end = 0;
+    for (uint32_t i = 0; i < image->region_count; i++) {
+        struct region r = region_at(image, i);
+        if (r.kind != CELLA_REGION_SHIM_TEXT) continue;
+        text = base + r.offset;
+        end = text + r.pages * PAGE;
+    }
+    pid_t server = fork();
+    if (server == 0) {
+        serve(host, arguments);
+        _exit(0);
+    }
+    close(host);
+    int status;
+    waitpid(pid, &status, 0);
+    status = sweep(pid, text, end, call);
+    waitpid(server, NULL, 0);
+    return status;
+}
+
+static int run_plain(pid_t pid, int host, char **arguments, int signal) {
+    int status;
     pid_t stormer = signal ? storm(pid, signal) : 0;
-    serve(host[0], argv + at + 1);
+    serve(host, arguments);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     if (stormer) {
         kill(stormer, SIGKILL);
         waitpid(stormer, NULL, 0);
     }
+    return status;
+}
+
+int main(int argc, char **argv) {
+    struct options o;
+    struct image image;
+    int at = parse(argc, argv, &o), host[2], platform[2];
+    read_image(argv[at], &image);
+    uint64_t base = choose_base(&image);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
+        err(EXIT_LOADER, "socketpair");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(host[0]);
+        if (o.sweep >= 0) ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        if (o.sweep >= 0) raise(SIGSTOP);
+        enclave(&image, base, o.private, host[1], platform[1]);
+    }
+    close(host[1]);
+    close(platform[1]);
+    char **arguments = argv + at + 1;
+    int status = o.sweep >= 0 ? run_sweep(&image, base, pid, host[0], arguments, o.sweep)
+                              : run_plain(pid, host[0], arguments, o.storm);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

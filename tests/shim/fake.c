@@ -307,6 +307,14 @@ uint32_t fake_mount(const char *path, uint32_t type, uint32_t key, uint32_t key_
     return i;
 }
 
+void fake_reset(void) {
+    fake_unlock_all();
+    for (long fd = 0; fd < SHIM_FD_MAX; fd++) (void)shim_sys_close((const long[6]){fd});
+    while (arena_count) free(arenas[--arena_count]);
+    for (unsigned i = 0; i < next_reply.fd_count; i++) (void)close(next_reply.fds[i]);
+    next_reply.fd_count = 0;
+}
+
 void fake_end(void) {
     char command[128];
     snprintf(command, sizeof(command), "rm -rf '%s'", fake.folder);

@@ -58,6 +58,8 @@ void fake_clear(void);
     })
 /* The files half keeps locks when it ends; the next test begins with open ones. */
 void fake_unlock_all(void);
+/* For fuzzing: locks open, descriptors closed, arenas given back. */
+void fake_reset(void);
 /* Path on disk of a file below mount i. */
 const char *fake_path(uint32_t mount, const char *rest);
 void fake_write(uint32_t mount, const char *rest, const void *bytes, size_t size);

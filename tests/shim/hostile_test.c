@@ -244,7 +244,8 @@ static void boots(void **state) {
     assert_memory_equal(shim.envv[0].data, "LANG=C", 6);
     assert_memory_equal(shim.envv[1].data, "HOME=/data", 10);
     assert_true(boot(plain, 8));
-    assert_int_equal(shim.envc, 1);
+    assert_int_equal(shim.envc, 2);
+    assert_memory_equal(shim.envv[0].data, "LANG=", 5); /* no value given and no default: empty */
     assert_false(boot(twice, 28));
     assert_false(boot(foreign, 22));
     assert_false(boot(fixed, 18));
