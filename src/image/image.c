@@ -9,6 +9,9 @@
 #define FORM(cond, ...)                                                                            \
     ENSURE(cond, CELLA_ERR_FORMAT, "the image is damaged or was changed; sign it again",           \
            __VA_ARGS__)
+/* So that a stranger's image cannot keep a measurer busy for hours with terabytes of zeros. */
+#define ADDED_MAX    (1ULL << 28) /* pages: 1 TiB */
+#define EXTENDED_MAX (1ULL << 20) /* pages hashed: 4 GiB */
 enum { LOW_HOLE = 0x10000, ENCLAVE_SIZE_MAX_LOG2 = 46, HEADER_END = CELLA_IMAGE_AT_END };
 
 static uint64_t page_up(uint64_t v) {
@@ -97,6 +100,7 @@ static CELLA_RESULT read_regions(struct cella_image *image) {
         cella_bytes(image->file.data + CELLA_IMAGE_REGIONS_OFFSET, (size_t)page_up(table)));
     image->regions = calloc(image->region_count, sizeof(*image->regions));
     ENSURE(image->regions, CELLA_ERR_MEMORY, NULL, "no memory for %u regions", image->region_count);
+    uint64_t added = 0, extended = 0;
     uint64_t floor = LOW_HOLE; /* NULL and what lies near it stay unmapped, and base 0 needs it */
     for (uint32_t i = 0; i < image->region_count; i++) {
         bool clean;
@@ -105,6 +109,12 @@ static CELLA_RESULT read_regions(struct cella_image *image) {
         TRY(check_region(&g, i, image->enclave_size, floor, &content_at));
         /* Checked anew at each step, so that sizes never add up past the file. */
         FORM(content_at <= image->file.size, "image: the content of region %u is cut off", i);
+        added += g.pages;
+        if (g.measured) extended += g.pages;
+        ENSURE(added <= ADDED_MAX && extended <= EXTENDED_MAX, CELLA_ERR_LIMIT,
+               "lower heap, stack or threads in the manifest and sign again",
+               "image: more memory than an image may have (%llu pages, %llu of them measured)",
+               (unsigned long long)added, (unsigned long long)extended);
         floor = g.offset + g.pages * CELLA_PAGE_SIZE;
         image->regions[i] = g;
     }

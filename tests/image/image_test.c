@@ -171,6 +171,26 @@ static void structure(void **state) {
     cella_buffer_free(&s.image);
 }
 
+/* Terabytes of stack in an image of a few pages: refused before anything is measured. */
+static void no_endless_work(void **state) {
+    (void)state;
+    static struct sample s;
+    struct cella_image image;
+    sample_image(&s, false);
+    assert_ok(cella_image_open(cella_buffer_bytes(&s.image), &image));
+    for (uint32_t i = image.region_count - 2; i < image.region_count; i++) { /* stack, heap */
+        uint8_t *entry = s.image.data + CELLA_IMAGE_REGIONS_OFFSET + i * CELLA_IMAGE_REGION_SIZE;
+        struct cella_writer w = cella_writer(entry, 16);
+        cella_writer_u64le(&w, (1ULL << 40) * (i + 3 - image.region_count));
+        cella_writer_u64le(&w, i + 1 == image.region_count ? 16 : 1 << 21);
+    }
+    struct cella_writer w = cella_writer(s.image.data + CELLA_IMAGE_AT_ENCLAVE_SIZE, 8);
+    cella_writer_u64le(&w, 1ULL << 45);
+    cella_image_free(&image);
+    assert_code(cella_image_open(cella_buffer_bytes(&s.image), &image), CELLA_ERR_LIMIT);
+    cella_buffer_free(&s.image);
+}
+
 static void record(struct cella_buffer *to, const char *tag, uint64_t offset, uint64_t flags) {
     uint8_t bytes[64] = {0};
     struct cella_writer w = cella_writer(bytes, sizeof(bytes));
@@ -289,6 +309,7 @@ int main(void) {
         cmocka_unit_test(labels_are_bound),
         cmocka_unit_test(labels_do_not_trade),
         cmocka_unit_test(structure),
+        cmocka_unit_test(no_endless_work),
         cmocka_unit_test(measured_as_sgxs),
         cmocka_unit_test(truncated),
         cmocka_unit_test(signer_is_seen),

@@ -102,6 +102,20 @@ refuse 1 key.pem "$cella" sign app -k key.pem -o x.cella
 chmod 600 key.pem
 [ ! -e x.cella ] || fail "a refused signing left a file"
 
+# A folder means all files in it, in byte order, whatever order the file system has.
+mkdir -p tree/sub/deep
+for name in b.txt a.txt sub/z sub/B sub/deep/q; do echo "$name" > "tree/$name"; done
+printf '[mount /t]\ntype = trusted\nhost = tree\nfiles = sub *.txt a.txt\n' > tree.manifest
+"$cella" sign app -m tree.manifest -k key.pem -o tree.cella
+"$cella" inspect tree.cella | sed -n 's/^pinned *\([^,]*\),.*/\1/p' | xargs > list
+[ "$(cat list)" = "/t/a.txt /t/b.txt /t/sub/B /t/sub/deep/q /t/sub/z" ] || fail "pinned: $(cat list)"
+hash=$(sha256sum < tree/sub/z | cut -d' ' -f1)
+"$cella" inspect --json tree.cella | grep -q "\"$hash\"" || fail "the hash of a pinned file is not its SHA-256"
+
+# Shims that are none.
+refuse 1 'shim' "$cella" sign app --shim app.c -k key.pem -o x.cella
+refuse 1 'shim: expected' "$cella" sign app --shim app-fixed -k key.pem -o x.cella
+
 # Refusals.
 refuse 1 'dynamic program' "$cella" sign app-dynamic -k key.pem -o x.cella
 refuse 1 'executable stack' "$cella" sign app-execstack -k key.pem -o x.cella
