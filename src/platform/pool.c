@@ -92,7 +92,8 @@ static bool find_run(const struct cella_pool *pool, uint64_t pages, bool dirty_t
 }
 
 static void scrub_page(struct cella_pool *pool, uint64_t page) {
-    cella_wipe(pool->memory + page * CELLA_PAGE_SIZE, CELLA_PAGE_SIZE);
+    cella_zero(pool->memory + page * CELLA_PAGE_SIZE, CELLA_PAGE_SIZE);
+    __asm__ volatile("" : : "r"(pool->memory) : "memory"); /* the mapping is shared: the zeros must be written */
     pool->state[page] = PAGE_FREE;
     pool->dirty_pages--;
     pool->free_pages++;
