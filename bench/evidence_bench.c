@@ -1,5 +1,5 @@
-/* Evidence made and verified per second, against the bare P-256 operations on a digest, interleaved in one run so
- * that a noisy machine disturbs all alike. Aim: 0.8 of each. */
+/* Evidence made and verified per second, against the bare P-256 operations on a digest, interleaved
+ * in one run so that a noisy machine disturbs all alike. Aim: 0.8 of each. */
 #include <cella/evidence.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -53,7 +53,8 @@ static void make_setup(struct setup *s) {
     snprintf(s->claims.platform_version, sizeof(s->claims.platform_version), "0.1.0");
     s->claims.setting_count = SETTINGS;
     for (unsigned i = 0; i < SETTINGS; i++) {
-        snprintf(s->claims.setting[i].name, sizeof(s->claims.setting[i].name), "kernel.setting_number_%u", i);
+        snprintf(s->claims.setting[i].name, sizeof(s->claims.setting[i].name),
+                 "kernel.setting_number_%u", i);
         snprintf(s->claims.setting[i].value, sizeof(s->claims.setting[i].value), "value %u", i);
     }
     must(cella_software_evidence(s->signer, &s->claims, &s->evidence));
@@ -61,7 +62,8 @@ static void make_setup(struct setup *s) {
     s->sign = EVP_PKEY_CTX_new(raw, NULL);
     s->verify = EVP_PKEY_CTX_new(raw, NULL);
     EVP_PKEY_free(raw);
-    must_be(EVP_PKEY_sign_init(s->sign) > 0 && EVP_PKEY_verify_init(s->verify) > 0, "make contexts");
+    must_be(EVP_PKEY_sign_init(s->sign) > 0 && EVP_PKEY_verify_init(s->verify) > 0,
+            "make contexts");
 }
 
 static void raw_sign(struct setup *s) {
@@ -70,7 +72,8 @@ static void raw_sign(struct setup *s) {
 }
 
 static void raw_verify(struct setup *s) {
-    must_be(EVP_PKEY_verify(s->verify, s->signature, s->signature_size, s->digest, 32) == 1, "verify");
+    must_be(EVP_PKEY_verify(s->verify, s->signature, s->signature_size, s->digest, 32) == 1,
+            "verify");
 }
 
 static void make(struct setup *s) {
@@ -98,12 +101,17 @@ int main(void) {
             if (t < best[i]) best[i] = t;
             sum[i] += t;
         }
-    printf("evidence of %zu bytes, %d settings; %d rounds of %d, interleaved\n", s.evidence.size, SETTINGS, ROUNDS, BATCH);
+    printf("evidence of %zu bytes, %d settings; %d rounds of %d, interleaved\n", s.evidence.size,
+           SETTINGS, ROUNDS, BATCH);
     printf("%-22s %12s %12s\n", "operation", "best, 1/s", "mean, 1/s");
-    static const char *const names[] = {"P-256 sign", "evidence made", "P-256 verify", "evidence verified"};
-    for (int i = 0; i < 4; i++) printf("%-22s %12.0f %12.0f\n", names[i], 1 / best[i], ROUNDS / sum[i]);
-    printf("ratio made/sign       %12.2f %12.2f   (aim 0.80)\n", best[0] / best[1], sum[0] / sum[1]);
-    printf("ratio verified/verify %12.2f %12.2f   (aim 0.80)\n", best[2] / best[3], sum[2] / sum[3]);
+    static const char *const names[] = {"P-256 sign", "evidence made", "P-256 verify",
+                                        "evidence verified"};
+    for (int i = 0; i < 4; i++)
+        printf("%-22s %12.0f %12.0f\n", names[i], 1 / best[i], ROUNDS / sum[i]);
+    printf("ratio made/sign       %12.2f %12.2f   (aim 0.80)\n", best[0] / best[1],
+           sum[0] / sum[1]);
+    printf("ratio verified/verify %12.2f %12.2f   (aim 0.80)\n", best[2] / best[3],
+           sum[2] / sum[3]);
     cella_software_signer_free(&s.signer);
     cella_verifier_free(&s.verifier);
     cella_buffer_free(&s.evidence);

@@ -18,8 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct cella_bytes input = cella_bytes(data, size);
     struct cella_tpm_attest attest;
     struct cella_tpm_quote quote;
-    if (done(cella_tpm_attest_parse(input, &attest)) && attest.bank_count > CELLA_TPM_BANK_MAX) abort();
-    if (done(cella_tpm_signature_verify(ak, cella_bytes_text("message"), input))) abort(); /* nobody has this key */
-    if (done(cella_tpm_quote_verify(input, cella_bytes_text("no key"), &quote))) abort(); /* nobody binds that */
+    if (done(cella_tpm_attest_parse(input, &attest)) && attest.bank_count > CELLA_TPM_BANK_MAX)
+        abort();
+    if (done(cella_tpm_signature_verify(ak, cella_bytes_text("message"), input)))
+        abort(); /* nobody has this key */
+    if (done(cella_tpm_quote_verify(input, cella_bytes_text("no key"), &quote)))
+        abort(); /* nobody binds that */
     return 0;
 }

@@ -6,10 +6,12 @@
 #include "cli/proof.h"
 
 const char cella_help_grant[] =
-    "usage: cella grant --key FILE --mrenclave HEX|--mrsigner HEX --trust FILE --allow software:LEVEL REQUEST -o OUT\n\n"
-    "Gives a named key to an enclave, offline: checks the key request that `cella run --request` wrote, as `cella verify`\n"
-    "does, and only when all is accepted seals the key to that one run of that enclave. OUT is not secret.\n\n"
-    CELLA_CLI_PROOF_HELP
+    "usage: cella grant --key FILE --mrenclave HEX|--mrsigner HEX --trust FILE --allow "
+    "software:LEVEL REQUEST -o OUT\n\n"
+    "Gives a named key to an enclave, offline: checks the key request that `cella run --request` "
+    "wrote, as `cella verify`\n"
+    "does, and only when all is accepted seals the key to that one run of that enclave. OUT is not "
+    "secret.\n\n" CELLA_CLI_PROOF_HELP
     "  --key FILE           the key: 64 hex digits, mode 0600 (`cella keygen --data`)\n"
     "  --name NAME          which of the keys asked for; needed when there are several\n"
     "  -o OUT               the grant, for `cella run --grant`\n";
@@ -20,23 +22,32 @@ struct arguments {
     const char *request, *key, *name, *out;
 };
 
-static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *proof, struct arguments *out) {
+static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *proof,
+                                 struct arguments *out) {
     for (int i = 1; i < argc; i++) {
         bool taken = false;
         TRY(cella_cli_proof_flag(proof, "grant", argc, argv, &i, &taken));
         if (taken) continue;
-        if (strcmp(argv[i], "--key") == 0) TRY(cella_cli_value("grant", argc, argv, &i, &out->key));
-        else if (strcmp(argv[i], "--name") == 0) TRY(cella_cli_value("grant", argc, argv, &i, &out->name));
-        else if (strcmp(argv[i], "-o") == 0) TRY(cella_cli_value("grant", argc, argv, &i, &out->out));
-        else if (argv[i][0] == '-' && argv[i][1]) return cella_cli_usage("grant", "unknown flag %s", argv[i]);
-        else if (out->request) return cella_cli_usage("grant", "one request at a time: %s and %s", out->request, argv[i]);
-        else out->request = argv[i];
+        if (strcmp(argv[i], "--key") == 0)
+            TRY(cella_cli_value("grant", argc, argv, &i, &out->key));
+        else if (strcmp(argv[i], "--name") == 0)
+            TRY(cella_cli_value("grant", argc, argv, &i, &out->name));
+        else if (strcmp(argv[i], "-o") == 0)
+            TRY(cella_cli_value("grant", argc, argv, &i, &out->out));
+        else if (argv[i][0] == '-' && argv[i][1])
+            return cella_cli_usage("grant", "unknown flag %s", argv[i]);
+        else if (out->request)
+            return cella_cli_usage("grant", "one request at a time: %s and %s", out->request,
+                                   argv[i]);
+        else
+            out->request = argv[i];
     }
     if (!out->request) return cella_cli_usage("grant", "expected a key request");
     if (!out->key) return cella_cli_usage("grant", "--key is missing: the key to give");
     if (!out->out) return cella_cli_usage("grant", "-o is missing: where the grant goes");
     if (proof->expect.has_report_data)
-        return cella_cli_usage("grant", "a key request has report data of its own: no --report-data, no --nonce");
+        return cella_cli_usage(
+            "grant", "a key request has report data of its own: no --report-data, no --nonce");
     if (!proof->expect.has_mrenclave && !proof->expect.has_mrsigner)
         return cella_cli_usage("grant", "--mrenclave or --mrsigner is needed: whom the key is for");
     return CELLA_SUCCESS;
@@ -47,17 +58,20 @@ static struct cella_result read_key(const char *path, struct cella_secret *out) 
     TRY(cella_file_read_secret(path, KEY_FILE_MAX, &text));
     size_t digits = text.size > 0 && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
     TRY(cella_secret_new(CELLA_KEY_SIZE, out));
-    TRY_IN(cella_hex_decode(cella_bytes(text.data, digits), out->data, out->size), "key in %s", path);
+    TRY_IN(cella_hex_decode(cella_bytes(text.data, digits), out->data, out->size), "key in %s",
+           path);
     return CELLA_SUCCESS;
 }
 
-static struct cella_result choose_name(const struct cella_key_request *request, const char *name, struct cella_bytes *out) {
+static struct cella_result choose_name(const struct cella_key_request *request, const char *name,
+                                       struct cella_bytes *out) {
     if (name) {
         *out = cella_bytes_text(name);
         return CELLA_SUCCESS;
     }
-    ENSURE(request->key_count == 1, CELLA_ERR_USAGE, "say which with --name; `cella verify` lists them",
-           "the request asks for %u keys", request->key_count);
+    ENSURE(request->key_count == 1, CELLA_ERR_USAGE,
+           "say which with --name; `cella verify` lists them", "the request asks for %u keys",
+           request->key_count);
     *out = request->key[0];
     return CELLA_SUCCESS;
 }
@@ -71,15 +85,15 @@ CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     TRY(parse(argc, argv, &proof, &arguments));
     TRY(read_key(arguments.key, &key));
     TRY(cella_cli_proof_read(&proof, arguments.request));
-    ENSURE(proof.is_request, CELLA_ERR_FORMAT, "`cella run --request FILE` writes one", "%s is evidence, not a key request",
-           arguments.request);
+    ENSURE(proof.is_request, CELLA_ERR_FORMAT, "`cella run --request FILE` writes one",
+           "%s is evidence, not a key request", arguments.request);
     TRY_IN(cella_cli_proof_check(&proof), "nothing granted");
     TRY(choose_name(&proof.request, arguments.name, &name));
     TRY(cella_key_grant(&proof.request, name, cella_secret_bytes(&key), &grant));
     TRY(cella_file_write(arguments.out, cella_buffer_bytes(&grant), 0644, 0));
     char hex[65];
     cella_hex_encode(CELLA_BYTES_OF(proof.claims.software.identity.mrenclave), hex);
-    fprintf(stderr, "granted %.*s to enclave %s (software, S%u, not confidential computing)\n", (int)name.size,
-            (const char *)name.data, hex, proof.claims.software.assurance);
+    fprintf(stderr, "granted %.*s to enclave %s (software, S%u, not confidential computing)\n",
+            (int)name.size, (const char *)name.data, hex, proof.claims.software.assurance);
     return CELLA_SUCCESS;
 }

@@ -1,10 +1,11 @@
-/* CBOR in its deterministic encoding (RFC 8949 section 4.2.1), over libcbor's stateless coder: a writer, and a
- * reader for untrusted bytes that takes nothing else.
+/* CBOR in its deterministic encoding (RFC 8949 section 4.2.1), over libcbor's stateless coder: a
+ * writer, and a reader for untrusted bytes that takes nothing else.
  *
- * The reader is pulled along the shape that the caller expects, item by item; there is no tree, no recursion and
- * no allocation, so the depth is the schema's own. The first item that is not as asked (other type, size or value,
- * indefinite length, longer form than needed, cut short) fails the reader for good: later getters return zero or an
- * empty view, and cella_cbor_end says which field it was, what was expected and what was found. (threats.md A31)
+ * The reader is pulled along the shape that the caller expects, item by item; there is no tree, no
+ * recursion and no allocation, so the depth is the schema's own. The first item that is not as
+ * asked (other type, size or value, indefinite length, longer form than needed, cut short) fails
+ * the reader for good: later getters return zero or an empty view, and cella_cbor_end says which
+ * field it was, what was expected and what was found. (threats.md A31)
  */
 #ifndef CELLA_CRYPTO_CBOR_H
 #define CELLA_CRYPTO_CBOR_H
@@ -17,7 +18,8 @@
 struct cella_cbor {
     struct cella_bytes in;
     size_t at;
-    const char *what; /* what the bytes are, for errors; must outlive the reader, as must all field names */
+    const char *
+        what; /* what the bytes are, for errors; must outlive the reader, as must all field names */
     bool failed;
     const char *field;
     char expected[64];
@@ -31,7 +33,8 @@ uint64_t cella_cbor_uint(struct cella_cbor *c, const char *field, uint64_t max);
 void cella_cbor_expect_int(struct cella_cbor *c, const char *field, int64_t value);
 /* Exactly this text. */
 void cella_cbor_expect_text(struct cella_cbor *c, const char *field, const char *text);
-struct cella_bytes cella_cbor_bytes(struct cella_cbor *c, const char *field, size_t min, size_t max);
+struct cella_bytes cella_cbor_bytes(struct cella_cbor *c, const char *field, size_t min,
+                                    size_t max);
 void cella_cbor_copy(struct cella_cbor *c, const char *field, void *out, size_t size);
 /* Text of min to max printable ASCII characters. */
 struct cella_bytes cella_cbor_text(struct cella_cbor *c, const char *field, size_t min, size_t max);
@@ -42,11 +45,13 @@ size_t cella_cbor_map(struct cella_cbor *c, const char *field, size_t min, size_
 /* A tag below 24. */
 void cella_cbor_tag(struct cella_cbor *c, const char *field, unsigned tag);
 /* Fails the reader by a rule of the caller's. */
-void cella_cbor_refuse(struct cella_cbor *c, const char *field, const char *expected, const char *found);
+void cella_cbor_refuse(struct cella_cbor *c, const char *field, const char *expected,
+                       const char *found);
 /* CELLA_ERR_FORMAT when anything failed or bytes are left over. */
 CELLA_RESULT cella_cbor_end(struct cella_cbor *c);
 
-/* The writer: appends to w, whose sticky failure is checked once at its end. Order of map keys is the caller's duty. */
+/* The writer: appends to w, whose sticky failure is checked once at its end. Order of map keys is
+ * the caller's duty. */
 void cella_cbor_put_int(struct cella_writer *w, int64_t value);
 void cella_cbor_put_uint(struct cella_writer *w, uint64_t value);
 void cella_cbor_put_bytes(struct cella_writer *w, struct cella_bytes bytes);

@@ -19,7 +19,8 @@ enum { KEY_FILE_MAX = 16384, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, DER_SIGNA
 struct cella_key {
     EVP_PKEY *pkey;
     enum cella_key_kind kind;
-    /* P-256: contexts made ready once; each use works on a copy, so that a key may serve many threads. */
+    /* P-256: contexts made ready once; each use works on a copy, so that a key may serve many
+     * threads. */
     EVP_PKEY_CTX *sign; /* NULL for a public key */
     EVP_PKEY_CTX *verify;
 };
@@ -47,7 +48,8 @@ static struct cella_result prepare_p256(struct cella_key *key, bool private) {
 }
 
 /* Takes pkey over, also on failure. */
-static struct cella_result key_from(EVP_PKEY *pkey, enum cella_key_kind kind, bool private, struct cella_key **out) {
+static struct cella_result key_from(EVP_PKEY *pkey, enum cella_key_kind kind, bool private,
+                                    struct cella_key **out) {
     CELLA_KEY key = calloc(1, sizeof(*key));
     if (!key) EVP_PKEY_free(pkey);
     ENSURE(key, CELLA_ERR_MEMORY, NULL, "no memory for a key");
@@ -73,7 +75,8 @@ CELLA_RESULT cella_key_share(const struct cella_key *key, struct cella_key **out
 
 static bool is_p256(const EVP_PKEY *pkey) {
     char group[32] = "";
-    return EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) > 0 &&
+    return EVP_PKEY_is_a(pkey, "EC") &&
+           EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) > 0 &&
            strcmp(group, "prime256v1") == 0;
 }
 
@@ -84,14 +87,16 @@ CELLA_RESULT cella_key_save(const struct cella_key *key, const char *path) {
     /* The secure BIO wipes what it held. */
     MEMORY bio = BIO_new(BIO_s_secmem());
     ENSURE(bio, CELLA_ERR_MEMORY, NULL, "no memory to write a key");
-    OPENSSL(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL), "write a private key");
+    OPENSSL(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL),
+            "write a private key");
     char *text = NULL;
     long size = BIO_get_mem_data(bio, &text);
     ENSURE(size > 0, CELLA_ERR_INTERNAL, NULL, "a private key came out empty");
     return cella_file_write(path, cella_bytes(text, (size_t)size), 0600, CELLA_FILE_EXCLUSIVE);
 }
 
-/* A pass phrase is never asked for: an encrypted key is refused instead of a prompt on the terminal. */
+/* A pass phrase is never asked for: an encrypted key is refused instead of a prompt on the
+ * terminal. */
 static int no_pass_phrase(char *buffer, int size, int writing, void *user) {
     (void)buffer, (void)size, (void)writing, (void)user;
     return -1;
@@ -121,8 +126,9 @@ static bool is_pem(struct cella_bytes text) {
 static struct cella_result read_pem(struct cella_bytes text, unsigned char **der, long *size) {
     MEMORY bio = BIO_new_mem_buf(text.data, (int)text.size);
     ENSURE(bio, CELLA_ERR_MEMORY, NULL, "no memory to read a key");
-    ENSURE(PEM_bytes_read_bio(der, size, NULL, PEM_STRING_PUBLIC, bio, no_pass_phrase, NULL) > 0, CELLA_ERR_FORMAT,
-           "`openssl pkey -pubout` makes one", "not a public key in PEM (BEGIN PUBLIC KEY): %s", cella_openssl_reason());
+    ENSURE(PEM_bytes_read_bio(der, size, NULL, PEM_STRING_PUBLIC, bio, no_pass_phrase, NULL) > 0,
+           CELLA_ERR_FORMAT, "`openssl pkey -pubout` makes one",
+           "not a public key in PEM (BEGIN PUBLIC KEY): %s", cella_openssl_reason());
     char *rest = NULL;
     long left = BIO_get_mem_data(bio, &rest);
     for (long i = 0; i < left; i++)
@@ -135,30 +141,36 @@ static struct cella_result read_pem(struct cella_bytes text, unsigned char **der
 static struct cella_result read_der(struct cella_bytes der, EVP_PKEY **out) {
     const unsigned char *at = der.data;
     *out = d2i_PUBKEY(NULL, &at, (long)der.size);
-    ENSURE(*out, CELLA_ERR_FORMAT, NULL, "not a public key (SubjectPublicKeyInfo DER): %s", cella_openssl_reason());
+    ENSURE(*out, CELLA_ERR_FORMAT, NULL, "not a public key (SubjectPublicKeyInfo DER): %s",
+           cella_openssl_reason());
     unsigned char *again = NULL;
     int size = i2d_PUBKEY(*out, &again);
     bool same = size > 0 && (size_t)size == der.size && cella_equal(again, der.data, der.size);
     OPENSSL_free(again);
-    ENSURE(same, CELLA_ERR_FORMAT, NULL, "a public key is not in its canonical DER form, or bytes follow it");
+    ENSURE(same, CELLA_ERR_FORMAT, NULL,
+           "a public key is not in its canonical DER form, or bytes follow it");
     return CELLA_SUCCESS;
 }
 
-static struct cella_result check_public(struct cella_bytes der, const EVP_PKEY *pkey, enum cella_key_kind *kind) {
+static struct cella_result check_public(struct cella_bytes der, const EVP_PKEY *pkey,
+                                        enum cella_key_kind *kind) {
     if (EVP_PKEY_is_a(pkey, "RSA")) {
         int bits = EVP_PKEY_get_bits(pkey);
         *kind = CELLA_KEY_RSA;
         ENSURE(bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX, CELLA_ERR_FORMAT, NULL,
-               "an RSA public key has %d bits, expected %d to %d", bits, RSA_BITS_MIN, RSA_BITS_MAX);
+               "an RSA public key has %d bits, expected %d to %d", bits, RSA_BITS_MIN,
+               RSA_BITS_MAX);
         return CELLA_SUCCESS;
     }
     *kind = CELLA_KEY_P256;
     const char *name = EVP_PKEY_get0_type_name(pkey);
-    ENSURE(is_p256(pkey), CELLA_ERR_FORMAT, NULL, "a public key is of kind %s, expected P-256 or RSA",
-           name ? name : "unknown");
-    /* A named curve and an uncompressed point have exactly this form; explicit parameters, compressed and hybrid
-     * points, which OpenSSL reads and writes as well, would be other names of the same key (A20). */
-    ENSURE(der.size == CELLA_P256_SPKI_SIZE && der.data[CELLA_P256_SPKI_SIZE - 65] == 4, CELLA_ERR_FORMAT, NULL,
+    ENSURE(is_p256(pkey), CELLA_ERR_FORMAT, NULL,
+           "a public key is of kind %s, expected P-256 or RSA", name ? name : "unknown");
+    /* A named curve and an uncompressed point have exactly this form; explicit parameters,
+     * compressed and hybrid points, which OpenSSL reads and writes as well, would be other names of
+     * the same key (A20). */
+    ENSURE(der.size == CELLA_P256_SPKI_SIZE && der.data[CELLA_P256_SPKI_SIZE - 65] == 4,
+           CELLA_ERR_FORMAT, NULL,
            "a P-256 public key is not a named curve with an uncompressed point");
     return CELLA_SUCCESS;
 }
@@ -223,11 +235,13 @@ static bool signature_from_der(const uint8_t *der, size_t size, uint8_t signatur
 
 CELLA_RESULT cella_key_sign_p256_digest(const struct cella_key *key, const uint8_t digest[32],
                                         uint8_t signature[CELLA_P256_SIGNATURE_SIZE]) {
-    ENSURE(key->kind == CELLA_KEY_P256 && key->sign, CELLA_ERR_USAGE, NULL, "signing needs a P-256 private key");
+    ENSURE(key->kind == CELLA_KEY_P256 && key->sign, CELLA_ERR_USAGE, NULL,
+           "signing needs a P-256 private key");
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->sign);
     uint8_t der[DER_SIGNATURE_MAX];
     size_t size = sizeof(der);
-    bool done = ctx && EVP_PKEY_sign(ctx, der, &size, digest, 32) > 0 && signature_from_der(der, size, signature);
+    bool done = ctx && EVP_PKEY_sign(ctx, der, &size, digest, 32) > 0 &&
+                signature_from_der(der, size, signature);
     EVP_PKEY_CTX_free(ctx);
     OPENSSL(done ? 1 : 0, "sign with P-256");
     return CELLA_SUCCESS;
@@ -236,14 +250,17 @@ CELLA_RESULT cella_key_sign_p256_digest(const struct cella_key *key, const uint8
 /* OpenSSL refuses r and s outside 1..n-1 (A20); tests/crypto/key_test.c holds it to that. */
 CELLA_RESULT cella_key_verify_p256_digest(const struct cella_key *key, const uint8_t digest[32],
                                           const uint8_t signature[CELLA_P256_SIGNATURE_SIZE]) {
-    ENSURE(key->kind == CELLA_KEY_P256, CELLA_ERR_INTEGRITY, NULL, "a P-256 signature, but the key is not of P-256");
+    ENSURE(key->kind == CELLA_KEY_P256, CELLA_ERR_INTEGRITY, NULL,
+           "a P-256 signature, but the key is not of P-256");
     uint8_t der[DER_SIGNATURE_MAX];
     size_t size = 0;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->verify);
-    bool good = ctx && signature_to_der(signature, der, &size) && EVP_PKEY_verify(ctx, der, size, digest, 32) == 1;
+    bool good = ctx && signature_to_der(signature, der, &size) &&
+                EVP_PKEY_verify(ctx, der, size, digest, 32) == 1;
     EVP_PKEY_CTX_free(ctx);
     if (!good) ERR_clear_error();
-    ENSURE(good, CELLA_ERR_INTEGRITY, NULL, "the P-256 signature does not match: the data was changed, or another key made it");
+    ENSURE(good, CELLA_ERR_INTEGRITY, NULL,
+           "the P-256 signature does not match: the data was changed, or another key made it");
     return CELLA_SUCCESS;
 }
 
@@ -263,15 +280,19 @@ CELLA_RESULT cella_key_verify_p256(const struct cella_key *key, struct cella_byt
 
 CELLA_RESULT cella_key_verify_rsa(const struct cella_key *key, bool pss, struct cella_bytes message,
                                   struct cella_bytes signature) {
-    ENSURE(key->kind == CELLA_KEY_RSA, CELLA_ERR_INTEGRITY, NULL, "an RSA signature, but the key is not RSA");
+    ENSURE(key->kind == CELLA_KEY_RSA, CELLA_ERR_INTEGRITY, NULL,
+           "an RSA signature, but the key is not RSA");
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *options = NULL;
-    bool good = ctx && EVP_DigestVerifyInit(ctx, &options, EVP_sha256(), NULL, key->pkey) > 0 &&
-                EVP_PKEY_CTX_set_rsa_padding(options, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
-                (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_AUTO) > 0) &&
-                EVP_DigestVerify(ctx, signature.data, signature.size, message.data, message.size) == 1;
+    bool good =
+        ctx && EVP_DigestVerifyInit(ctx, &options, EVP_sha256(), NULL, key->pkey) > 0 &&
+        EVP_PKEY_CTX_set_rsa_padding(options, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) >
+            0 &&
+        (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_AUTO) > 0) &&
+        EVP_DigestVerify(ctx, signature.data, signature.size, message.data, message.size) == 1;
     EVP_MD_CTX_free(ctx);
     if (!good) ERR_clear_error();
-    ENSURE(good, CELLA_ERR_INTEGRITY, NULL, "the RSA signature does not match: the data was changed, or another key made it");
+    ENSURE(good, CELLA_ERR_INTEGRITY, NULL,
+           "the RSA signature does not match: the data was changed, or another key made it");
     return CELLA_SUCCESS;
 }

@@ -27,8 +27,9 @@ CELLA_RESULT cella_key_share(const struct cella_key *key, struct cella_key **out
 CELLA_RESULT cella_key_save(const struct cella_key *key, const char *path);
 /* A P-256 private key from a PEM file that only its owner may read. */
 CELLA_RESULT cella_key_load_p256(const char *path, struct cella_key **out);
-/* A public key of SubjectPublicKeyInfo: DER in its one canonical form, or PEM text of one key and nothing else.
- * P-256 as a named curve with an uncompressed point on it, or RSA of 2048 to 8192 bits. (threats.md A20, A30) */
+/* A public key of SubjectPublicKeyInfo: DER in its one canonical form, or PEM text of one key and
+ * nothing else. P-256 as a named curve with an uncompressed point on it, or RSA of 2048 to 8192
+ * bits. (threats.md A20, A30) */
 CELLA_RESULT cella_key_public(struct cella_bytes spki, struct cella_key **out);
 /* SubjectPublicKeyInfo DER of either kind of key, appended. */
 CELLA_RESULT cella_key_spki(const struct cella_key *key, struct cella_buffer *out);
@@ -44,7 +45,8 @@ CELLA_RESULT cella_key_sign_p256_digest(const struct cella_key *key, const uint8
                                         uint8_t signature[CELLA_P256_SIGNATURE_SIZE]);
 CELLA_RESULT cella_key_verify_p256_digest(const struct cella_key *key, const uint8_t digest[32],
                                           const uint8_t signature[CELLA_P256_SIGNATURE_SIZE]);
-/* RSA with SHA-256 over message: PKCS#1 v1.5, or PSS with any size of salt, since TPMs differ in it. */
+/* RSA with SHA-256 over message: PKCS#1 v1.5, or PSS with any size of salt, since TPMs differ in
+ * it. */
 CELLA_RESULT cella_key_verify_rsa(const struct cella_key *key, bool pss, struct cella_bytes message,
                                   struct cella_bytes signature);
 

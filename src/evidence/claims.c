@@ -9,16 +9,20 @@ enum { HEX_MAX = 2 * 64 + 1, TIME_SIZE = 32 };
 const char *cella_assurance_gap(uint32_t assurance) {
     switch (assurance) {
     case CELLA_ASSURANCE_S0:
-        return "it keeps other users and containers out, not the machine's own root, who can read the enclave with a debugger "
+        return "it keeps other users and containers out, not the machine's own root, who can read "
+               "the enclave with a debugger "
                "or a tracer, nor the kernel, nor anyone with the hardware";
     case CELLA_ASSURANCE_S1:
-        return "root cannot attach to the enclave or read its memory through the process interfaces, but tracing, BPF, kernel "
+        return "root cannot attach to the enclave or read its memory through the process "
+               "interfaces, but tracing, BPF, kernel "
                "modules and kexec are open to root, and so is the hardware";
     case CELLA_ASSURANCE_S2:
-        return "the usual routes of root are shut, but a kernel bug or anyone with the hardware still gets in, and no hardware "
+        return "the usual routes of root are shut, but a kernel bug or anyone with the hardware "
+               "still gets in, and no hardware "
                "vouches for it";
     case CELLA_ASSURANCE_S3:
-        return "the platform says that its machine is a confidential VM, but no hardware evidence is in this chain, so only its "
+        return "the platform says that its machine is a confidential VM, but no hardware evidence "
+               "is in this chain, so only its "
                "own word stands for that";
     default: return "unknown level";
     }
@@ -27,10 +31,13 @@ const char *cella_assurance_gap(uint32_t assurance) {
 static void time_text(uint64_t unix_s, char out[TIME_SIZE]) {
     time_t t = (time_t)unix_s;
     struct tm tm;
-    if (!gmtime_r(&t, &tm) || strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) snprintf(out, TIME_SIZE, "unknown");
+    if (!gmtime_r(&t, &tm) || strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        snprintf(out, TIME_SIZE, "unknown");
 }
 
-static const char *root_name(const struct cella_claims *c) { return c->root == CELLA_ROOT_TPM ? "tpm" : "file"; }
+static const char *root_name(const struct cella_claims *c) {
+    return c->root == CELLA_ROOT_TPM ? "tpm" : "file";
+}
 
 static bool all_zero(const uint8_t *bytes, size_t size) {
     uint8_t any = 0;
@@ -38,7 +45,9 @@ static bool all_zero(const uint8_t *bytes, size_t size) {
     return any == 0;
 }
 
-static void line(FILE *to, const char *name, const char *text) { fprintf(to, "  %-18s %s\n", name, text); }
+static void line(FILE *to, const char *name, const char *text) {
+    fprintf(to, "  %-18s %s\n", name, text);
+}
 
 static void line_hex(FILE *to, const char *name, const uint8_t *bytes, size_t size) {
     char hex[HEX_MAX];
@@ -75,7 +84,8 @@ void cella_claims_print(FILE *to, const struct cella_claims *claims) {
     line_hex(to, "report-data", s->report_data, 64);
     time_text(s->issued_unix, text);
     line(to, "issued", text);
-    line(to, "memory", s->memory_secret ? "secret" : "private: ordinary memory, which root can read");
+    line(to, "memory",
+         s->memory_secret ? "secret" : "private: ordinary memory, which root can read");
     line_hex(to, "boot-id", s->boot_id, 16);
     line_hex(to, "instance-id", s->instance_id, 16);
     line(to, "platform-version", s->platform_version);
@@ -87,7 +97,8 @@ void cella_claims_print(FILE *to, const struct cella_claims *claims) {
         line_hex(to, text, claims->tpm_pcr[i].value, 32);
     }
     fprintf(to, "settings of the machine, as the platform read them\n");
-    for (uint32_t i = 0; i < s->setting_count; i++) fprintf(to, "  %-30s %s\n", s->setting[i].name, s->setting[i].value);
+    for (uint32_t i = 0; i < s->setting_count; i++)
+        fprintf(to, "  %-30s %s\n", s->setting[i].name, s->setting[i].value);
 }
 
 static int set_hex(json_t *to, const char *name, const uint8_t *bytes, size_t size) {
@@ -135,7 +146,8 @@ static int fill_maps(json_t *to, const struct cella_claims *claims) {
     json_t *settings = json_object(), *pcrs = json_object();
     int bad = json_object_set_new(to, "settings", settings) | json_object_set_new(to, "pcrs", pcrs);
     for (uint32_t i = 0; i < claims->software.setting_count; i++)
-        bad |= json_object_set_new(settings, claims->software.setting[i].name, json_string(claims->software.setting[i].value));
+        bad |= json_object_set_new(settings, claims->software.setting[i].name,
+                                   json_string(claims->software.setting[i].value));
     for (uint32_t i = 0; i < claims->tpm_pcr_count; i++) {
         char name[8];
         snprintf(name, sizeof(name), "%u", claims->tpm_pcr[i].index);
@@ -152,7 +164,8 @@ json_t *cella_claims_json(const struct cella_claims *claims) {
     bad |= json_object_set_new(out, "assurance", json_string(level));
     /* No hardware evidence is in the chain, so never, whatever level the platform states. */
     bad |= json_object_set_new(out, "confidential-computing", json_false());
-    bad |= fill_identity(out, &claims->software.identity) | fill_platform(out, claims) | fill_maps(out, claims);
+    bad |= fill_identity(out, &claims->software.identity) | fill_platform(out, claims) |
+           fill_maps(out, claims);
     if (bad == 0) return out;
     json_decref(out);
     return NULL;

@@ -5,8 +5,8 @@
 
 #include <cella/evidence.h>
 
-#define CELLA_EVIDENCE_CONTENT_TYPE "application/eat+cwt" /* RFC 9782 */
-#define CELLA_EVIDENCE_PROFILE "urn:cella:evidence:software:1"
+#define CELLA_EVIDENCE_CONTENT_TYPE  "application/eat+cwt" /* RFC 9782 */
+#define CELLA_EVIDENCE_PROFILE       "urn:cella:evidence:software:1"
 #define CELLA_EVIDENCE_SOFTWARE_NAME "cella platform"
 
 enum {
@@ -26,7 +26,8 @@ enum {
     CELLA_UEID_RAND = 1, /* UEID type RAND: 1, then 32 bytes, here the platform key's fingerprint */
     CELLA_UEID_SIZE = 33,
     CELLA_DBGSTAT_ENABLED = 0,
-    CELLA_DBGSTAT_DISABLED_SINCE_BOOT = 2, /* the enclave's boot: debug is decided at its start for good */
+    CELLA_DBGSTAT_DISABLED_SINCE_BOOT =
+        2, /* the enclave's boot: debug is decided at its start for good */
 
     CELLA_ATTRIBUTE_DEBUG = 2, /* bit of SECS.ATTRIBUTES.FLAGS */
 };

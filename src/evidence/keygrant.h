@@ -22,12 +22,16 @@ struct cella_key_request { /* views into what was parsed */
 
 /* True when bytes begin as a key request does. */
 bool cella_key_request_is(struct cella_bytes bytes);
-/* Parses all of it: version, names of the right form and each once, exact sizes. The evidence inside is not looked at. */
+/* Parses all of it: version, names of the right form and each once, exact sizes. The evidence
+ * inside is not looked at. */
 CELLA_RESULT cella_key_request_parse(struct cella_bytes bytes, struct cella_key_request *out);
-/* CELLA_ERR_INTEGRITY unless the report data of the (verified) evidence binds this request: all 64 bytes. */
-CELLA_RESULT cella_key_request_bound(const struct cella_key_request *request, const uint8_t report_data[64]);
-/* Seals a named key to a request whose evidence was verified and accepted; appends the grant. The name must be asked for. */
-CELLA_RESULT cella_key_grant(const struct cella_key_request *request, struct cella_bytes name, struct cella_bytes key,
-                             struct cella_buffer *out);
+/* CELLA_ERR_INTEGRITY unless the report data of the (verified) evidence binds this request: all 64
+ * bytes. */
+CELLA_RESULT cella_key_request_bound(const struct cella_key_request *request,
+                                     const uint8_t report_data[64]);
+/* Seals a named key to a request whose evidence was verified and accepted; appends the grant. The
+ * name must be asked for. */
+CELLA_RESULT cella_key_grant(const struct cella_key_request *request, struct cella_bytes name,
+                             struct cella_bytes key, struct cella_buffer *out);
 
 #endif

@@ -33,13 +33,14 @@ void cella_software_signer_free(struct cella_software_signer **signer) {
     *signer = NULL;
 }
 
-static struct cella_result signer_fill(struct cella_software_signer *signer, const struct cella_key *key,
+static struct cella_result signer_fill(struct cella_software_signer *signer,
+                                       const struct cella_key *key,
                                        struct cella_bytes root_evidence) {
     CELLA_BUFFER spki = {0};
     TRY(cella_key_share(key, &signer->key));
     TRY(cella_key_spki(key, &spki));
-    ENSURE(cella_key_kind(key) == CELLA_KEY_P256 && spki.size == sizeof(signer->spki), CELLA_ERR_USAGE, NULL,
-           "a platform key must be of P-256");
+    ENSURE(cella_key_kind(key) == CELLA_KEY_P256 && spki.size == sizeof(signer->spki),
+           CELLA_ERR_USAGE, NULL, "a platform key must be of P-256");
     cella_copy(signer->spki, spki.data, spki.size);
     TRY(cella_sha256(cella_buffer_bytes(&spki), signer->fingerprint));
     TRY(cella_buffer_append(&signer->root_evidence, root_evidence));
@@ -51,9 +52,11 @@ static struct cella_result signer_fill(struct cella_software_signer *signer, con
 }
 
 CELLA_RESULT cella_software_signer_new(const struct cella_key *platform_key, enum cella_root root,
-                                       struct cella_bytes root_evidence, struct cella_software_signer **out) {
+                                       struct cella_bytes root_evidence,
+                                       struct cella_software_signer **out) {
     *out = NULL;
-    ENSURE(root == CELLA_ROOT_FILE || root == CELLA_ROOT_TPM, CELLA_ERR_USAGE, NULL, "unknown root %d", (int)root);
+    ENSURE(root == CELLA_ROOT_FILE || root == CELLA_ROOT_TPM, CELLA_ERR_USAGE, NULL,
+           "unknown root %d", (int)root);
     ENSURE((root == CELLA_ROOT_TPM) == (root_evidence.size > 0), CELLA_ERR_USAGE, NULL,
            "root evidence goes with root tpm and with no other");
     ENSURE(root_evidence.size <= CELLA_ROOT_EVIDENCE_MAX, CELLA_ERR_LIMIT, NULL,
@@ -71,7 +74,8 @@ CELLA_RESULT cella_software_signer_new(const struct cella_key *platform_key, enu
 static void put_clean_text(struct cella_writer *w, const char *text) {
     char clean[CELLA_SETTING_VALUE_MAX];
     size_t n = 0;
-    for (; text[n] && n < sizeof(clean) - 1; n++) clean[n] = text[n] >= 0x20 && text[n] <= 0x7e ? text[n] : '?';
+    for (; text[n] && n < sizeof(clean) - 1; n++)
+        clean[n] = text[n] >= 0x20 && text[n] <= 0x7e ? text[n] : '?';
     clean[n] = 0;
     cella_cbor_put_text(w, clean);
 }
@@ -97,16 +101,19 @@ static void sort_names(struct name *names, uint32_t count) {
     }
 }
 
-static struct cella_result put_settings(struct cella_writer *w, const struct cella_software_claims *claims) {
+static struct cella_result put_settings(struct cella_writer *w,
+                                        const struct cella_software_claims *claims) {
     struct name names[CELLA_SETTING_MAX];
     for (uint32_t i = 0; i < claims->setting_count; i++)
-        names[i] = (struct name){&claims->setting[i], strnlen(claims->setting[i].name, CELLA_SETTING_NAME_MAX)};
+        names[i] = (struct name){&claims->setting[i],
+                                 strnlen(claims->setting[i].name, CELLA_SETTING_NAME_MAX)};
     sort_names(names, claims->setting_count);
     cella_cbor_put_map(w, claims->setting_count);
     for (uint32_t i = 0; i < claims->setting_count; i++) {
         ENSURE(names[i].size > 0 && names[i].size < CELLA_SETTING_NAME_MAX &&
                    (i == 0 || compare_names(&names[i - 1], &names[i]) < 0),
-               CELLA_ERR_USAGE, NULL, "setting '%.47s' is named twice, or its name has 0 or more than %d characters",
+               CELLA_ERR_USAGE, NULL,
+               "setting '%.47s' is named twice, or its name has 0 or more than %d characters",
                names[i].setting->name, CELLA_SETTING_NAME_MAX - 1);
         put_clean_text(w, names[i].setting->name);
         put_clean_text(w, names[i].setting->value);
@@ -114,7 +121,8 @@ static struct cella_result put_settings(struct cella_writer *w, const struct cel
     return CELLA_SUCCESS;
 }
 
-static void put_key_bytes(struct cella_writer *w, const char *key, const uint8_t *bytes, size_t size) {
+static void put_key_bytes(struct cella_writer *w, const char *key, const uint8_t *bytes,
+                          size_t size) {
     cella_cbor_put_text(w, key);
     cella_cbor_put_bytes(w, cella_bytes(bytes, size));
 }
@@ -129,9 +137,11 @@ static void put_key_text(struct cella_writer *w, const char *key, const char *te
     cella_cbor_put_text(w, text);
 }
 
-/* Our own claims: text keys, shortest first and then by bytes, as RFC 8949 section 4.2.1 orders them. */
+/* Our own claims: text keys, shortest first and then by bytes, as RFC 8949 section 4.2.1 orders
+ * them. */
 static struct cella_result put_private_claims(const struct cella_software_signer *signer,
-                                              const struct cella_software_claims *claims, struct cella_writer *w) {
+                                              const struct cella_software_claims *claims,
+                                              struct cella_writer *w) {
     const struct cella_identity *id = &claims->identity;
     bool nested = signer->root_evidence.size > 0;
     cella_cbor_put_map(w, nested ? 18 : 17);
@@ -153,12 +163,14 @@ static struct cella_result put_private_claims(const struct cella_software_signer
     put_key_bytes(w, "instance-id", claims->instance_id, sizeof(claims->instance_id));
     cella_cbor_put_text(w, "platform-key");
     cella_cose_put_key(w, signer->spki);
-    if (nested) put_key_bytes(w, "root-evidence", signer->root_evidence.data, signer->root_evidence.size);
+    if (nested)
+        put_key_bytes(w, "root-evidence", signer->root_evidence.data, signer->root_evidence.size);
     return CELLA_SUCCESS;
 }
 
 static struct cella_result put_payload(const struct cella_software_signer *signer,
-                                       const struct cella_software_claims *claims, struct cella_writer *w) {
+                                       const struct cella_software_claims *claims,
+                                       struct cella_writer *w) {
     cella_cbor_put_map(w, 8);
     cella_cbor_put_int(w, CELLA_CLAIM_IAT);
     cella_cbor_put_uint(w, claims->issued_unix);
@@ -169,7 +181,8 @@ static struct cella_result put_payload(const struct cella_software_signer *signe
     cella_writer_u8(w, CELLA_UEID_RAND);
     cella_writer_put(w, CELLA_BYTES_OF(signer->fingerprint));
     cella_cbor_put_int(w, CELLA_CLAIM_DBGSTAT);
-    cella_cbor_put_uint(w, claims->identity.debug ? CELLA_DBGSTAT_ENABLED : CELLA_DBGSTAT_DISABLED_SINCE_BOOT);
+    cella_cbor_put_uint(w, claims->identity.debug ? CELLA_DBGSTAT_ENABLED
+                                                  : CELLA_DBGSTAT_DISABLED_SINCE_BOOT);
     cella_cbor_put_int(w, CELLA_CLAIM_PROFILE);
     cella_cbor_put_text(w, CELLA_EVIDENCE_PROFILE);
     cella_cbor_put_int(w, CELLA_CLAIM_SWNAME);
@@ -181,8 +194,10 @@ static struct cella_result put_payload(const struct cella_software_signer *signe
     return put_private_claims(signer, claims, w);
 }
 
-/* The payload is written in place behind a head of three bytes: it always has 256 to 65535 bytes. */
-static struct cella_result put_evidence(struct cella_software_signer *signer, const struct cella_software_claims *claims,
+/* The payload is written in place behind a head of three bytes: it always has 256 to 65535 bytes.
+ */
+static struct cella_result put_evidence(struct cella_software_signer *signer,
+                                        const struct cella_software_claims *claims,
                                         struct cella_writer *w) {
     struct cella_bytes protected = cella_bytes(signer->protected, signer->protected_size);
     cella_cbor_put_tag(w, CELLA_COSE_SIGN1);
@@ -196,7 +211,8 @@ static struct cella_result put_evidence(struct cella_software_signer *signer, co
     struct cella_bytes payload = cella_bytes(w->data + head_at + 3, w->size - head_at - 3);
     struct cella_writer head = cella_writer(w->data + head_at, 3);
     cella_cbor_put_bytes_head(&head, payload.size);
-    ENSURE(!head.failed && head.size == 3, CELLA_ERR_INTERNAL, NULL, "evidence with a payload of %zu bytes", payload.size);
+    ENSURE(!head.failed && head.size == 3, CELLA_ERR_INTERNAL, NULL,
+           "evidence with a payload of %zu bytes", payload.size);
     uint8_t digest[32], signature[CELLA_P256_SIGNATURE_SIZE];
     TRY(cella_cose_sign1_digest(&signer->sha, protected, payload, digest));
     TRY(cella_key_sign_p256_digest(signer->key, digest, signature));
@@ -206,14 +222,17 @@ static struct cella_result put_evidence(struct cella_software_signer *signer, co
 }
 
 CELLA_RESULT cella_software_evidence(struct cella_software_signer *signer,
-                                     const struct cella_software_claims *claims, struct cella_buffer *out) {
-    ENSURE(claims->setting_count <= CELLA_SETTING_MAX, CELLA_ERR_LIMIT, NULL, "%u settings, at most %d",
-           claims->setting_count, CELLA_SETTING_MAX);
-    ENSURE(claims->assurance <= CELLA_ASSURANCE_S3, CELLA_ERR_USAGE, NULL, "no assurance level S%u", claims->assurance);
-    ENSURE(claims->identity.debug == ((claims->identity.attributes & CELLA_ATTRIBUTE_DEBUG) != 0), CELLA_ERR_USAGE,
-           NULL, "the debug flag and the debug attribute disagree");
+                                     const struct cella_software_claims *claims,
+                                     struct cella_buffer *out) {
+    ENSURE(claims->setting_count <= CELLA_SETTING_MAX, CELLA_ERR_LIMIT, NULL,
+           "%u settings, at most %d", claims->setting_count, CELLA_SETTING_MAX);
+    ENSURE(claims->assurance <= CELLA_ASSURANCE_S3, CELLA_ERR_USAGE, NULL, "no assurance level S%u",
+           claims->assurance);
+    ENSURE(claims->identity.debug == ((claims->identity.attributes & CELLA_ATTRIBUTE_DEBUG) != 0),
+           CELLA_ERR_USAGE, NULL, "the debug flag and the debug attribute disagree");
     size_t before = out->size;
-    size_t room = FIXED_MAX + claims->setting_count * (size_t)SETTING_MAX + signer->root_evidence.size;
+    size_t room =
+        FIXED_MAX + claims->setting_count * (size_t)SETTING_MAX + signer->root_evidence.size;
     uint8_t *to = NULL;
     TRY(cella_buffer_extend(out, room, &to));
     struct cella_writer w = cella_writer(to, room);

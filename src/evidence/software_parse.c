@@ -8,7 +8,9 @@
 
 #define TIME_MAX 253402300799ULL /* end of the year 9999 */
 
-static void key_int(struct cella_cbor *c, const char *field, int64_t key) { cella_cbor_expect_int(c, field, key); }
+static void key_int(struct cella_cbor *c, const char *field, int64_t key) {
+    cella_cbor_expect_int(c, field, key);
+}
 
 static void take_standard_claims(struct cella_cbor *c, struct cella_software_payload *out) {
     uint8_t ueid[CELLA_UEID_SIZE];
@@ -31,7 +33,8 @@ static void take_standard_claims(struct cella_cbor *c, struct cella_software_pay
     cella_cbor_expect_text(c, "swname", CELLA_EVIDENCE_SOFTWARE_NAME);
     key_int(c, "key of swversion", CELLA_CLAIM_SWVERSION);
     cella_cbor_array(c, "swversion", 1, 1);
-    cella_cbor_text_copy(c, "swversion", out->claims.platform_version, sizeof(out->claims.platform_version));
+    cella_cbor_text_copy(c, "swversion", out->claims.platform_version,
+                         sizeof(out->claims.platform_version));
 }
 
 /* Names ascend by size, then by bytes, so that none comes twice (A29). */
@@ -47,7 +50,8 @@ static void take_settings(struct cella_cbor *c, struct cella_software_claims *cl
         struct cella_setting *s = &claims->setting[i];
         cella_cbor_text_copy(c, "name of a setting", s->name, sizeof(s->name));
         if (!name_ascends(i ? s[-1].name : "", s->name))
-            cella_cbor_refuse(c, "name of a setting", "names in ascending order, each once", "another order");
+            cella_cbor_refuse(c, "name of a setting", "names in ascending order, each once",
+                              "another order");
         cella_cbor_text_copy(c, "value of a setting", s->value, sizeof(s->value));
     }
 }
@@ -63,11 +67,13 @@ static void take_bytes(struct cella_cbor *c, const char *key, uint8_t *out, size
 }
 
 /* One of two words; true for the first. */
-static bool take_word(struct cella_cbor *c, const char *key, const char *first, const char *second) {
+static bool take_word(struct cella_cbor *c, const char *key, const char *first,
+                      const char *second) {
     cella_cbor_expect_text(c, "key", key);
     struct cella_bytes word = cella_cbor_text(c, key, 0, 16);
     bool is_first = word.size == strlen(first) && cella_equal(word.data, first, word.size);
-    if (is_first || (word.size == strlen(second) && cella_equal(word.data, second, word.size))) return is_first;
+    if (is_first || (word.size == strlen(second) && cella_equal(word.data, second, word.size)))
+        return is_first;
     cella_cbor_refuse(c, key, first, "another word");
     return false;
 }
@@ -96,7 +102,8 @@ static void take_private_claims(struct cella_cbor *c, struct cella_software_payl
     cella_cbor_expect_text(c, "key", "platform-key");
     cella_cose_take_key(c, "platform-key", out->spki);
     if (out->root_tpm != (count == 18))
-        cella_cbor_refuse(c, "root-evidence", "root evidence with root tpm, and with no other", "the contrary");
+        cella_cbor_refuse(c, "root-evidence", "root evidence with root tpm, and with no other",
+                          "the contrary");
     if (!out->root_tpm) return;
     cella_cbor_expect_text(c, "key", "root-evidence");
     out->root_evidence = cella_cbor_bytes(c, "root-evidence", 1, CELLA_ROOT_EVIDENCE_MAX);
@@ -108,7 +115,9 @@ CELLA_RESULT cella_software_parse(struct cella_bytes payload, struct cella_softw
     cella_cbor_map(&c, "claims", 8, 8);
     take_standard_claims(&c, out);
     take_private_claims(&c, out);
-    if (out->claims.identity.debug != ((out->claims.identity.attributes & CELLA_ATTRIBUTE_DEBUG) != 0))
-        cella_cbor_refuse(&c, "attributes", "a debug bit that agrees with dbgstat (T10)", "the contrary");
+    if (out->claims.identity.debug !=
+        ((out->claims.identity.attributes & CELLA_ATTRIBUTE_DEBUG) != 0))
+        cella_cbor_refuse(&c, "attributes", "a debug bit that agrees with dbgstat (T10)",
+                          "the contrary");
     return cella_cbor_end(&c);
 }

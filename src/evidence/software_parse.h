@@ -1,4 +1,5 @@
-/* The payload of software evidence, parsed but not yet believed. For files of the evidence part only. */
+/* The payload of software evidence, parsed but not yet believed. For files of the evidence part
+ * only. */
 #ifndef CELLA_EVIDENCE_SOFTWARE_PARSE_H
 #define CELLA_EVIDENCE_SOFTWARE_PARSE_H
 
@@ -14,7 +15,8 @@ struct cella_software_payload {
     struct cella_bytes root_evidence; /* view; empty unless root_tpm */
 };
 
-/* Strict: every claim of the profile, once, in the deterministic order, of its exact type and size, and no other. */
+/* Strict: every claim of the profile, once, in the deterministic order, of its exact type and size,
+ * and no other. */
 CELLA_RESULT cella_software_parse(struct cella_bytes payload, struct cella_software_payload *out);
 
 #endif

@@ -38,7 +38,8 @@ CELLA_RESULT cella_tpm_quote_encode(const struct cella_tpm_quote *quote, struct 
     cella_cbor_put_bytes(&w, quote->signature);
     out->size = before + w.size;
     if (w.failed) out->size = before;
-    ENSURE(!w.failed, CELLA_ERR_LIMIT, NULL, "a TPM quote does not fit %d bytes", CELLA_ROOT_EVIDENCE_MAX);
+    ENSURE(!w.failed, CELLA_ERR_LIMIT, NULL, "a TPM quote does not fit %d bytes",
+           CELLA_ROOT_EVIDENCE_MAX);
     return CELLA_SUCCESS;
 }
 
@@ -62,7 +63,8 @@ static struct cella_result decode(struct cella_bytes cbor, struct cella_tpm_quot
     return cella_cbor_end(&c);
 }
 
-static struct cella_result check_binding(const struct cella_tpm_attest *attest, struct cella_bytes platform_spki) {
+static struct cella_result check_binding(const struct cella_tpm_attest *attest,
+                                         struct cella_bytes platform_spki) {
     uint8_t expected[32];
     TRY(cella_tpm_binding(platform_spki, expected));
     ENSURE(attest->extra_data.size == sizeof(expected) &&
@@ -72,21 +74,28 @@ static struct cella_result check_binding(const struct cella_tpm_attest *attest, 
     return CELLA_SUCCESS;
 }
 
-static struct cella_result check_pcrs(const struct cella_tpm_attest *attest, const struct cella_tpm_quote *quote) {
+static struct cella_result check_pcrs(const struct cella_tpm_attest *attest,
+                                      const struct cella_tpm_quote *quote) {
     uint32_t listed = 0;
     for (uint32_t i = 0; i < quote->pcr_count; i++) listed |= 1U << quote->pcr[i].index;
-    ENSURE(attest->bank_count == 1 && attest->bank[0].hash == CELLA_TPM_SHA256, CELLA_ERR_FORMAT, NULL,
-           "TPM quote: selection: expected the SHA-256 bank alone, found %u banks, the first of hash %04x",
+    ENSURE(attest->bank_count == 1 && attest->bank[0].hash == CELLA_TPM_SHA256, CELLA_ERR_FORMAT,
+           NULL,
+           "TPM quote: selection: expected the SHA-256 bank alone, found %u banks, the first of "
+           "hash %04x",
            attest->bank_count, attest->bank[0].hash);
     ENSURE(attest->bank[0].pcrs == listed, CELLA_ERR_INTEGRITY, NULL,
-           "TPM quote: selection: the quote covers PCRs %06x, the list has %06x", attest->bank[0].pcrs, listed);
+           "TPM quote: selection: the quote covers PCRs %06x, the list has %06x",
+           attest->bank[0].pcrs, listed);
     uint8_t digest[32];
     CELLA_SHA256 sha = {0};
     TRY(cella_sha256_begin(&sha));
-    for (uint32_t i = 0; i < quote->pcr_count; i++) TRY(cella_sha256_add(&sha, CELLA_BYTES_OF(quote->pcr[i].value)));
+    for (uint32_t i = 0; i < quote->pcr_count; i++)
+        TRY(cella_sha256_add(&sha, CELLA_BYTES_OF(quote->pcr[i].value)));
     TRY(cella_sha256_end(&sha, digest));
-    ENSURE(attest->pcr_digest.size == sizeof(digest) && cella_equal(attest->pcr_digest.data, digest, sizeof(digest)),
-           CELLA_ERR_INTEGRITY, NULL, "TPM quote: pcrDigest: it is not the digest of the PCR values listed");
+    ENSURE(attest->pcr_digest.size == sizeof(digest) &&
+               cella_equal(attest->pcr_digest.data, digest, sizeof(digest)),
+           CELLA_ERR_INTEGRITY, NULL,
+           "TPM quote: pcrDigest: it is not the digest of the PCR values listed");
     return CELLA_SUCCESS;
 }
 

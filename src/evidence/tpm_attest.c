@@ -33,8 +33,8 @@ CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_a
     /* The magic is what a restricted key never signs for data from outside (A22). */
     ENSURE(!r.failed && magic == CELLA_TPM_MAGIC, CELLA_ERR_FORMAT, NULL,
            "TPM quote: magic: expected %08x, found %08x", CELLA_TPM_MAGIC, magic);
-    ENSURE(type == CELLA_TPM_ATTEST_QUOTE, CELLA_ERR_FORMAT, NULL, "TPM quote: type: expected %04x (quote), found %04x",
-           CELLA_TPM_ATTEST_QUOTE, type);
+    ENSURE(type == CELLA_TPM_ATTEST_QUOTE, CELLA_ERR_FORMAT, NULL,
+           "TPM quote: type: expected %04x (quote), found %04x", CELLA_TPM_ATTEST_QUOTE, type);
     found.signer = read_2b(&r, TPM2B_MAX);
     found.extra_data = read_2b(&r, TPM2B_MAX);
     found.clock_ms = cella_reader_u64be(&r);
@@ -46,7 +46,8 @@ CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_a
     read_selection(&r, &found);
     found.pcr_digest = read_2b(&r, TPM2B_MAX);
     ENSURE(cella_reader_done(&r) && safe <= 1, CELLA_ERR_FORMAT, NULL,
-           "TPM quote: TPMS_ATTEST of %zu bytes is cut short, too long, or has a size out of range", bytes.size);
+           "TPM quote: TPMS_ATTEST of %zu bytes is cut short, too long, or has a size out of range",
+           bytes.size);
     *out = found;
     return CELLA_SUCCESS;
 }
@@ -64,8 +65,11 @@ CELLA_RESULT cella_tpm_signature_verify(const struct cella_key *ak, struct cella
     uint16_t scheme = cella_reader_u16be(&r), hash = cella_reader_u16be(&r);
     bool rsa = scheme == CELLA_TPM_RSASSA || scheme == CELLA_TPM_RSAPSS;
     ENSURE(!r.failed && (rsa || scheme == CELLA_TPM_ECDSA), CELLA_ERR_FORMAT, NULL,
-           "TPM quote: signature scheme: expected 0014 (RSASSA), 0016 (RSAPSS) or 0018 (ECDSA), found %04x", scheme);
-    ENSURE(hash == CELLA_TPM_SHA256, CELLA_ERR_UNSUPPORTED, "make an attestation key whose scheme uses SHA-256",
+           "TPM quote: signature scheme: expected 0014 (RSASSA), 0016 (RSAPSS) or 0018 (ECDSA), "
+           "found %04x",
+           scheme);
+    ENSURE(hash == CELLA_TPM_SHA256, CELLA_ERR_UNSUPPORTED,
+           "make an attestation key whose scheme uses SHA-256",
            "TPM quote: hash of the signature: expected 000b (SHA-256), found %04x", hash);
     uint8_t pair[CELLA_P256_SIGNATURE_SIZE];
     struct cella_bytes whole = {NULL, 0};
@@ -75,8 +79,8 @@ CELLA_RESULT cella_tpm_signature_verify(const struct cella_key *ak, struct cella
         read_scalar(&r, pair);
         read_scalar(&r, pair + 32);
     }
-    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL, "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes",
-           signature.size);
+    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes", signature.size);
     if (rsa) return cella_key_verify_rsa(ak, scheme == CELLA_TPM_RSAPSS, message, whole);
     return cella_key_verify_p256(ak, message, pair);
 }

@@ -1,5 +1,5 @@
-/* TPM 2.0 attestation structures as a TPM gives them (TPM 2.0 Library part 2, sections 10.12 and 11.3), big-endian.
- * For files of the evidence part only. */
+/* TPM 2.0 attestation structures as a TPM gives them (TPM 2.0 Library part 2, sections 10.12
+ * and 11.3), big-endian. For files of the evidence part only. */
 #ifndef CELLA_EVIDENCE_TPM_ATTEST_H
 #define CELLA_EVIDENCE_TPM_ATTEST_H
 
@@ -9,7 +9,7 @@
 #include "crypto/key.h"
 
 enum {
-    CELLA_TPM_ATTEST_MAX = 1024,   /* bytes */
+    CELLA_TPM_ATTEST_MAX = 1024, /* bytes */
     CELLA_TPM_SIGNATURE_MAX = 1088,
     CELLA_TPM_AK_MAX = 1088,
     CELLA_TPM_PCR_MAX = 24,
@@ -24,8 +24,8 @@ enum {
     CELLA_TPM_ECDSA = 0x0018,
 };
 
-struct cella_tpm_attest { /* TPMS_ATTEST of a quote; views into what was parsed */
-    struct cella_bytes signer;     /* qualified name */
+struct cella_tpm_attest {      /* TPMS_ATTEST of a quote; views into what was parsed */
+    struct cella_bytes signer; /* qualified name */
     struct cella_bytes extra_data;
     uint64_t clock_ms;
     uint32_t reset_count, restart_count;

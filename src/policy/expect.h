@@ -1,7 +1,8 @@
 /* Expectations: what a relying party wants of an enclave, and the verdict over verified claims.
  *
- * The verdict is refuse unless every check holds (threats.md A35, A38); what a zeroed cella_expect says is: no software
- * evidence, no debug, secret memory only. Pure; texts are owned by the appraisal itself. */
+ * The verdict is refuse unless every check holds (threats.md A35, A38); what a zeroed cella_expect
+ * says is: no software evidence, no debug, secret memory only. Pure; texts are owned by the
+ * appraisal itself. */
 #ifndef CELLA_POLICY_EXPECT_H
 #define CELLA_POLICY_EXPECT_H
 
@@ -39,8 +40,10 @@ struct cella_appraisal {
     struct cella_check check[CELLA_CHECK_MAX];
 };
 
-void cella_appraise(const struct cella_expect *expect, const struct cella_claims *claims, struct cella_appraisal *out);
-/* Success only for an accepted appraisal; else CELLA_ERR_REFUSED with the first check that did not hold. */
+void cella_appraise(const struct cella_expect *expect, const struct cella_claims *claims,
+                    struct cella_appraisal *out);
+/* Success only for an accepted appraisal; else CELLA_ERR_REFUSED with the first check that did not
+ * hold. */
 CELLA_RESULT cella_appraisal_result(const struct cella_appraisal *appraisal);
 
 #endif

@@ -1,5 +1,6 @@
-/* For proof_test.sh: a platform of the test's own. make_proof FOLDER writes trust.der, other.der (a stranger's key),
- * evidence, debug-evidence and request (asking for the keys "a" and "result") into FOLDER. */
+/* For proof_test.sh: a platform of the test's own. make_proof FOLDER writes trust.der, other.der (a
+ * stranger's key), evidence, debug-evidence and request (asking for the keys "a" and "result") into
+ * FOLDER. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,14 @@ static void put_key(const char *folder, const char *name, const struct cella_key
     put(folder, name, cella_buffer_bytes(&spki));
 }
 
-static void make_evidence(struct cella_software_signer *signer, const struct cella_software_claims *claims,
-                          struct cella_buffer *out) {
+static void make_evidence(struct cella_software_signer *signer,
+                          const struct cella_software_claims *claims, struct cella_buffer *out) {
     out->size = 0;
     must(cella_software_evidence(signer, claims, out));
 }
 
-static void make_request(const char *folder, struct cella_software_signer *signer, struct cella_software_claims *claims) {
+static void make_request(const char *folder, struct cella_software_signer *signer,
+                         struct cella_software_claims *claims) {
     CELLA_BUFFER evidence = {0};
     CELLA_BUFFER labeled = {0};
     CELLA_SECRET private = {0};
@@ -52,7 +54,8 @@ static void make_request(const char *folder, struct cella_software_signer *signe
     cella_writer_put(&w, cella_bytes_text("a"));
     cella_writer_u16le(&w, 6);
     cella_writer_put(&w, cella_bytes_text("result"));
-    must(cella_buffer_append(&labeled, cella_bytes(CELLA_KEY_REQUEST_LABEL, sizeof(CELLA_KEY_REQUEST_LABEL))));
+    must(cella_buffer_append(&labeled, cella_bytes(CELLA_KEY_REQUEST_LABEL,
+                                                   sizeof(CELLA_KEY_REQUEST_LABEL))));
     must(cella_buffer_append(&labeled, cella_writer_bytes(&w)));
     must(cella_sha512(cella_buffer_bytes(&labeled), claims->report_data));
     make_evidence(signer, claims, &evidence);

@@ -2,7 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -55,12 +57,16 @@ static void signs_and_verifies(void **state) {
     OK(cella_key_sign_p256(same, text("message"), signature));
     OK(cella_key_verify_p256(public, text("message"), signature));
     OK(cella_key_verify_p256(key, text("message"), signature));
-    assert_int_equal(code_of(cella_key_verify_p256(public, text("messagf"), signature)), CELLA_ERR_INTEGRITY);
-    assert_int_equal(code_of(cella_key_verify_p256(other, text("message"), signature)), CELLA_ERR_INTEGRITY);
-    assert_int_equal(code_of(cella_key_sign_p256(public, text("message"), signature)), CELLA_ERR_USAGE);
+    assert_int_equal(code_of(cella_key_verify_p256(public, text("messagf"), signature)),
+                     CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(cella_key_verify_p256(other, text("message"), signature)),
+                     CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(cella_key_sign_p256(public, text("message"), signature)),
+                     CELLA_ERR_USAGE);
     for (size_t bit = 0; bit < 512; bit++) {
         signature[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        assert_int_equal(code_of(cella_key_verify_p256(public, text("message"), signature)), CELLA_ERR_INTEGRITY);
+        assert_int_equal(code_of(cella_key_verify_p256(public, text("message"), signature)),
+                         CELLA_ERR_INTEGRITY);
         signature[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
 }
@@ -72,12 +78,15 @@ static void verifies_a_published_signature(void **state) {
     CELLA_KEY key = NULL;
     OK(cella_hex_decode(text("3059301306072a8648ce3d020106082a8648ce3d030107034200"
                              "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
-                             "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"), spki, 91));
+                             "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"),
+                        spki, 91));
     OK(cella_hex_decode(text("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
-                             "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"), signature, 64));
+                             "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"),
+                        signature, 64));
     OK(cella_key_public(CELLA_BYTES_OF(spki), &key));
     OK(cella_key_verify_p256(key, text("sample"), signature));
-    assert_int_equal(code_of(cella_key_verify_p256(key, text("test"), signature)), CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(cella_key_verify_p256(key, text("test"), signature)),
+                     CELLA_ERR_INTEGRITY);
     spki[90] ^= 1; /* off the curve (threats.md A20) */
     CELLA_KEY off = NULL;
     assert_int_equal(code_of(cella_key_public(CELLA_BYTES_OF(spki), &off)), CELLA_ERR_FORMAT);
@@ -109,7 +118,8 @@ static void keeps_a_private_key_private(void **state) {
     assert_int_equal(code_of(cella_key_load_p256(path, &again)), CELLA_ERR_PERMISSION);
     assert_null(again);
     unlink(path);
-    OK(cella_file_write(path, text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0600, 0));
+    OK(cella_file_write(
+        path, text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0600, 0));
     assert_int_equal(code_of(cella_key_load_p256(path, &again)), CELLA_ERR_FORMAT);
     unlink(path);
     rmdir(folder);
@@ -131,7 +141,8 @@ static enum cella_code try_public(struct cella_bytes bytes) {
     return code;
 }
 
-/* One key, one encoding (threats.md A20, A30): others of the same key would give it a second fingerprint. */
+/* One key, one encoding (threats.md A20, A30): others of the same key would give it a second
+ * fingerprint. */
 static void takes_one_encoding_only(void **state) {
     (void)state;
     CELLA_BUFFER der = {0};
@@ -140,8 +151,10 @@ static void takes_one_encoding_only(void **state) {
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_OK);
     OK(cella_buffer_append(&der, cella_bytes("", 1)));
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
-    for (size_t n = 0; n < 91; n++) assert_int_equal(try_public(cella_bytes(der.data, n)), CELLA_ERR_FORMAT);
-    assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed") > 0);
+    for (size_t n = 0; n < 91; n++)
+        assert_int_equal(try_public(cella_bytes(der.data, n)), CELLA_ERR_FORMAT);
+    assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                               "compressed") > 0);
     der_of(key, &der);
     assert_true(der.size < 91);
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
@@ -150,7 +163,8 @@ static void takes_one_encoding_only(void **state) {
     der_of(key, &der);
     der.data[26] = 6 | (der.data[90] & 1); /* the hybrid form: as long as the uncompressed one */
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
-    assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT) > 0);
+    assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING,
+                                               OSSL_PKEY_EC_ENCODING_EXPLICIT) > 0);
     der_of(key, &der);
     assert_true(der.size > 91);
     assert_int_equal(try_public(cella_buffer_bytes(&der)), CELLA_ERR_FORMAT);
@@ -197,7 +211,8 @@ static void reads_pem_of_one_key(void **state) {
     assert_int_equal(try_public(cella_buffer_bytes(&twice)), CELLA_OK);
     OK(cella_buffer_append(&twice, cella_bytes(pem, (size_t)n)));
     assert_int_equal(try_public(cella_buffer_bytes(&twice)), CELLA_ERR_FORMAT);
-    for (size_t cut = 0; cut + 2 < (size_t)n; cut++) assert_int_equal(try_public(cella_bytes(twice.data, cut)), CELLA_ERR_FORMAT);
+    for (size_t cut = 0; cut + 2 < (size_t)n; cut++)
+        assert_int_equal(try_public(cella_bytes(twice.data, cut)), CELLA_ERR_FORMAT);
     BIO_free(bio);
     bio = BIO_new(BIO_s_mem()); /* a private key is no public key */
     assert_true(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) > 0);
@@ -209,9 +224,12 @@ static void reads_pem_of_one_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signs_and_verifies),          cmocka_unit_test(verifies_a_published_signature),
-        cmocka_unit_test(keeps_a_private_key_private), cmocka_unit_test(takes_one_encoding_only),
-        cmocka_unit_test(takes_two_kinds_only),        cmocka_unit_test(reads_pem_of_one_key),
+        cmocka_unit_test(signs_and_verifies),
+        cmocka_unit_test(verifies_a_published_signature),
+        cmocka_unit_test(keeps_a_private_key_private),
+        cmocka_unit_test(takes_one_encoding_only),
+        cmocka_unit_test(takes_two_kinds_only),
+        cmocka_unit_test(reads_pem_of_one_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

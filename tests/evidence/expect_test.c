@@ -13,9 +13,16 @@ static struct cella_claims base_claims(void) {
 /* All that can be asked, and true. */
 static struct cella_expect base_expect(void) {
     struct cella_claims claims = base_claims();
-    struct cella_expect e = {.has_mrenclave = true, .has_mrsigner = true, .has_product_id = true, .has_min_svn = true,
-                             .has_report_data = true, .has_config_id = true, .product_id = 7, .min_svn = 3,
-                             .allow_software = true, .min_assurance = CELLA_ASSURANCE_S1};
+    struct cella_expect e = {.has_mrenclave = true,
+                             .has_mrsigner = true,
+                             .has_product_id = true,
+                             .has_min_svn = true,
+                             .has_report_data = true,
+                             .has_config_id = true,
+                             .product_id = 7,
+                             .min_svn = 3,
+                             .allow_software = true,
+                             .min_assurance = CELLA_ASSURANCE_S1};
     memcpy(e.mrenclave, claims.software.identity.mrenclave, 32);
     memcpy(e.mrsigner, claims.software.identity.mrsigner, 32);
     memcpy(e.report_data, claims.software.report_data, 64);
@@ -62,7 +69,9 @@ static void compares_every_bit(void **state) {
         uint8_t *bytes;
         size_t size;
         const char *name;
-    } fields[] = {{e.mrenclave, 32, "mrenclave"}, {e.mrsigner, 32, "mrsigner"}, {e.report_data, 64, "report-data"},
+    } fields[] = {{e.mrenclave, 32, "mrenclave"},
+                  {e.mrsigner, 32, "mrsigner"},
+                  {e.report_data, 64, "report-data"},
                   {e.config_id, 64, "config-id"}};
     struct cella_claims c = base_claims();
     for (size_t i = 0; i < 4; i++)

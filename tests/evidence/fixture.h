@@ -1,4 +1,5 @@
-/* A platform of the test's own: its key, its signer, claims to begin with, and evidence signed over any payload. */
+/* A platform of the test's own: its key, its signer, claims to begin with, and evidence signed over
+ * any payload. */
 #ifndef CELLA_TESTS_EVIDENCE_FIXTURE_H
 #define CELLA_TESTS_EVIDENCE_FIXTURE_H
 
@@ -6,7 +7,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -56,11 +59,15 @@ static inline void fixture_claims(struct cella_software_claims *c) {
     c->assurance = CELLA_ASSURANCE_S1;
     c->memory_secret = true;
     snprintf(c->platform_version, sizeof(c->platform_version), "0.1.0");
-    static const char *const settings[][2] = {
-        {"a", "1"}, {"lockdown", "none"}, {"modules_disabled", "0"}, {"yama.ptrace_scope", "3"}}; /* encoded order */
+    static const char *const settings[][2] = {{"a", "1"},
+                                              {"lockdown", "none"},
+                                              {"modules_disabled", "0"},
+                                              {"yama.ptrace_scope", "3"}}; /* encoded order */
     for (c->setting_count = 0; c->setting_count < 4; c->setting_count++) {
-        snprintf(c->setting[c->setting_count].name, CELLA_SETTING_NAME_MAX, "%s", settings[c->setting_count][0]);
-        snprintf(c->setting[c->setting_count].value, CELLA_SETTING_VALUE_MAX, "%s", settings[c->setting_count][1]);
+        snprintf(c->setting[c->setting_count].name, CELLA_SETTING_NAME_MAX, "%s",
+                 settings[c->setting_count][0]);
+        snprintf(c->setting[c->setting_count].value, CELLA_SETTING_VALUE_MAX, "%s",
+                 settings[c->setting_count][1]);
     }
 }
 
@@ -81,7 +88,8 @@ static inline void fixture_free(struct fixture *f) {
 }
 
 /* Evidence over a payload of any bytes, rightly signed: so that a refusal is the payload's own. */
-static inline void fixture_sign(const struct fixture *f, struct cella_bytes payload, struct cella_buffer *out) {
+static inline void fixture_sign(const struct fixture *f, struct cella_bytes payload,
+                                struct cella_buffer *out) {
     uint8_t fingerprint[32], space[256], digest[32], signature[64], *to = NULL;
     struct cella_writer protected = cella_writer(space, sizeof(space));
     CELLA_SHA256 sha = {0};
@@ -104,11 +112,13 @@ static inline void fixture_sign(const struct fixture *f, struct cella_bytes payl
 
 static inline struct cella_bytes fixture_payload(const struct fixture *f) {
     struct cella_cose_sign1 sign1;
-    OK(cella_cose_sign1_parse(cella_buffer_bytes(&f->evidence), CELLA_EVIDENCE_CONTENT_TYPE, &sign1));
+    OK(cella_cose_sign1_parse(cella_buffer_bytes(&f->evidence), CELLA_EVIDENCE_CONTENT_TYPE,
+                              &sign1));
     return sign1.payload;
 }
 
-static inline struct cella_result fixture_verify(const struct fixture *f, struct cella_bytes evidence,
+static inline struct cella_result fixture_verify(const struct fixture *f,
+                                                 struct cella_bytes evidence,
                                                  struct cella_claims *out) {
     struct cella_bytes anchor = cella_buffer_bytes(&f->spki);
     struct cella_verify_options options = {&anchor, 1, NOW, 0};

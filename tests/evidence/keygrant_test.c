@@ -1,5 +1,5 @@
-/* A key goes to the enclave that asked, for the request it made, under the name it was given; and nowhere else.
- * The enclave's side here is a double of the shim's: same layout, OpenSSL's HPKE. */
+/* A key goes to the enclave that asked, for the request it made, under the name it was given; and
+ * nowhere else. The enclave's side here is a double of the shim's: same layout, OpenSSL's HPKE. */
 #include "fixture.h"
 
 #include <stdlib.h>
@@ -18,7 +18,8 @@ struct inside { /* what an enclave holds after it asked */
 };
 
 static void put_le(struct cella_buffer *to, uint64_t value, size_t size) {
-    for (size_t i = 0; i < size; i++) OK(cella_buffer_append(to, cella_bytes(&(uint8_t){(uint8_t)(value >> 8 * i)}, 1)));
+    for (size_t i = 0; i < size; i++)
+        OK(cella_buffer_append(to, cella_bytes(&(uint8_t){(uint8_t)(value >> 8 * i)}, 1)));
 }
 
 static void put_head(struct inside *in, const char *const *names, uint32_t count) {
@@ -57,8 +58,8 @@ static void inside_free(struct inside *in) {
 }
 
 /* As the shim opens a grant. */
-static struct cella_result open_grant(const struct inside *in, const char *name, struct cella_bytes grant,
-                                      struct cella_secret *key) {
+static struct cella_result open_grant(const struct inside *in, const char *name,
+                                      struct cella_bytes grant, struct cella_secret *key) {
     *key = (struct cella_secret){NULL, 0};
     uint8_t digest[32], info[15 + 32], enc[32];
     TRY(cella_sha256(cella_buffer_bytes(&in->request), digest));
@@ -74,7 +75,8 @@ static struct cella_result open_grant(const struct inside *in, const char *name,
     ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL, "not a grant for this request and name");
     memcpy(info, "cella grant v1", 15);
     memcpy(info + 15, digest, 32);
-    return cella_hpke_open(cella_secret_bytes(&in->private), enc, CELLA_BYTES_OF(info), aad, sealed, key);
+    return cella_hpke_open(cella_secret_bytes(&in->private), enc, CELLA_BYTES_OF(info), aad, sealed,
+                           key);
 }
 
 static enum cella_code opens(const struct inside *in, const char *name, struct cella_bytes grant) {
@@ -101,11 +103,19 @@ static void gives_a_key_to_the_one_who_asked(void **state) {
     assert_memory_equal(request.key[1].data, "hospital-b", 10);
     OK(fixture_verify(&f, request.evidence, &claims));
     OK(cella_key_request_bound(&request, claims.software.report_data));
+    for (size_t bit = 0; bit < 512; bit++) { /* all 64 bytes count (A13) */
+        claims.software.report_data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_int_equal(code_of(cella_key_request_bound(&request, claims.software.report_data)),
+                         CELLA_ERR_INTEGRITY);
+        claims.software.report_data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
     OK(cella_key_grant(&request, cella_bytes_text("hospital-b"), KEY, &grant));
     assert_true(grant.size <= CELLA_KEY_GRANT_MAX);
     assert_int_equal(opens(&in, "hospital-b", cella_buffer_bytes(&grant)), CELLA_OK);
-    assert_int_not_equal(opens(&in, "hospital-a", cella_buffer_bytes(&grant)), CELLA_OK); /* another name */
-    assert_int_not_equal(opens(&other, "hospital-b", cella_buffer_bytes(&grant)), CELLA_OK); /* another run (T13) */
+    assert_int_not_equal(opens(&in, "hospital-a", cella_buffer_bytes(&grant)),
+                         CELLA_OK); /* another name */
+    assert_int_not_equal(opens(&other, "hospital-b", cella_buffer_bytes(&grant)),
+                         CELLA_OK); /* another run (T13) */
     for (size_t bit = 0; bit < grant.size * 8; bit++) {
         grant.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_int_not_equal(opens(&in, "hospital-b", cella_buffer_bytes(&grant)), CELLA_OK);
@@ -116,7 +126,8 @@ static void gives_a_key_to_the_one_who_asked(void **state) {
     fixture_free(&f);
 }
 
-/* A host that writes another enclave's name or digest over a grant's gets nothing: both are bound in the sealing. */
+/* A host that writes another enclave's name or digest over a grant's gets nothing: both are bound
+ * in the sealing. */
 static void a_relabelled_grant_does_not_open(void **state) {
     (void)state;
     struct fixture f;
@@ -150,10 +161,15 @@ static void grants_only_what_was_asked(void **state) {
     fixture_new(&f);
     ask(&f, &in, names, 2);
     OK(cella_key_request_parse(cella_buffer_bytes(&in.request), &request));
-    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("result"), KEY, &grant)), CELLA_ERR_NOT_FOUND);
-    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("hospital"), KEY, &grant)), CELLA_ERR_NOT_FOUND);
-    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text(""), KEY, &grant)), CELLA_ERR_NOT_FOUND);
-    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("hospital-a"), cella_bytes(key_text, 31), &grant)), CELLA_ERR_USAGE);
+    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("result"), KEY, &grant)),
+                     CELLA_ERR_NOT_FOUND);
+    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("hospital"), KEY, &grant)),
+                     CELLA_ERR_NOT_FOUND);
+    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text(""), KEY, &grant)),
+                     CELLA_ERR_NOT_FOUND);
+    assert_int_equal(code_of(cella_key_grant(&request, cella_bytes_text("hospital-a"),
+                                             cella_bytes(key_text, 31), &grant)),
+                     CELLA_ERR_USAGE);
     assert_int_equal(grant.size, 0);
     inside_free(&in);
     fixture_free(&f);
@@ -178,7 +194,8 @@ static void refuses_every_flip_and_cut(void **state) {
     OK(judge(&f, cella_buffer_bytes(&in.request)));
     for (size_t bit = 0; bit < in.request.size * 8; bit++) {
         in.request.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        if (code_of(judge(&f, cella_buffer_bytes(&in.request))) == CELLA_OK) fail_msg("bit %zu flipped and accepted", bit);
+        if (code_of(judge(&f, cella_buffer_bytes(&in.request))) == CELLA_OK)
+            fail_msg("bit %zu flipped and accepted", bit);
         in.request.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     for (size_t size = 0; size < in.request.size; size++) {
@@ -211,8 +228,10 @@ static void refuses_borrowed_evidence(void **state) {
 
 static void refuses_bad_names(void **state) {
     (void)state;
-    static const char long_name[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; /* 65 */
-    static const char *const bad[][2] = {{"", "b"}, {"a/b", "b"}, {"..", "b"}, {"a b", "b"}, {"a", "a"}, {long_name, "b"}, {"a\n", "b"}};
+    static const char long_name[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; /* 65 */
+    static const char *const bad[][2] = {{"", "b"},  {"a/b", "b"},     {"..", "b"}, {"a b", "b"},
+                                         {"a", "a"}, {long_name, "b"}, {"a\n", "b"}};
     struct fixture f;
     fixture_new(&f);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -230,9 +249,12 @@ static void refuses_bad_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_a_key_to_the_one_who_asked), cmocka_unit_test(a_relabelled_grant_does_not_open),
-        cmocka_unit_test(grants_only_what_was_asked),       cmocka_unit_test(refuses_every_flip_and_cut),
-        cmocka_unit_test(refuses_borrowed_evidence),        cmocka_unit_test(refuses_bad_names),
+        cmocka_unit_test(gives_a_key_to_the_one_who_asked),
+        cmocka_unit_test(a_relabelled_grant_does_not_open),
+        cmocka_unit_test(grants_only_what_was_asked),
+        cmocka_unit_test(refuses_every_flip_and_cut),
+        cmocka_unit_test(refuses_borrowed_evidence),
+        cmocka_unit_test(refuses_bad_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

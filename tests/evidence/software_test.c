@@ -65,8 +65,12 @@ static void maker_refuses_contradictions(void **state) {
         assert_int_equal(out.size, 0);
     }
     struct cella_software_signer *signer = NULL;
-    assert_int_equal(code_of(cella_software_signer_new(f.key, CELLA_ROOT_TPM, cella_bytes(NULL, 0), &signer)), CELLA_ERR_USAGE);
-    assert_int_equal(code_of(cella_software_signer_new(f.key, CELLA_ROOT_FILE, cella_bytes("x", 1), &signer)), CELLA_ERR_USAGE);
+    assert_int_equal(
+        code_of(cella_software_signer_new(f.key, CELLA_ROOT_TPM, cella_bytes(NULL, 0), &signer)),
+        CELLA_ERR_USAGE);
+    assert_int_equal(
+        code_of(cella_software_signer_new(f.key, CELLA_ROOT_FILE, cella_bytes("x", 1), &signer)),
+        CELLA_ERR_USAGE);
     assert_null(signer);
     fixture_free(&f);
 }
@@ -109,7 +113,8 @@ static void refuses_every_flip(void **state) {
         struct cella_claims claims;
         memset(&claims, 0xff, sizeof(claims));
         f.evidence.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        enum cella_code code = code_of(cella_verifier_check(verifier, cella_buffer_bytes(&f.evidence), NOW, 0, &claims));
+        enum cella_code code = code_of(
+            cella_verifier_check(verifier, cella_buffer_bytes(&f.evidence), NOW, 0, &claims));
         if (code == CELLA_OK) fail_msg("bit %zu flipped and accepted", bit);
         assert_true(all_zero(&claims, sizeof(claims))); /* A35: nothing of it leaves */
         f.evidence.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -127,15 +132,18 @@ static void refuses_every_cut_and_tail(void **state) {
         /* A copy of exactly this size, so that a sanitizer sees one byte read too far. */
         uint8_t *copy = malloc(size ? size : 1);
         memcpy(copy, f.evidence.data, size);
-        assert_int_equal(code_of(fixture_verify(&f, cella_bytes(copy, size), &claims)), CELLA_ERR_FORMAT);
+        assert_int_equal(code_of(fixture_verify(&f, cella_bytes(copy, size), &claims)),
+                         CELLA_ERR_FORMAT);
         free(copy);
     }
     OK(cella_buffer_append(&f.evidence, cella_bytes("", 1)));
-    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)), CELLA_ERR_FORMAT);
+    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)),
+                     CELLA_ERR_FORMAT);
     CELLA_BUFFER large = {0};
     uint8_t *to = NULL;
     OK(cella_buffer_extend(&large, CELLA_EVIDENCE_MAX + 1, &to));
-    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&large), &claims)), CELLA_ERR_LIMIT);
+    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&large), &claims)),
+                     CELLA_ERR_LIMIT);
     fixture_free(&f);
 }
 
@@ -149,9 +157,11 @@ static void trusts_only_what_it_is_told(void **state) {
     struct cella_bytes own = cella_buffer_bytes(&f.spki), other = cella_buffer_bytes(&g.spki);
     struct cella_bytes both[] = {other, own}, none_good[] = {other, cella_bytes_text("not a key")};
     struct cella_verify_options options = {NULL, 0, NOW, 0};
-    assert_int_equal(code_of(cella_evidence_verify(evidence, &options, &claims)), CELLA_ERR_REFUSED);
+    assert_int_equal(code_of(cella_evidence_verify(evidence, &options, &claims)),
+                     CELLA_ERR_REFUSED);
     options = (struct cella_verify_options){&other, 1, NOW, 0};
-    assert_int_equal(code_of(cella_evidence_verify(evidence, &options, &claims)), CELLA_ERR_REFUSED);
+    assert_int_equal(code_of(cella_evidence_verify(evidence, &options, &claims)),
+                     CELLA_ERR_REFUSED);
     options = (struct cella_verify_options){both, 2, NOW, 0};
     OK(cella_evidence_verify(evidence, &options, &claims));
     options = (struct cella_verify_options){none_good, 2, NOW, 0};
@@ -171,11 +181,23 @@ static void refuses_a_borrowed_name(void **state) {
     mixed.key = f.key; /* f signs, and names itself in the header, over claims that name g */
     CELLA_BUFFER evidence = {0};
     fixture_sign(&mixed, fixture_payload(&g), &evidence);
-    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&evidence), &claims)), CELLA_ERR_INTEGRITY);
-    assert_int_equal(code_of(fixture_verify(&g, cella_buffer_bytes(&evidence), &claims)), CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&evidence), &claims)),
+                     CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(fixture_verify(&g, cella_buffer_bytes(&evidence), &claims)),
+                     CELLA_ERR_INTEGRITY);
+    /* rightly signed by f, but the ueid says another platform */
+    CELLA_BUFFER payload = {0};
+    OK(cella_buffer_append(&payload, fixture_payload(&f)));
+    uint8_t *ueid = memmem(payload.data, payload.size, "\x58\x21\x01", 3);
+    assert_non_null(ueid);
+    ueid[3] ^= 1;
+    fixture_sign(&f, cella_buffer_bytes(&payload), &evidence);
+    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&evidence), &claims)),
+                     CELLA_ERR_INTEGRITY);
     /* the header and claims of f, the signature of g */
     memcpy(f.evidence.data + f.evidence.size - 64, g.evidence.data + g.evidence.size - 64, 64);
-    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)), CELLA_ERR_INTEGRITY);
+    assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)),
+                     CELLA_ERR_INTEGRITY);
     fixture_free(&f);
     fixture_free(&g);
 }
@@ -183,8 +205,9 @@ static void refuses_a_borrowed_name(void **state) {
 /* threats.md A20: r and s of 0, n, and above. */
 static void refuses_signature_edges(void **state) {
     (void)state;
-    static const uint8_t n[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                  0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
+    static const uint8_t n[32] = {0xff, 0xff, 0xff, 0xff, 0,    0,    0,    0,    0xff, 0xff, 0xff,
+                                  0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
+                                  0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
     struct fixture f;
     struct cella_claims claims;
     fixture_new(&f);
@@ -199,7 +222,8 @@ static void refuses_signature_edges(void **state) {
             memcpy(r, good, 64);
             if (which & 1) memcpy(r, value, 32);
             if (which & 2) memcpy(r + 32, value, 32);
-            assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)), CELLA_ERR_INTEGRITY);
+            assert_int_equal(code_of(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims)),
+                             CELLA_ERR_INTEGRITY);
         }
     memcpy(r, good, 64);
     OK(fixture_verify(&f, cella_buffer_bytes(&f.evidence), &claims));
@@ -212,10 +236,17 @@ static void holds_to_the_age_asked_for(void **state) {
         uint64_t now, max_age;
         enum cella_code code;
     } rows[] = {
-        {NOW, 0, CELLA_OK},         {0, 0, CELLA_OK},
-        {NOW + 1000, 1000, CELLA_OK}, {NOW + 1060, 1000, CELLA_OK}, {NOW + 1061, 1000, CELLA_ERR_EXPIRED},
-        {NOW - 60, 1, CELLA_OK},    {NOW - 61, 1, CELLA_ERR_EXPIRED}, {0, 1, CELLA_ERR_EXPIRED},
-        {UINT64_MAX, 1, CELLA_ERR_EXPIRED}, {0, UINT64_MAX, CELLA_ERR_EXPIRED}, {UINT64_MAX, UINT64_MAX, CELLA_OK},
+        {NOW, 0, CELLA_OK},
+        {0, 0, CELLA_OK},
+        {NOW + 1000, 1000, CELLA_OK},
+        {NOW + 1060, 1000, CELLA_OK},
+        {NOW + 1061, 1000, CELLA_ERR_EXPIRED},
+        {NOW - 60, 1, CELLA_OK},
+        {NOW - 61, 1, CELLA_ERR_EXPIRED},
+        {0, 1, CELLA_ERR_EXPIRED},
+        {UINT64_MAX, 1, CELLA_ERR_EXPIRED},
+        {0, UINT64_MAX, CELLA_ERR_EXPIRED},
+        {UINT64_MAX, UINT64_MAX, CELLA_OK},
     };
     struct fixture f;
     struct cella_claims claims;
@@ -223,7 +254,8 @@ static void holds_to_the_age_asked_for(void **state) {
     struct cella_bytes anchor = cella_buffer_bytes(&f.spki);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cella_verify_options options = {&anchor, 1, rows[i].now, rows[i].max_age};
-        enum cella_code code = code_of(cella_evidence_verify(cella_buffer_bytes(&f.evidence), &options, &claims));
+        enum cella_code code =
+            code_of(cella_evidence_verify(cella_buffer_bytes(&f.evidence), &options, &claims));
         if (code != rows[i].code) fail_msg("row %zu: %s", i, cella_code_name(code));
     }
     fixture_free(&f);
@@ -236,7 +268,8 @@ struct change { /* of the payload's bytes: the first place where from stands bec
     const char *to;
     size_t to_size;
 };
-#define CHANGE(what, from, to) {what, from, sizeof(from) - 1, to, sizeof(to) - 1}
+#define CHANGE(what, from, to)                                                                     \
+    { what, from, sizeof(from) - 1, to, sizeof(to) - 1 }
 
 static const struct change changes[] = {
     CHANGE("indefinite map", "\xa8\x06", "\xbf\x06"),
@@ -271,33 +304,41 @@ static const struct change changes[] = {
     CHANGE("another memory", "memoryfsecret", "memoryfsecreu"),
     CHANGE("setting twice", "aaa1hlockdown", "aaa1aa"),
     CHANGE("settings out of order", "aaa1", "jaaaaaaaaaaa1"),
-    CHANGE("setting without a name", "\xa4"
-                                     "aaa1",
+    CHANGE("setting without a name",
+           "\xa4"
+           "aaa1",
            "\xa4`a1"),
     CHANGE("setting with a control character", "aaa1", "aaa\x1b"),
-    CHANGE("a setting fewer than said", "\xa4"
-                                        "aaa1",
+    CHANGE("a setting fewer than said",
+           "\xa4"
+           "aaa1",
            "\xa4"),
-    CHANGE("33 settings said", "\xa4"
-                               "aaa1",
+    CHANGE("33 settings said",
+           "\xa4"
+           "aaa1",
            "\xb8\x21"
            "aaa1"),
-    CHANGE("2^32 settings said", "\xa4"
-                                 "aaa1",
+    CHANGE("2^32 settings said",
+           "\xa4"
+           "aaa1",
            "\xba\xff\xff\xff\xff"
            "aaa1"),
-    CHANGE("2^64 settings said", "\xa4"
-                                 "aaa1",
+    CHANGE("2^64 settings said",
+           "\xa4"
+           "aaa1",
            "\xbb\xff\xff\xff\xff\xff\xff\xff\xff"
            "aaa1"),
     CHANGE("2^63 bytes said", "boot-id\x50", "boot-id\x5b\x7f\xff\xff\xff\xff\xff\xff\xff"),
     CHANGE("2^64 bytes said", "boot-id\x50", "boot-id\x5b\xff\xff\xff\xff\xff\xff\xff\xff"),
     CHANGE("reserved head", "boot-id\x50", "boot-id\x5c"),
-    CHANGE("platform key of another curve", "platform-key\xa5\x01\x02\x03\x26\x20\x01", "platform-key\xa5\x01\x02\x03\x26\x20\x02"),
-    CHANGE("platform key for ES384", "platform-key\xa5\x01\x02\x03\x26", "platform-key\xa5\x01\x02\x03\x38\x22"),
+    CHANGE("platform key of another curve", "platform-key\xa5\x01\x02\x03\x26\x20\x01",
+           "platform-key\xa5\x01\x02\x03\x26\x20\x02"),
+    CHANGE("platform key for ES384", "platform-key\xa5\x01\x02\x03\x26",
+           "platform-key\xa5\x01\x02\x03\x38\x22"),
 };
 
-static bool apply(const struct change *change, struct cella_bytes payload, struct cella_buffer *out) {
+static bool apply(const struct change *change, struct cella_bytes payload,
+                  struct cella_buffer *out) {
     const uint8_t *at = memmem(payload.data, payload.size, change->from, change->from_size);
     if (!at) return false;
     size_t before = (size_t)(at - payload.data), after = before + change->from_size;
@@ -318,7 +359,8 @@ static void refuses_every_other_form(void **state) {
     fixture_sign(&f, fixture_payload(&f), &evidence);
     OK(fixture_verify(&f, cella_buffer_bytes(&evidence), &claims));
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-        if (!apply(&changes[i], fixture_payload(&f), &payload)) fail_msg("%s: not found in the payload", changes[i].what);
+        if (!apply(&changes[i], fixture_payload(&f), &payload))
+            fail_msg("%s: not found in the payload", changes[i].what);
         fixture_sign(&f, cella_buffer_bytes(&payload), &evidence);
         enum cella_code code = code_of(fixture_verify(&f, cella_buffer_bytes(&evidence), &claims));
         if (code != CELLA_ERR_FORMAT) fail_msg("%s: %s", changes[i].what, cella_code_name(code));
@@ -346,7 +388,8 @@ static void refuses_every_other_frame(void **state) {
     CELLA_BUFFER changed = {0};
     fixture_new(&f);
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
-        if (!apply(&frames[i], cella_buffer_bytes(&f.evidence), &changed)) fail_msg("%s: not found", frames[i].what);
+        if (!apply(&frames[i], cella_buffer_bytes(&f.evidence), &changed))
+            fail_msg("%s: not found", frames[i].what);
         enum cella_code code = code_of(fixture_verify(&f, cella_buffer_bytes(&changed), &claims));
         if (code != CELLA_ERR_FORMAT) fail_msg("%s: %s", frames[i].what, cella_code_name(code));
     }
@@ -355,12 +398,18 @@ static void refuses_every_other_frame(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_was_said),        cmocka_unit_test(orders_and_cleans_settings),
-        cmocka_unit_test(maker_refuses_contradictions), cmocka_unit_test(takes_the_largest_claims),
-        cmocka_unit_test(refuses_every_flip),        cmocka_unit_test(refuses_every_cut_and_tail),
-        cmocka_unit_test(trusts_only_what_it_is_told), cmocka_unit_test(refuses_a_borrowed_name),
-        cmocka_unit_test(refuses_signature_edges),   cmocka_unit_test(holds_to_the_age_asked_for),
-        cmocka_unit_test(refuses_every_other_form),  cmocka_unit_test(refuses_every_other_frame),
+        cmocka_unit_test(says_what_was_said),
+        cmocka_unit_test(orders_and_cleans_settings),
+        cmocka_unit_test(maker_refuses_contradictions),
+        cmocka_unit_test(takes_the_largest_claims),
+        cmocka_unit_test(refuses_every_flip),
+        cmocka_unit_test(refuses_every_cut_and_tail),
+        cmocka_unit_test(trusts_only_what_it_is_told),
+        cmocka_unit_test(refuses_a_borrowed_name),
+        cmocka_unit_test(refuses_signature_edges),
+        cmocka_unit_test(holds_to_the_age_asked_for),
+        cmocka_unit_test(refuses_every_other_form),
+        cmocka_unit_test(refuses_every_other_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

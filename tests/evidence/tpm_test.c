@@ -1,4 +1,5 @@
-/* Root tpm: quotes forged here to break each link (threats.md A22), captured ones, and live ones of a software TPM. */
+/* Root tpm: quotes forged here to break each link (threats.md A22), captured ones, and live ones of
+ * a software TPM. */
 #include "fixture.h"
 
 #include <jansson.h>
@@ -45,7 +46,8 @@ static void paper_free(struct paper_tpm *t) {
 
 static void paper_quote(const struct paper_tpm *t, struct cella_buffer *out) {
     uint8_t attest[256], signature[128], rs[64];
-    struct cella_writer a = cella_writer(attest, sizeof(attest)), s = cella_writer(signature, sizeof(signature));
+    struct cella_writer a = cella_writer(attest, sizeof(attest)),
+                        s = cella_writer(signature, sizeof(signature));
     cella_writer_u32be(&a, t->magic);
     cella_writer_u16be(&a, t->type);
     cella_writer_u16be(&a, 34);
@@ -71,7 +73,8 @@ static void paper_quote(const struct paper_tpm *t, struct cella_buffer *out) {
         cella_writer_u16be(&s, 32);
         cella_writer_put(&s, cella_bytes(rs + 32 * i, 32));
     }
-    struct cella_tpm_quote quote = {cella_writer_bytes(&a), cella_writer_bytes(&s), cella_buffer_bytes(&t->spki), 3, {{0}}};
+    struct cella_tpm_quote quote = {
+        cella_writer_bytes(&a), cella_writer_bytes(&s), cella_buffer_bytes(&t->spki), 3, {{0}}};
     for (int i = 0; i < 3; i++) {
         quote.pcr[i].index = indexes[i];
         memcpy(quote.pcr[i].value, t->values[i], 32);
@@ -81,11 +84,13 @@ static void paper_quote(const struct paper_tpm *t, struct cella_buffer *out) {
 }
 
 /* The code, and that the error names the step. */
-static enum cella_code verify_names(const struct cella_buffer *cbor, struct cella_bytes spki, const char *step) {
+static enum cella_code verify_names(const struct cella_buffer *cbor, struct cella_bytes spki,
+                                    const char *step) {
     struct cella_tpm_quote out;
     struct cella_result r = cella_tpm_quote_verify(cella_buffer_bytes(cbor), spki, &out);
     enum cella_code code = cella_code_of(r);
-    if (code != CELLA_OK && !strstr(r.error->what, step)) fail_msg("'%s' does not name %s", r.error->what, step);
+    if (code != CELLA_OK && !strstr(r.error->what, step))
+        fail_msg("'%s' does not name %s", r.error->what, step);
     if (code != CELLA_OK) assert_int_equal(out.pcr_count, 0);
     cella_result_drop(r);
     return code;
@@ -140,13 +145,15 @@ static void refuses_every_flip_and_cut(void **state) {
     paper_quote(&t, &cbor);
     for (size_t bit = 0; bit < cbor.size * 8; bit++) {
         cbor.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        if (code_of(cella_tpm_quote_verify(cella_buffer_bytes(&cbor), spki, &out)) == CELLA_OK) fail_msg("bit %zu", bit);
+        if (code_of(cella_tpm_quote_verify(cella_buffer_bytes(&cbor), spki, &out)) == CELLA_OK)
+            fail_msg("bit %zu", bit);
         cbor.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     for (size_t size = 0; size < cbor.size; size++) {
         uint8_t *copy = malloc(size ? size : 1);
         memcpy(copy, cbor.data, size);
-        assert_int_not_equal(code_of(cella_tpm_quote_verify(cella_bytes(copy, size), spki, &out)), CELLA_OK);
+        assert_int_not_equal(code_of(cella_tpm_quote_verify(cella_bytes(copy, size), spki, &out)),
+                             CELLA_OK);
         free(copy);
     }
     paper_free(&t);
@@ -179,8 +186,11 @@ static void chain_ends_in_the_attestation_key(void **state) {
     assert_int_equal(claims.tpm_pcr[1].index, 4);
     assert_memory_equal(claims.tpm_pcr[1].value, t.values[1], 32);
     options.anchors = &stranger;
-    assert_int_equal(code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)), CELLA_ERR_REFUSED);
-    /* Trusted for its own sake, the platform key says nothing of PCRs that a TPM nobody trusts gave. */
+    assert_int_equal(
+        code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)),
+        CELLA_ERR_REFUSED);
+    /* Trusted for its own sake, the platform key says nothing of PCRs that a TPM nobody trusts
+     * gave. */
     options.anchors = &platform;
     OK(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims));
     assert_int_equal(claims.root, CELLA_ROOT_FILE);
@@ -189,7 +199,9 @@ static void chain_ends_in_the_attestation_key(void **state) {
     options.anchors = &ak;
     for (size_t bit = 0; bit < evidence.size * 8; bit++) {
         evidence.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        if (code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)) == CELLA_OK) fail_msg("bit %zu", bit);
+        if (code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)) ==
+            CELLA_OK)
+            fail_msg("bit %zu", bit);
         evidence.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     cella_software_signer_free(&signer);
@@ -214,7 +226,9 @@ static void refuses_a_borrowed_quote(void **state) {
     OK(cella_software_evidence(signer, &f.claims, &evidence));
     struct cella_bytes anchors[] = {cella_buffer_bytes(&t.spki), cella_buffer_bytes(&f.spki)};
     struct cella_verify_options options = {anchors, 2, NOW, 0};
-    assert_int_equal(code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)), CELLA_ERR_INTEGRITY);
+    assert_int_equal(
+        code_of(cella_evidence_verify(cella_buffer_bytes(&evidence), &options, &claims)),
+        CELLA_ERR_INTEGRITY);
     cella_software_signer_free(&signer);
     paper_free(&t);
     fixture_free(&f);
@@ -226,7 +240,8 @@ static void refuses_a_borrowed_quote(void **state) {
 static bool vector(const char *name, struct cella_buffer *out) {
     char path[512];
     const char *root = getenv("CELLA_VECTORS");
-    snprintf(path, sizeof(path), "%s/tpm2-quote/%s", root ? root : CELLA_SOURCE_ROOT "/../shared/vectors", name);
+    snprintf(path, sizeof(path), "%s/tpm2-quote/%s",
+             root ? root : CELLA_SOURCE_ROOT "/../shared/vectors", name);
     out->size = 0;
     if (access(path, R_OK) != 0) return false;
     OK(cella_file_read(path, 1 << 20, out));
@@ -248,9 +263,12 @@ static void parses_captured_quotes(void **state) {
         uint16_t bank;
     } rows[] = {
         {"go-attestation-windows/quote.msg", "go-attestation-windows/expected.json", -1, 0x4},
-        {"go-tpm-tools-gce-cos-85-no-nonce/quote0.msg", "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 0, 0x4},
-        {"go-tpm-tools-gce-cos-85-no-nonce/quote1.msg", "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 1, 0xb},
-        {"go-tpm-tools-gce-cos-85-no-nonce/quote2.msg", "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 2, 0xc},
+        {"go-tpm-tools-gce-cos-85-no-nonce/quote0.msg",
+         "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 0, 0x4},
+        {"go-tpm-tools-gce-cos-85-no-nonce/quote1.msg",
+         "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 1, 0xb},
+        {"go-tpm-tools-gce-cos-85-no-nonce/quote2.msg",
+         "go-tpm-tools-gce-cos-85-no-nonce/expected.json", 2, 0xc},
         {"vaportpm-gcp-amd/quote.msg", "vaportpm-gcp-amd/expected.json", -1, 0xb},
         {"vaportpm-nitro/quote.msg", "vaportpm-nitro/expected.json", -1, 0xc},
     };
@@ -276,7 +294,8 @@ static void parses_captured_quotes(void **state) {
         assert_int_equal(a.bank[0].pcrs, 0xffffff);
         json_decref(all);
         for (size_t size = 0; size < quote.size; size++)
-            assert_int_equal(code_of(cella_tpm_attest_parse(cella_bytes(quote.data, size), &a)), CELLA_ERR_FORMAT);
+            assert_int_equal(code_of(cella_tpm_attest_parse(cella_bytes(quote.data, size), &a)),
+                             CELLA_ERR_FORMAT);
     }
 }
 
@@ -300,27 +319,37 @@ static void checks_captured_signatures(void **state) {
         const char *ak, *quote, *signature;
         enum cella_code code;
     } rows[] = {
-        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem", "go-tpm-tools-gce-cos-85-no-nonce/quote0.msg",
+        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem",
+         "go-tpm-tools-gce-cos-85-no-nonce/quote0.msg",
          "go-tpm-tools-gce-cos-85-no-nonce/quote0.sig", CELLA_OK},
-        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem", "go-tpm-tools-gce-cos-85-no-nonce/quote2.msg",
+        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem",
+         "go-tpm-tools-gce-cos-85-no-nonce/quote2.msg",
          "go-tpm-tools-gce-cos-85-no-nonce/quote2.sig", CELLA_OK},
-        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem", "go-tpm-tools-gce-cos-85-no-nonce/quote1.msg",
+        {"go-tpm-tools-gce-cos-85-no-nonce/ak_pub.pem",
+         "go-tpm-tools-gce-cos-85-no-nonce/quote1.msg",
          "go-tpm-tools-gce-cos-85-no-nonce/quote2.sig", CELLA_ERR_INTEGRITY},
-        {"go-attestation-windows/ak_pub.pem", "go-attestation-windows/quote.msg", "go-attestation-windows/quote.sig",
-         CELLA_ERR_UNSUPPORTED /* SHA-1 */},
-        {"vaportpm-gcp-amd/ak_pub.pem", "vaportpm-gcp-amd/quote.msg", "vaportpm-gcp-amd/quote.sig.der", CELLA_OK},
-        {"vaportpm-nitro/ak_pub.pem", "vaportpm-nitro/quote.msg", "vaportpm-nitro/quote.sig.der", CELLA_OK},
-        {"vaportpm-nitro/ak_pub.pem", "vaportpm-gcp-amd/quote.msg", "vaportpm-gcp-amd/quote.sig.der", CELLA_ERR_INTEGRITY},
+        {"go-attestation-windows/ak_pub.pem", "go-attestation-windows/quote.msg",
+         "go-attestation-windows/quote.sig", CELLA_ERR_UNSUPPORTED /* SHA-1 */},
+        {"vaportpm-gcp-amd/ak_pub.pem", "vaportpm-gcp-amd/quote.msg",
+         "vaportpm-gcp-amd/quote.sig.der", CELLA_OK},
+        {"vaportpm-nitro/ak_pub.pem", "vaportpm-nitro/quote.msg", "vaportpm-nitro/quote.sig.der",
+         CELLA_OK},
+        {"vaportpm-nitro/ak_pub.pem", "vaportpm-gcp-amd/quote.msg",
+         "vaportpm-gcp-amd/quote.sig.der", CELLA_ERR_INTEGRITY},
         {"vaportpm-nitro/ak_pub.pem", "go-tpm-tools-gce-cos-85-no-nonce/quote0.msg",
-         "go-tpm-tools-gce-cos-85-no-nonce/quote0.sig", CELLA_ERR_INTEGRITY /* RSA signature, P-256 key */},
+         "go-tpm-tools-gce-cos-85-no-nonce/quote0.sig",
+         CELLA_ERR_INTEGRITY /* RSA signature, P-256 key */},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CELLA_BUFFER pem = {0}, quote = {0}, signature = {0};
         CELLA_KEY ak = NULL;
-        if (!vector(rows[i].ak, &pem) || !vector(rows[i].quote, &quote) || !vector(rows[i].signature, &signature)) skip();
+        if (!vector(rows[i].ak, &pem) || !vector(rows[i].quote, &quote) ||
+            !vector(rows[i].signature, &signature))
+            skip();
         OK(cella_key_public(cella_buffer_bytes(&pem), &ak));
         if (signature.data[0] == 0x30) to_tpmt(&signature);
-        enum cella_code code = code_of(cella_tpm_signature_verify(ak, cella_buffer_bytes(&quote), cella_buffer_bytes(&signature)));
+        enum cella_code code = code_of(cella_tpm_signature_verify(ak, cella_buffer_bytes(&quote),
+                                                                  cella_buffer_bytes(&signature)));
         if (code != rows[i].code) fail_msg("row %zu: %s", i, cella_code_name(code));
     }
 }
@@ -335,7 +364,8 @@ static void live_quote(const char *scheme) {
     assert_non_null(mkdtemp(folder));
     OK(cella_tpm_binding(cella_buffer_bytes(&f.spki), binding));
     cella_hex_encode(CELLA_BYTES_OF(binding), hex);
-    snprintf(command, sizeof(command), "timeout 60 %s/tests/evidence/swtpm_quote.sh %s %s %s", CELLA_SOURCE_ROOT, folder, hex, scheme);
+    snprintf(command, sizeof(command), "timeout 60 %s/tests/evidence/swtpm_quote.sh %s %s %s",
+             CELLA_SOURCE_ROOT, folder, hex, scheme);
     int status = system(command);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
         print_message("no swtpm or tpm2-tools here\n");
@@ -352,7 +382,11 @@ static void live_quote(const char *scheme) {
     CELLA_BUFFER spki = {0}, cbor = {0};
     OK(cella_key_public(cella_buffer_bytes(&files[0]), &ak));
     OK(cella_key_spki(ak, &spki));
-    struct cella_tpm_quote quote = {cella_buffer_bytes(&files[1]), cella_buffer_bytes(&files[2]), cella_buffer_bytes(&spki), 8, {{0}}};
+    struct cella_tpm_quote quote = {cella_buffer_bytes(&files[1]),
+                                    cella_buffer_bytes(&files[2]),
+                                    cella_buffer_bytes(&spki),
+                                    8,
+                                    {{0}}};
     assert_int_equal(files[3].size, 256);
     for (uint8_t i = 0; i < 8; i++) {
         quote.pcr[i].index = i;
@@ -374,10 +408,14 @@ static void live_rsapss(void **state) { (void)state, live_quote("rsapss"); }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(breaks_at_every_link),       cmocka_unit_test(refuses_every_flip_and_cut),
-        cmocka_unit_test(chain_ends_in_the_attestation_key), cmocka_unit_test(refuses_a_borrowed_quote),
-        cmocka_unit_test(parses_captured_quotes),     cmocka_unit_test(checks_captured_signatures),
-        cmocka_unit_test(live_ecdsa),                 cmocka_unit_test(live_rsassa),
+        cmocka_unit_test(breaks_at_every_link),
+        cmocka_unit_test(refuses_every_flip_and_cut),
+        cmocka_unit_test(chain_ends_in_the_attestation_key),
+        cmocka_unit_test(refuses_a_borrowed_quote),
+        cmocka_unit_test(parses_captured_quotes),
+        cmocka_unit_test(checks_captured_signatures),
+        cmocka_unit_test(live_ecdsa),
+        cmocka_unit_test(live_rsassa),
         cmocka_unit_test(live_rsapss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
