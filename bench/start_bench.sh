@@ -31,4 +31,4 @@ images=
 for heap in "$@"; do images="$images $work/heap-${heap}M.cella"; done
 sleep 1 # the pool is warm when all of it has been touched once
 # shellcheck disable=SC2086
-"$driver" "${RUNS:-200}" "$work/program" $images
+"$driver" "${RUNS:-100}" "$work/program" $images

@@ -86,9 +86,23 @@ static struct cella_result ask(const struct platform_options *o, uint32_t op) {
     return cella_file_write_fd(STDOUT_FILENO, "standard output", cella_buffer_bytes(&answer));
 }
 
+/* The service manager's protocol (sd_notify(3)): one datagram when the daemon serves. */
+static void notify_ready(void) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path || strlen(path) >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@')) return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (path[0] == '@') address.sun_path[0] = 0; /* abstract */
+    CELLA_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    (void)!sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+    unsetenv("NOTIFY_SOCKET");
+}
+
 CELLA_RESULT cella_cmd_platform(int argc, char **argv) {
     static struct platform_options o;
     TRY(parse(argc, argv, &o));
+    o.monitor.on_ready = notify_ready;
     if (!o.verb) return cella_monitor_run(&o.monitor);
     if (strcmp(o.verb, "key") == 0) return ask(&o, CELLA_PROTOCOL_KEY);
     if (strcmp(o.verb, "status") == 0) return ask(&o, CELLA_PROTOCOL_STATUS);

@@ -235,6 +235,7 @@ CELLA_RESULT cella_monitor_run(const struct cella_monitor_options *options) {
     for (size_t i = 0; i < CLIENT_MAX; i++) m->clients[i].socket = m->clients[i].channel = -1;
     struct cella_result r = start(m);
     tell_ready(m, r);
+    if (!cella_failed(r) && options->on_ready) options->on_ready();
     if (!cella_failed(r)) serve(m);
     bool gone = m->zygote_gone;
     stop(m);

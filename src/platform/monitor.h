@@ -21,6 +21,7 @@ struct cella_monitor_options {
     uint64_t pool_size;   /* bytes */
     const char *root;     /* root.h */
     unsigned idle_s;      /* end after so many seconds without a client; 0: never */
+    void (*on_ready)(void); /* called when it serves; NULL: nothing to call */
     int ready_fd;         /* told "R" when it serves, or the reason for which it cannot; -1: nobody to tell */
 };
 
