@@ -11,7 +11,7 @@ rounds=${ROUNDS:-3}
 
 folder=$(mktemp -d /dev/shm/cella-bench.XXXXXX)
 clean() {
-    if mountpoint -q "$folder/mount" 2>/dev/null; then fusermount -u "$folder/mount"; fi
+    if mountpoint -q "$folder/mount" 2>/dev/null; then fusermount -u "$folder/mount" || umount "$folder/mount"; fi
     rm -rf "$folder"
 }
 trap clean EXIT
