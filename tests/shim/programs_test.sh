@@ -108,5 +108,21 @@ expect "a signal the manifest names" 0 wanted "$enter" --private --storm 10 host
 : >wanted
 expect "TERM ends it" 143 wanted "$enter" --private --storm 15 host_signal.cella
 
+# R08, R47: a signal after every instruction of the shim's way through getppid (110) and pause (34).
+gcc -std=gnu11 -O2 -static-pie -o sweep "$source/sweep.c" || exit 1
+manifest sweep "host_signals = USR1 USR2"
+sign sweep sweep
+for call in 110 34; do
+    timeout 60 "$enter" --private --sweep $call sweep.cella $call >out 2>err
+    status=$?
+    sent=$(sed -n 's/^sweep: \([0-9]*\) signals, every instruction$/\1/p' err)
+    count=$((count + 1))
+    if [ $status != 0 ] || [ "${sent:-0}" -lt 100 ] || [ "$(cat out)" != "$sent" ]; then
+        echo "FAIL sweep of call $call: status $status, sent ${sent:-none}, seen $(cat out)"
+        cat err
+        bad=1
+    fi
+done
+
 echo "$count runs"
 exit $bad

@@ -12,7 +12,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-enum { EXIT_LOADER = 120 };
+enum { EXIT_LOADER = 120, POPF_CODE = 0x9d, SYSCALL_CODE = 0x050f, TRAP_FLAG = 0x100 };
 
 struct sweep {
     pid_t pid;
@@ -33,29 +33,45 @@ static int in_shim(const struct sweep *s, uint64_t rip) {
     return rip >= s->text && rip < s->text_end;
 }
 
-/* From the SIGSYS stop into the shim; leaves the program stopped, and the signal to go on with. */
-static int step_into(struct sweep *s, int *status) {
-    int deliver = SIGSYS;
-    for (long i = 0; i <= s->steps; i++) {
-        ptrace(PTRACE_SINGLESTEP, s->pid, NULL, deliver);
-        deliver = 0;
-        if (waitpid(s->pid, status, 0) < 0 || !WIFSTOPPED(*status)) return 0;
-        struct user_regs_struct r = registers(s->pid);
-        if (!in_shim(s, r.rip)) {
-            s->finished = 1;
-            return 0;
-        }
-        /* A call that waits would hold the step for ever: the signal goes in front of it, and the
-         * sweep is over. */
-        if (r.rax == SYS_futex && r.rsi == 128 /* FUTEX_WAIT_PRIVATE */ && i > 100) {
-            errno = 0;
+static long code_at(const struct sweep *s, uint64_t rip) {
+    return ptrace(PTRACE_PEEKTEXT, s->pid, rip, NULL);
+}
+
+static int step(struct sweep *s, int deliver, int *status, struct user_regs_struct *r) {
+    ptrace(PTRACE_SINGLESTEP, s->pid, NULL, deliver);
+    if (waitpid(s->pid, status, 0) < 0 || !WIFSTOPPED(*status)) return 0;
+    *r = registers(s->pid);
+    s->finished |= !in_shim(s, r->rip);
+    return !s->finished;
+}
+
+/* A call that waits would hold the step for ever: the signal goes in front of it, and the sweep is
+ * over. */
+static int is_wait(const struct sweep *s, const struct user_regs_struct *r) {
+    return r->rax == SYS_futex && (code_at(s, r->rip) & 0xffff) == SYSCALL_CODE;
+}
+
+/* From the SIGSYS stop into the shim; leaves the program stopped, the signal sent. */
+static void step_into(struct sweep *s, int *status) {
+    struct user_regs_struct r;
+    if (!step(s, SIGSYS, status, &r)) return;
+    /* Before popf the kernel takes the tracer's trap flag for the program's own: never stop there.
+     */
+    for (long i = 0; i < s->steps || (code_at(s, r.rip) & 0xff) == POPF_CODE; i++) {
+        if (is_wait(s, &r)) {
             s->finished = 1;
             break;
         }
+        if (!step(s, 0, status, &r)) return;
+    }
+    if (r.eflags & TRAP_FLAG) { /* the tracer's, which popf made the kernel forget */
+        r.eflags &= ~(unsigned long long)TRAP_FLAG;
+        ptrace(PTRACE_SETREGS, s->pid, NULL, &r);
     }
     s->steps++;
     s->injected++;
-    return SIGUSR1;
+    kill(s->pid,
+         SIGUSR1); /* not by PTRACE_CONT: a stop at a handler's first instruction would drop it */
 }
 
 int sweep(pid_t pid, uint64_t text, uint64_t text_end, int call) {
@@ -73,7 +89,8 @@ int sweep(pid_t pid, uint64_t text, uint64_t text_end, int call) {
             kill(pid, SIGUSR2);
             continue;
         }
-        signal = step_into(&s, &status);
+        step_into(&s, &status);
+        signal = 0;
         if (!WIFSTOPPED(status)) break;
     }
     fprintf(stderr, "sweep: %ld signals%s\n", s.injected, s.finished ? ", every instruction" : "");
