@@ -22,6 +22,8 @@ enum cella_signature_algorithm {
 };
 
 struct cella_verifykey;
+enum cella_verifykey_kind { CELLA_VERIFYKEY_P256, CELLA_VERIFYKEY_P384, CELLA_VERIFYKEY_RSA };
+enum cella_verifykey_kind cella_verifykey_kind(const struct cella_verifykey *key);
 /* From SubjectPublicKeyInfo DER: P-256, P-384, RSA 2048 to 4096 with odd exponent >= 3. Points are checked (A20). */
 CELLA_RESULT cella_verifykey_new(struct cella_bytes spki, struct cella_verifykey **out);
 /* From an uncompressed point x || y (64 bytes P-256, 96 bytes P-384). */

@@ -13,7 +13,7 @@
 struct cella_certificate {
     struct cella_bytes der;     /* the whole certificate, exactly */
     struct cella_bytes tbs;     /* what is signed */
-    struct cella_bytes serial;  /* INTEGER content, positive, minimal */
+    struct cella_bytes serial;  /* INTEGER content, not negative (AMD's are 0), minimal, at most 20 bytes of value */
     struct cella_bytes issuer, subject; /* Name, DER, compared byte for byte */
     struct cella_bytes spki;    /* SubjectPublicKeyInfo, DER */
     uint64_t not_before_unix, not_after_unix;
@@ -21,8 +21,10 @@ struct cella_certificate {
     int32_t path_length;        /* -1: none given */
     bool has_key_usage;
     uint16_t key_usage;         /* bit 0 digitalSignature ... bit 5 keyCertSign, bit 6 cRLSign */
-    bool unknown_critical;      /* a critical extension this reader does not know */
+    bool unknown_critical;      /* a critical extension that is not basicConstraints, keyUsage or extKeyUsage */
     struct cella_bytes extensions; /* content of the SEQUENCE OF Extension */
+    /* NONE: not one of the enum, no signature check will pass. X.509 names the digest alone: for ECDSA this is the
+     * curve usual with it, and cella_certificate_check takes the curve of the issuer's key. */
     enum cella_signature_algorithm signature_algorithm;
     struct cella_bytes signature;  /* BIT STRING content: DER ECDSA-Sig-Value or RSA integer */
 };

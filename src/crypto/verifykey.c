@@ -1,0 +1,260 @@
+#include "crypto/verifykey.h"
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "crypto/der.h"
+#include "crypto/openssl.h"
+
+enum { RSA_SIZE_MIN = 256, RSA_SIZE_MAX = 512, POINT_SIZE_MAX = 97, DIGEST_COUNT = 3, DIGEST_SIZE_MAX = 64,
+       ECDSA_DER_MAX = 104 };
+
+struct cella_verifykey {
+    enum cella_verifykey_kind kind;
+    size_t size; /* of a coordinate, or of the modulus, in bytes */
+    EVP_PKEY *pkey;
+    EVP_PKEY_CTX *verify;         /* ECDSA: made ready once; each check works on a copy, so threads may share it */
+    EVP_MD *digest[DIGEST_COUNT]; /* SHA-256, 384, 512: fetched once, not at every check */
+};
+
+/* What an algorithm asks of the key and of the digest. */
+struct algorithm {
+    enum cella_verifykey_kind kind;
+    unsigned digest; /* index in digest[] */
+    bool pss;
+};
+static const struct algorithm algorithms[] = {
+    [CELLA_SIG_ECDSA_P256_SHA256] = {CELLA_VERIFYKEY_P256, 0, false},
+    [CELLA_SIG_ECDSA_P384_SHA384] = {CELLA_VERIFYKEY_P384, 1, false},
+    [CELLA_SIG_ECDSA_P256_SHA384] = {CELLA_VERIFYKEY_P256, 1, false},
+    [CELLA_SIG_ECDSA_P384_SHA256] = {CELLA_VERIFYKEY_P384, 0, false},
+    [CELLA_SIG_RSA_PKCS1_SHA256] = {CELLA_VERIFYKEY_RSA, 0, false},
+    [CELLA_SIG_RSA_PKCS1_SHA384] = {CELLA_VERIFYKEY_RSA, 1, false},
+    [CELLA_SIG_RSA_PKCS1_SHA512] = {CELLA_VERIFYKEY_RSA, 2, false},
+    [CELLA_SIG_RSA_PSS_SHA256] = {CELLA_VERIFYKEY_RSA, 0, true},
+    [CELLA_SIG_RSA_PSS_SHA384] = {CELLA_VERIFYKEY_RSA, 1, true},
+    [CELLA_SIG_RSA_PSS_SHA512] = {CELLA_VERIFYKEY_RSA, 2, true},
+};
+enum { ALGORITHM_COUNT = sizeof(algorithms) / sizeof(algorithms[0]) };
+
+void cella_verifykey_free(struct cella_verifykey **key) {
+    if (!*key) return;
+    EVP_PKEY_CTX_free((*key)->verify);
+    EVP_PKEY_free((*key)->pkey);
+    for (size_t i = 0; i < DIGEST_COUNT; i++) EVP_MD_free((*key)->digest[i]);
+    free(*key);
+    *key = NULL;
+}
+
+enum cella_verifykey_kind cella_verifykey_kind(const struct cella_verifykey *key) { return key->kind; }
+
+static CELLA_RESULT key_new(enum cella_verifykey_kind kind, size_t size, struct cella_verifykey **out) {
+    static const char *const names[DIGEST_COUNT] = {"SHA256", "SHA384", "SHA512"};
+    CELLA_VERIFYKEY key = calloc(1, sizeof(*key));
+    ENSURE(key, CELLA_ERR_MEMORY, NULL, "no memory for a public key");
+    key->kind = kind;
+    key->size = size;
+    for (size_t i = 0; i < DIGEST_COUNT; i++) {
+        key->digest[i] = EVP_MD_fetch(NULL, names[i], NULL);
+        OPENSSL(key->digest[i] ? 1 : 0, "find a digest");
+    }
+    *out = MOVE(key);
+    return CELLA_SUCCESS;
+}
+
+static bool pkey_from(const char *type, OSSL_PARAM *params, EVP_PKEY **out) {
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    bool done = ctx && EVP_PKEY_fromdata_init(ctx) > 0 &&
+                EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) > 0;
+    EVP_PKEY_CTX_free(ctx);
+    if (!done) ERR_clear_error();
+    return done;
+}
+
+static CELLA_RESULT new_ec(enum cella_verifykey_kind kind, struct cella_bytes xy, struct cella_verifykey **out) {
+    uint8_t point[POINT_SIZE_MAX] = {4};
+    char group[] = "P-256", *name = kind == CELLA_VERIFYKEY_P256 ? group : (char[]){"P-384"};
+    cella_copy(point + 1, xy.data, xy.size);
+    CELLA_VERIFYKEY key = NULL;
+    TRY(key_new(kind, xy.size / 2, &key));
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+                           OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, xy.size + 1),
+                           OSSL_PARAM_construct_end()};
+    /* Fails for a point that is not on the curve (A20); tests/crypto/verifykey_test.c holds OpenSSL to that. */
+    ENSURE(pkey_from("EC", params, &key->pkey), CELLA_ERR_FORMAT, NULL,
+           "public key: the point is not on the curve %s", name);
+    key->verify = EVP_PKEY_CTX_new(key->pkey, NULL);
+    OPENSSL(key->verify ? EVP_PKEY_verify_init(key->verify) : 0, "make a key ready to verify");
+    *out = MOVE(key);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_verifykey_from_point(struct cella_bytes xy, struct cella_verifykey **out) {
+    *out = NULL;
+    ENSURE(xy.size == 64 || xy.size == 96, CELLA_ERR_FORMAT, NULL,
+           "public key: a point of %zu bytes, expected 64 (P-256) or 96 (P-384)", xy.size);
+    return new_ec(xy.size == 64 ? CELLA_VERIFYKEY_P256 : CELLA_VERIFYKEY_P384, xy, out);
+}
+
+static bool oid_is(struct cella_bytes oid, const char *bytes, size_t size) {
+    return oid.size == size && cella_equal(oid.data, bytes, size);
+}
+#define OID_IS(oid, text) oid_is(oid, text, sizeof(text) - 1)
+
+/* RFC 5480: a named curve and an uncompressed point; anything else would be another name of the same key. */
+static CELLA_RESULT new_ec_spki(struct cella_reader *parameters, struct cella_bytes point, struct cella_verifykey **out) {
+    struct cella_bytes curve = cella_der_bytes(parameters, CELLA_DER_OID);
+    bool p256 = OID_IS(curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07"), p384 = OID_IS(curve, "\x2b\x81\x04\x00\x22");
+    ENSURE(cella_reader_done(parameters) && (p256 || p384), CELLA_ERR_UNSUPPORTED, NULL,
+           "public key: the curve is not given by name as P-256 or P-384");
+    ENSURE(point.size == (p256 ? 65 : 97) && point.data[0] == 4, CELLA_ERR_FORMAT, NULL,
+           "public key: not an uncompressed point of its curve");
+    return new_ec(p256 ? CELLA_VERIFYKEY_P256 : CELLA_VERIFYKEY_P384, cella_bytes(point.data + 1, point.size - 1), out);
+}
+
+static struct cella_bytes without_zero(struct cella_bytes number) {
+    bool zero = number.size > 1 && number.data[0] == 0;
+    return zero ? cella_bytes(number.data + 1, number.size - 1) : number;
+}
+
+static CELLA_RESULT new_rsa(struct cella_bytes n, uint64_t e, struct cella_verifykey **out) {
+    CELLA_VERIFYKEY key = NULL;
+    TRY(key_new(CELLA_VERIFYKEY_RSA, n.size, &key));
+    BIGNUM *modulus = BN_bin2bn(n.data, (int)n.size, NULL);
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    if (modulus && build && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
+        OSSL_PARAM_BLD_push_uint64(build, OSSL_PKEY_PARAM_RSA_E, e))
+        params = OSSL_PARAM_BLD_to_param(build);
+    bool done = params && pkey_from("RSA", params, &key->pkey);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    BN_free(modulus);
+    ENSURE(done, CELLA_ERR_FORMAT, NULL, "public key: OpenSSL refuses the RSA key");
+    *out = MOVE(key);
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT new_rsa_spki(struct cella_reader *parameters, struct cella_bytes content,
+                                 struct cella_verifykey **out) {
+    struct cella_reader r = cella_reader(content);
+    struct cella_reader pair = cella_der_read(&r, CELLA_DER_SEQUENCE);
+    struct cella_bytes n = without_zero(cella_der_unsigned(&pair, CELLA_DER_INTEGER));
+    uint64_t e = cella_der_number(&pair, CELLA_DER_INTEGER);
+    bool null = cella_der_bytes(parameters, CELLA_DER_NULL).size == 0 && cella_reader_done(parameters);
+    ENSURE(null && cella_reader_done(&pair) && cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "public key: not an RSA key in strict DER with an exponent up to 64 bits");
+    ENSURE(n.size >= RSA_SIZE_MIN && n.size <= RSA_SIZE_MAX && (n.size > RSA_SIZE_MIN || n.data[0] >= 0x80),
+           CELLA_ERR_LIMIT, NULL, "public key: an RSA modulus of %zu bytes, expected 2048 to 4096 bits", n.size);
+    ENSURE((n.data[n.size - 1] & 1) && (e & 1) && e >= 3, CELLA_ERR_FORMAT, NULL,
+           "public key: RSA modulus and exponent must be odd and the exponent at least 3");
+    return new_rsa(n, e, out);
+}
+
+CELLA_RESULT cella_verifykey_new(struct cella_bytes spki, struct cella_verifykey **out) {
+    *out = NULL;
+    struct cella_reader r = cella_reader(spki);
+    struct cella_reader outer = cella_der_read(&r, CELLA_DER_SEQUENCE);
+    struct cella_reader algorithm = cella_der_read(&outer, CELLA_DER_SEQUENCE);
+    struct cella_bytes oid = cella_der_bytes(&algorithm, CELLA_DER_OID);
+    struct cella_reader bits = cella_der_read(&outer, CELLA_DER_BIT_STRING);
+    uint8_t unused = cella_reader_u8(&bits);
+    struct cella_bytes content = cella_reader_rest(&bits);
+    ENSURE(cella_reader_done(&outer) && cella_reader_done(&r) && !bits.failed && unused == 0, CELLA_ERR_FORMAT, NULL,
+           "public key: not a SubjectPublicKeyInfo in strict DER");
+    if (OID_IS(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) return new_ec_spki(&algorithm, content, out);
+    if (OID_IS(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")) return new_rsa_spki(&algorithm, content, out);
+    FAIL(CELLA_ERR_UNSUPPORTED, NULL, "public key: neither elliptic curve nor RSA");
+}
+
+/* Order of the curves' groups (SEC 2), big-endian. */
+static const uint8_t order_p256[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                       0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
+static const uint8_t order_p384[48] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf,
+                                       0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73};
+
+/* 0 < number < order (A20): checked here, so that no library behind has to. Public data: time may vary. */
+static bool is_scalar(const uint8_t *number, const uint8_t *order, size_t size) {
+    bool zero = true;
+    for (size_t i = 0; i < size && zero; i++) zero = number[i] == 0;
+    return !zero && __builtin_memcmp(number, order, size) < 0;
+}
+
+static size_t put_integer(uint8_t *to, const uint8_t *number, size_t size) {
+    while (size > 1 && number[0] == 0) number++, size--;
+    size_t zero = number[0] >= 0x80;
+    to[0] = CELLA_DER_INTEGER;
+    to[1] = (uint8_t)(size + zero);
+    to[2] = 0;
+    cella_copy(to + 2 + zero, number, size);
+    return 2 + zero + size;
+}
+
+static bool check_ecdsa(const struct cella_verifykey *key, struct cella_bytes digest, struct cella_bytes signature) {
+    const uint8_t *order = key->kind == CELLA_VERIFYKEY_P256 ? order_p256 : order_p384;
+    if (signature.size != 2 * key->size || !is_scalar(signature.data, order, key->size) ||
+        !is_scalar(signature.data + key->size, order, key->size))
+        return false;
+    uint8_t der[ECDSA_DER_MAX] = {CELLA_DER_SEQUENCE};
+    size_t size = put_integer(der + 2, signature.data, key->size);
+    size += put_integer(der + 2 + size, signature.data + key->size, key->size);
+    der[1] = (uint8_t)size; /* at most 102 */
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->verify);
+    bool good = ctx && EVP_PKEY_verify(ctx, der, size + 2, digest.data, digest.size) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}
+
+static bool check_rsa(const struct cella_verifykey *key, const struct algorithm *a, struct cella_bytes digest,
+                      struct cella_bytes signature) {
+    if (signature.size != key->size) return false;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+    bool good = ctx && EVP_PKEY_verify_init(ctx) > 0 &&
+                EVP_PKEY_CTX_set_rsa_padding(ctx, a->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
+                EVP_PKEY_CTX_set_signature_md(ctx, key->digest[a->digest]) > 0 &&
+                (!a->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0) &&
+                EVP_PKEY_verify(ctx, signature.data, signature.size, digest.data, digest.size) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}
+
+CELLA_RESULT cella_verifykey_check(const struct cella_verifykey *key, enum cella_signature_algorithm algorithm,
+                                   struct cella_bytes message, struct cella_bytes signature) {
+    ENSURE(algorithm > CELLA_SIG_NONE && (unsigned)algorithm < ALGORITHM_COUNT, CELLA_ERR_FORMAT, NULL,
+           "no signature algorithm has the number %d", (int)algorithm);
+    const struct algorithm *a = &algorithms[algorithm];
+    ENSURE(a->kind == key->kind, CELLA_ERR_FORMAT, NULL, "the signature algorithm does not fit the key's kind");
+    uint8_t bytes[DIGEST_SIZE_MAX];
+    unsigned size = 0;
+    OPENSSL(EVP_Digest(message.data, message.size, bytes, &size, key->digest[a->digest], NULL), "hash");
+    struct cella_bytes digest = cella_bytes(bytes, size);
+    bool good = a->kind == CELLA_VERIFYKEY_RSA ? check_rsa(key, a, digest, signature) : check_ecdsa(key, digest, signature);
+    if (!good) ERR_clear_error();
+    ENSURE(good, CELLA_ERR_INTEGRITY, NULL, "the signature does not match: the data was changed, or another key made it");
+    return CELLA_SUCCESS;
+}
+
+static bool copy_integer(struct cella_reader *r, uint8_t *to, size_t size) {
+    struct cella_bytes number = without_zero(cella_der_unsigned(r, CELLA_DER_INTEGER));
+    if (r->failed || number.size > size) return false;
+    cella_zero(to, size - number.size);
+    cella_copy(to + size - number.size, number.data, number.size);
+    return true;
+}
+
+CELLA_RESULT cella_ecdsa_from_der(struct cella_bytes der, uint8_t *rs, size_t size) {
+    struct cella_reader r = cella_reader(der);
+    struct cella_reader pair = cella_der_read(&r, CELLA_DER_SEQUENCE);
+    bool good = copy_integer(&pair, rs, size) && copy_integer(&pair, rs + size, size);
+    good = good && cella_reader_done(&pair) && cella_reader_done(&r);
+    if (!good) cella_zero(rs, 2 * size);
+    ENSURE(good, CELLA_ERR_FORMAT, NULL, "not an ECDSA signature of two numbers of %zu bytes in strict DER", size);
+    return CELLA_SUCCESS;
+}
