@@ -24,7 +24,7 @@ for heap in 1 4 16 48; do
 done
 "$cella" platform --pool 64 >/dev/null 2>&1 &
 platform=$!
-for i in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && break; sleep 0.05; done
+for _ in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && break; sleep 0.05; done
 pool=$("$cella" platform status | sed -n 's/^pool=.* of \([0-9]*\) KiB.*/\1/p')
 if [ "$pool" -ge 65536 ]; then set -- 1 4 16 48; else echo "notice: a pool of $pool KiB takes no larger heap"; set -- 1 4; fi
 images=

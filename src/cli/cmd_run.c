@@ -12,6 +12,7 @@
 
 #include "abi/image.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/run_loop.h"
 #include "platform/channel.h"
@@ -96,7 +97,7 @@ static struct cella_result open_image(const char *path, struct image_file *out) 
 }
 
 static bool same_text(struct cella_bytes a, const char *text, size_t size) {
-    return a.size == size && memcmp(a.data, text, size) == 0;
+    return a.size == size && cella_equal(a.data, text, size);
 }
 
 /* The folder for a mount: the last --mount that names it, else the manifest's. */

@@ -119,7 +119,7 @@ CELLA_RESULT cella_key_load_p256(const char *path, struct cella_key **out) {
 }
 
 static bool is_pem(struct cella_bytes text) {
-    return text.size >= 5 && memcmp(text.data, "-----", 5) == 0;
+    return text.size >= 5 && cella_equal(text.data, "-----", 5);
 }
 
 /* The bytes of the one block of PEM in text; *der is OpenSSL's to free. */

@@ -39,7 +39,7 @@ static enum verdict scan_process(int proc, const char *pid, char name[32]) {
     /* Kernel threads have no memory of their own and are nobody's to command; zombies run no more. */
     if (!strstr(status, "\nVmSize:") || strstr(status, "\nState:\tZ")) return CLEAN;
     if (!((permitted | bounding) & DANGEROUS)) return CLEAN;
-    if (sscanf(status, "Name:\t%31[^\n]", name) != 1) strcpy(name, "?");
+    if (sscanf(status, "Name:\t%31[^\n]", name) != 1) snprintf(name, 32, "?");
     return HOLDS;
 }
 

@@ -65,18 +65,27 @@ static void full_path(const struct cella_settings_source *source, const char *pa
     snprintf(out, 512, "%s%s", source->root, path);
 }
 
-/* Text of a small file into out, without its last newline; false with "absent" or "unreadable" in out. */
-static bool read_text(struct cella_settings_source *source, const char *path, int *keep, char *out, size_t capacity) {
-    int fd = keep ? *keep : -1;
-    if (fd < 0) {
-        char full[512];
-        full_path(source, path, full);
-        fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+/* Most settings that a kernel lacks stay absent, and looking for one costs more than reading one: the walk to where
+ * it would be is made once. Only for the machine itself; a test's tree may change its folders. */
+static void find_near(struct cella_settings_source *source, int id) {
+    char path[128];
+    snprintf(path, sizeof(path), "%s", table[id].path);
+    for (char *slash; source->near[id] < 0 && (slash = strrchr(path, '/')) && slash != path;) {
+        *slash = 0;
+        source->near[id] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        source->rest[id] = table[id].path + (slash - path) + 1;
     }
-    ssize_t n = fd < 0 ? -1 : pread(fd, out, capacity - 1, 0);
-    bool absent = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
-    if (fd >= 0 && keep && source->root[0] == 0 && n >= 0) *keep = fd;
-    else if (fd >= 0 && (!keep || *keep != fd)) close(fd);
+}
+
+static int open_setting(struct cella_settings_source *source, int id) {
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    char full[512];
+    if (source->near[id] >= 0) return openat(source->near[id], source->rest[id], flags);
+    full_path(source, table[id].path, full);
+    return open(full, flags);
+}
+
+static bool finish_text(ssize_t n, bool absent, char *out, size_t capacity) {
     if (n < 0) {
         snprintf(out, capacity, "%s", absent ? "absent" : "unreadable");
         return false;
@@ -84,6 +93,25 @@ static bool read_text(struct cella_settings_source *source, const char *path, in
     while (n > 0 && out[n - 1] == '\n') n--;
     out[n] = 0;
     return true;
+}
+
+/* Text of a small file into out, without its last newline; false with "absent" or "unreadable" in out. */
+static bool read_text(const struct cella_settings_source *source, const char *path, char *out, size_t capacity) {
+    char full[512];
+    full_path(source, path, full);
+    CELLA_FD fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool absent = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
+    return finish_text(fd < 0 ? -1 : pread(fd, out, capacity - 1, 0), absent, out, capacity);
+}
+
+static bool read_setting(struct cella_settings_source *source, int id, char *out, size_t capacity) {
+    int fd = source->fd[id] >= 0 ? source->fd[id] : open_setting(source, id);
+    bool absent = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
+    ssize_t n = fd < 0 ? -1 : pread(fd, out, capacity - 1, 0);
+    bool keep = source->root[0] == 0 && n >= 0;
+    if (fd >= 0 && !keep) close(fd);
+    source->fd[id] = keep ? fd : -1;
+    return finish_text(n, absent, out, capacity);
 }
 
 /* "none [integrity] confidentiality" -> "integrity" */
@@ -102,7 +130,7 @@ static void count_lines_after_first(char *text, size_t capacity) {
 
 static void read_file_setting(struct cella_settings_source *source, int id, struct cella_setting *out) {
     char text[1024];
-    bool there = read_text(source, table[id].path, &source->fd[id], text, sizeof(text));
+    bool there = read_setting(source, id, text, sizeof(text));
     if (there && (id == CELLA_SETTING_LOCKDOWN || id == CELLA_SETTING_HIBERNATION)) take_bracketed(text);
     if (there && id == CELLA_SETTING_SWAP) count_lines_after_first(text, sizeof(text));
     for (char *p = text; *p; p++)
@@ -140,7 +168,7 @@ static void hash_file(struct cella_settings_source *source, const char *path, st
 static void read_boot_id(struct cella_settings_source *source) {
     char text[64], digits[33];
     size_t n = 0;
-    if (!read_text(source, "/proc/sys/kernel/random/boot_id", NULL, text, sizeof(text))) return;
+    if (!read_text(source, "/proc/sys/kernel/random/boot_id", text, sizeof(text))) return;
     for (const char *p = text; *p && n < 32; p++)
         if (*p != '-') digits[n++] = *p;
     cella_result_drop(cella_hex_decode(cella_bytes(digits, n), source->boot_id, sizeof(source->boot_id)));
@@ -159,25 +187,30 @@ static void probe_kernel(struct cella_settings *fixed) {
 CELLA_RESULT cella_settings_source_open(const char *root, struct cella_settings_source *out) {
     *out = (struct cella_settings_source){0};
     ENSURE(strlen(root) < sizeof(out->root), CELLA_ERR_LIMIT, NULL, "path too long: %s", root);
-    strcpy(out->root, root);
-    for (int i = 0; i < CELLA_SETTING_FILES; i++) out->fd[i] = -1;
+    snprintf(out->root, sizeof(out->root), "%s", root);
+    for (int i = 0; i < CELLA_SETTING_FILES; i++) out->fd[i] = out->near[i] = -1;
     for (int i = 0; i < CELLA_SETTING_COUNT; i++) {
         snprintf(out->fixed.list[i].name, CELLA_SETTING_NAME_MAX, "%s", table[i].name);
         set(&out->fixed.list[i], "absent");
     }
     char line[COMMAND_LINE_MAX];
-    if (!read_text(out, "/proc/cmdline", NULL, line, sizeof(line))) line[0] = 0;
+    if (!read_text(out, "/proc/cmdline", line, sizeof(line))) line[0] = 0;
     from_command_line(line, "proc_mem.force_override", &out->fixed.list[CELLA_SETTING_FORCE_OVERRIDE]);
     from_command_line(line, "vsyscall", &out->fixed.list[CELLA_SETTING_VSYSCALL]);
     hash_file(out, table[CELLA_SETTING_COMMAND_LINE].path, &out->fixed.list[CELLA_SETTING_COMMAND_LINE]);
     hash_file(out, table[CELLA_SETTING_KERNEL_CONFIG].path, &out->fixed.list[CELLA_SETTING_KERNEL_CONFIG]);
+    for (int i = 0; i < CELLA_SETTING_FILES && !root[0]; i++)
+        if (access(table[i].path, F_OK) != 0) find_near(out, i);
     read_boot_id(out);
     probe_kernel(&out->fixed);
     return CELLA_SUCCESS;
 }
 
 void cella_settings_source_close(struct cella_settings_source *source) {
-    for (int i = 0; i < CELLA_SETTING_FILES; i++) cella_fd_close(&source->fd[i]);
+    for (int i = 0; i < CELLA_SETTING_FILES; i++) {
+        cella_fd_close(&source->fd[i]);
+        cella_fd_close(&source->near[i]);
+    }
 }
 
 void cella_settings_read(struct cella_settings_source *source, struct cella_settings *out) {

@@ -47,8 +47,8 @@ base64 evidence >b64 && od -An -v -tx1 evidence >hex && base64 -w0 evidence | tr
 for f in b64 hex url; do expect 0 "accept" verify $f "${trusted[@]}"; done
 expect 0 "accept" bash -c "'$cella' verify - --trust trust.der --allow software:S0 <evidence"
 # damage
-head -c 500 evidence >cut
-expect 3 "refuse" verify cut "${trusted[@]}"
+head -c 500 evidence >short
+expect 3 "refuse" verify short "${trusted[@]}"
 { cat evidence; printf x; } >long
 expect 3 "refuse" verify long "${trusted[@]}"
 printf 'hello\n' >none

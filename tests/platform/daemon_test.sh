@@ -162,7 +162,7 @@ for delay in 0 0.001 0.002 0.004 0.006 0.008 0.010 0.013 0.016 0.02 0.03 0.05; d
 done
 start_platform --pool 1
 check "key after kills during start" "$cella" platform key
-[ -z "$(ls "$CELLA_PLATFORM_STATE" | grep tmp)" ] && pass "nothing left over" || fail "left over: $(ls "$CELLA_PLATFORM_STATE")"
+[ -z "$(find "$CELLA_PLATFORM_STATE" -name '*tmp*')" ] && pass "nothing left over" || fail "left over: $(ls "$CELLA_PLATFORM_STATE")"
 stop_platform
 chmod 644 "$CELLA_PLATFORM_STATE/seal-root"
 expect 1 "chmod 600" "a seal root that others may read" "$cella" platform

@@ -74,8 +74,8 @@ for at in 100 5000 20000 1000000 3000000; do
     [ $at = 5000 ] && continue # in the slot that no commit has used yet
     refused "a flipped bit at $at" 3 "" "$cella" unseal --key a.key flipped x --name data.sealed
 done
-head -c 2000000 data.sealed >cut
-refused "a truncated file" 3 "expected more than" "$cella" unseal --key a.key cut x --name data.sealed
+head -c 2000000 data.sealed >short
+refused "a truncated file" 3 "expected more than" "$cella" unseal --key a.key short x --name data.sealed
 [ ! -e x ] || not_ok "a refusal left a file"
 "$cella" unseal --key a.key data.sealed back --force && cmp in back || not_ok "--force"
 ok "--force replaces"
