@@ -13,7 +13,7 @@
 #include "shim/path.h"
 #include "shim/platcall.h"
 
-enum { NODE_MAX = 16, NODE_MIN = 2, CACHE_MAX = 64, PERMISSIONS = 0600 };
+enum { NODE_MIN = 2, NODE_FEW = 8, NODE_MAX = 16, CACHE_MAX = 64, PERMISSIONS = 0600 };
 #define SMALLEST_MAXIMUM ((uint64_t)256 << 20) /* bytes a protected file may hold at least */
 
 /* One open content, shared by all open files of its path. */
@@ -35,16 +35,20 @@ static struct node nodes[NODE_MAX];
 static uint32_t node_count, cache_blocks; /* decided at start */
 static uint64_t node_memory, max_size;
 
-/* ---- memory: at most a quarter of the heap, for as many files as fit and then for larger caches ---- */
+/* ---- memory: at most a quarter of the heap; a few files first, then larger caches, then more files ---- */
+
+static bool fits(uint64_t budget, uint32_t blocks, uint32_t count) {
+    return cella_protected_memory(blocks, max_size) * count <= budget;
+}
 
 static void plan(uint64_t heap) {
     uint64_t budget = heap / 4;
     max_size = heap > SMALLEST_MAXIMUM / 64 ? heap * 64 : SMALLEST_MAXIMUM;
     cache_blocks = CELLA_PROTECTED_CACHE_MIN;
-    uint64_t each = cella_protected_memory(cache_blocks, max_size), fit = budget / each;
-    node_count = fit > NODE_MAX ? NODE_MAX : fit < NODE_MIN ? NODE_MIN : (uint32_t)fit;
-    while (cache_blocks < CACHE_MAX && cella_protected_memory(cache_blocks + 8, max_size) * node_count <= budget)
-        cache_blocks += 8;
+    node_count = NODE_MIN;
+    while (node_count < NODE_FEW && fits(budget, cache_blocks, node_count + 1)) node_count++;
+    while (cache_blocks < CACHE_MAX && fits(budget, cache_blocks + 8, node_count)) cache_blocks += 8;
+    while (node_count < NODE_MAX && fits(budget, cache_blocks, node_count + 1)) node_count++;
     node_memory = (cella_protected_memory(cache_blocks, max_size) + 63) & ~63UL;
 }
 

@@ -64,7 +64,7 @@ static void lie(uint32_t op, struct fake_reply *reply) {
     case LONG: reply->size++; break;
     case HUGE: reply->size = FAKE_MESSAGE_MAX; break;
     case DESCRIPTORS:
-        for (unsigned i = 0; i < 3; i++) reply->fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        for (unsigned i = 0; i < 3; i++) reply->fds[i] = open(fake_path(0, "f"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
         reply->fd_count = lie_count;
         break;
     case ANY_DESCRIPTOR:
