@@ -18,10 +18,16 @@ void cella_collateral_free(struct cella_collateral **collateral);
 /* Replaces the built-in roots by these certificates or public keys (PEM or DER), for test roots and private makers. */
 CELLA_RESULT cella_collateral_set_roots(struct cella_collateral *collateral, const struct cella_bytes *roots,
                                         size_t count);
-/* Adds one item. name: its file name, a hint. A malformed or wrongly signed item is an error that says which; what
- * cannot belong to collateral at all is CELLA_ERR_FORMAT. Up to 16 MiB in all. */
-CELLA_RESULT cella_collateral_add(struct cella_collateral *collateral, const char *name, struct cella_bytes content);
-/* Adds every file of a folder (not hidden ones; one level and folders called collateral*), or a bundle file. */
+/* Adds one item. name: its file name, a hint where content cannot tell. *taken is false for content that is no
+ * collateral (evidence itself, notes): it is then ignored. An item that is malformed or wrongly signed is kept with its
+ * failure, and the verification that needs it is refused with that reason: hostile collateral is a refusal, not an
+ * error of the caller. Errors are for memory and limits: 16 MiB in all. */
+CELLA_RESULT cella_collateral_add(struct cella_collateral *collateral, const char *name, struct cella_bytes content,
+                                  bool *taken);
+/* Adds every file of a folder (not hidden ones; also of its folders called collateral*), or one file, which may be a
+ * bundle (docs/formats/collateral.md). */
 CELLA_RESULT cella_collateral_add_path(struct cella_collateral *collateral, const char *path);
+/* Checks the items' own chains and signatures, in any order of adding, and makes the set immutable. Once, last. */
+CELLA_RESULT cella_collateral_finish(struct cella_collateral *collateral);
 
 #endif

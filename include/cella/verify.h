@@ -59,6 +59,8 @@ struct cella_verification {
     struct cella_claimset *claims;    /* owned; only what was verified, empty unless authentic */
     uint32_t link_count;
     struct cella_link link[CELLA_CHAIN_MAX];
+    char scratch[8][CELLA_REASON_TEXT]; /* for the texts above while they are made */
+    uint32_t scratch_next;
 };
 void cella_verification_free(struct cella_verification *verification);
 #define CELLA_VERIFICATION __attribute__((cleanup(cella_verification_free))) struct cella_verification
