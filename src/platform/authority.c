@@ -13,8 +13,8 @@
 #include "platform/sealkey.h"
 
 CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char *root_spec, const char *settings_root) {
+    TRY(cella_settings_source_open(settings_root, &authority->settings)); /* first: _close relies on its -1s */
     TRY(cella_report_secret_new(&authority->report));
-    TRY(cella_settings_source_open(settings_root, &authority->settings));
     TRY(cella_root_open(root_spec, authority->state.key, &authority->root));
     return cella_software_signer_new(authority->state.key, authority->root.root,
                                      cella_buffer_bytes(&authority->root.evidence), &authority->signer);

@@ -231,7 +231,7 @@ CELLA_RESULT cella_monitor_run(const struct cella_monitor_options *options) {
     struct monitor *m = &monitor;
     *m = (struct monitor){.options = options, .epoll = -1, .listener = -1, .signals = -1, .socket_lock = -1};
     m->zygote.control = m->authority.state.lock = -1;
-    for (int i = 0; i < CELLA_SETTING_FILES; i++) m->authority.settings.fd[i] = -1;
+    for (int i = 0; i < CELLA_SETTING_FILES; i++) m->authority.settings.fd[i] = m->authority.settings.near[i] = -1;
     for (size_t i = 0; i < CLIENT_MAX; i++) m->clients[i].socket = m->clients[i].channel = -1;
     struct cella_result r = start(m);
     tell_ready(m, r);

@@ -45,7 +45,9 @@ struct cella_settings {
  * call. Values that cannot change before the next boot (kernel, its configuration, command line) are read once. */
 struct cella_settings_source {
     char root[256];
-    int fd[CELLA_SETTING_FILES];
+    int fd[CELLA_SETTING_FILES];   /* kept open; -1: not there at the last look */
+    int near[CELLA_SETTING_FILES]; /* of one not there: the nearest folder that is, to look again from */
+    const char *rest[CELLA_SETTING_FILES]; /* its path from there */
     struct cella_settings fixed;
     uint8_t boot_id[16];
 };

@@ -101,6 +101,9 @@ grep -q "enclaves=1" "$work/out" && pass "status counts it" || fail "status"
 pid=$(sed -n 's/^enclave=pid \([0-9]*\),.*/\1/p' "$work/out")
 if [ "$(id -u)" = 0 ] && [ -n "$pid" ]; then
     [ "$(ls "/proc/$pid/fd" | sort -n | tr '\n' ' ')" = "0 1 2 3 4 " ] && pass "five descriptors" || fail "descriptors: $(ls "/proc/$pid/fd")"
+    # T4: no process of the platform holds a descriptor of the secret memory, which would be all of it to a thief
+    stolen=$(for p in $platform $(pgrep -P $platform) $pid; do ls -l /proc/$p/fd; done | grep -c secretmem)
+    [ "$stolen" = 0 ] && pass "no descriptor of secret memory in any process of the platform" || fail "descriptors of secret memory: $stolen"
     low=$(sed -n 's/^\([0-9a-f]*\)-.*/\1/p' "/proc/$pid/maps" | head -1)
     grep -v 'vsyscall\|secretmem\|memfd:cella-image' "/proc/$pid/maps" >"$work/out"
     [ -n "$low" ] && [ ! -s "$work/out" ] && pass "maps: sealed image and secret memory alone" || fail "maps"
