@@ -445,5 +445,5 @@ void shim_protected_exit(void) {
     shim_lock(&nodes_lock);
     for (uint32_t i = 0; i < node_count; i++)
         if (nodes[i].references > 0) (void)close_content(&nodes[i]); /* a call on another thread holds it still */
-    shim_unlock(&nodes_lock);
+    /* nodes_lock stays taken: nothing opens any more, and what asks waits for the end. */
 }

@@ -7,7 +7,7 @@
 extern const struct shim_tree shim_protected_tree;
 /* Takes memory when there are protected mounts: at most a quarter of the heap, see docs/features.md. */
 void shim_protected_start(void);
-/* Commits and closes all, wiping their keys. */
+/* Commits and closes all, wiping their keys; opening one afterwards waits for ever. */
 void shim_protected_exit(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,38 @@ static void proof(void) {
     check(slurp("/dev/cella/platform", out, sizeof(out)) > 0, "what the platform says");
 }
 
+/* Threads that share a protected file, each writing blocks of its own, while they open, dup and close others. */
+enum { THREADS = 3, ROUNDS = 40, PIECE = 5000 };
+static int shared_fd;
+
+static void *worker(void *argument) {
+    long id = (long)argument;
+    char piece[PIECE], back[PIECE];
+    for (int i = 0; i < ROUNDS; i++) {
+        off_t at = (i * THREADS + id) * (off_t)PIECE;
+        memset(piece, 'a' + (int)id + i % 7, PIECE);
+        check(pwrite(shared_fd, piece, PIECE, at) == PIECE, "a thread writes its piece");
+        int other = open("/vault/counter", O_RDONLY), copy = dup(other);
+        check(other >= 0 && copy >= 0 && read(copy, back, 1) == 1, "a thread opens another file");
+        close(other);
+        close(copy);
+        check(pread(shared_fd, back, PIECE, at) == PIECE && memcmp(piece, back, PIECE) == 0, "a thread reads it back");
+    }
+    return NULL;
+}
+
+static void threads(void) {
+    pthread_t thread[THREADS];
+    char back[PIECE];
+    shared_fd = open("/vault/threads", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    for (long i = 0; i < THREADS; i++) check(pthread_create(&thread[i], NULL, worker, (void *)i) == 0, "a thread starts");
+    for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+    for (int i = 0; i < ROUNDS * THREADS; i++)
+        check(pread(shared_fd, back, PIECE, i * (off_t)PIECE) == PIECE && back[0] == 'a' + i % THREADS + i / THREADS % 7 &&
+                  back[PIECE - 1] == back[0], "all pieces are whole");
+    check(close(shared_fd) == 0, "close the shared file");
+}
+
 /* "cat FROM TO": copies a file, so that the script can look at what came out. */
 static int copy(const char *from, const char *to) {
     static char bytes[1 << 20];
@@ -115,6 +148,7 @@ int main(int argc, char **argv) {
     shared();
     trusted();
     protected_mount();
+    threads();
     proof();
     if (failures == 0) puts("files: ok");
     return failures != 0;
