@@ -62,10 +62,14 @@ static void make_plan(void) {
     plan.region[2] = (struct cella_load_region){0xa000, 2, 0, PROT_READ | PROT_WRITE, CELLA_REGION_START};
 }
 
+enum { AT_REGION_COUNT = 56 };
+static uint32_t forged_count; /* 0: as it is */
+
 static struct cella_result round_trip(size_t cut) {
     static uint8_t bytes[CELLA_LOAD_ENCODED_MAX];
     struct cella_writer w = cella_writer(bytes, sizeof(bytes));
     cella_load_encode(&plan, &w);
+    if (forged_count) cella_writer_patch_u32le(&w, AT_REGION_COUNT, forged_count);
     struct cella_reader r = cella_reader(cella_bytes(bytes, cut < w.size ? cut : w.size));
     return cella_load_decode(&r, &copy);
 }
@@ -94,7 +98,9 @@ static void test_bad_plans(void **state) {
     REFUSED(plan.base_mode = 2);
     REFUSED(plan.entry = 1 << 20);
     REFUSED(plan.start_offset = (1 << 20) - 1);
-    REFUSED(plan.region_count = CELLA_IMAGE_REGION_MAX + 1);
+    REFUSED(forged_count = CELLA_IMAGE_REGION_MAX + 1);
+    REFUSED(forged_count = 4); /* one more than there is */
+    forged_count = 0;
     REFUSED(plan.region[1].prot |= PROT_EXEC);
     REFUSED(plan.region[0].prot |= PROT_WRITE);
     REFUSED(plan.region[0].prot = 8);
