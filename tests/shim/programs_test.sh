@@ -52,7 +52,7 @@ command -v musl-gcc >/dev/null && compilers+=("musl-gcc -static")
 command -v g++ >/dev/null && printf '#include <iostream>\n#include <thread>\n#include <vector>\nint main() { std::vector<std::thread> t; for (int i = 0; i < 4; i++) t.emplace_back([]{}); for (auto &x : t) x.join(); try { throw 5; } catch (int v) { std::cout << v << std::endl; } }\n' >cxx.cc
 
 for compiler in "${compilers[@]}"; do
-    for program in threads signals memory clock recursion; do
+    for program in threads signals memory clock hygiene recursion; do
         $compiler -std=gnu11 -O2 -pthread -o "$program" "$source/$program.c" || exit 1
         ./"$program" >native 2>/dev/null
         status=$?
