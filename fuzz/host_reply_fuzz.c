@@ -1,5 +1,5 @@
-/* Any bytes as the host's reply to each call of an enclave, with or without a descriptor: the shim uses it within its
- * contract or ends. Input: call, whether a descriptor comes, reply. */
+/* Any bytes as the host's reply to each call of an enclave, with or without a descriptor: the shim
+ * uses it within its contract or ends. Input: call, whether a descriptor comes, reply. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -15,7 +15,8 @@ static void any(uint32_t op, struct fake_reply *reply) {
     (void)op;
     for (unsigned i = 0; i < reply->fd_count; i++) close(reply->fds[i]);
     reply->fd_count = 0;
-    if (with_fd && (reply->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) reply->fd_count = 1;
+    if (with_fd && (reply->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        reply->fd_count = 1;
     reply->size = reply_size < FAKE_MESSAGE_MAX ? reply_size : FAKE_MESSAGE_MAX;
     __builtin_memcpy(reply->bytes, reply_bytes, reply->size);
 }
@@ -26,7 +27,8 @@ static void list(void) {
     struct shim_entry entry;
     if (shim_host_readdir(0, "", 0, buffer, &listing) != 0) return;
     for (uint64_t i = 0; shim_host_entry(&listing, i, &entry) == 1; i += 7)
-        if (entry.name[entry.name_size] != 0 || __builtin_strlen(entry.name) != entry.name_size) __builtin_trap();
+        if (entry.name[entry.name_size] != 0 || __builtin_strlen(entry.name) != entry.name_size)
+            __builtin_trap();
 }
 
 static void call(unsigned which) {
@@ -51,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fake_start();
         shim.config.flags = CELLA_CONFIG_HOST_ARGS;
         shim.config.env_count = 1;
-        shim.config.env[0] = (struct cella_config_env){cella_bytes_text("LANG"), cella_bytes_text("C"), true};
+        shim.config.env[0] =
+            (struct cella_config_env){cella_bytes_text("LANG"), cella_bytes_text("C"), true};
         fake.lie_host = any;
         started = true;
     }

@@ -1,5 +1,5 @@
-/* Start and end of the files half: arguments and environment from the host as far as the configuration lets it,
- * mounts, keys. */
+/* Start and end of the files half: arguments and environment from the host as far as the
+ * configuration lets it, mounts, keys. */
 #include "abi/hostcall.h"
 #include "base/reader.h"
 #include "base/writer.h"
@@ -11,10 +11,12 @@
 
 enum { ARG_MAX = sizeof(shim.argv) / sizeof(shim.argv[0]) };
 
-/* Environment texts that are not in the image as they must be ("NAME=value"): built here, at start only. */
+/* Environment texts that are not in the image as they must be ("NAME=value"): built here, at start
+ * only. */
 static struct cella_writer texts;
 
-/* A text of the host, copied to where it stays. A NUL inside would end it early for the program (R25). */
+/* A text of the host, copied to where it stays. A NUL inside would end it early for the program
+ * (R25). */
 static struct cella_bytes keep(struct cella_bytes text) {
     size_t at = texts.size;
     for (size_t i = 0; i < text.size; i++)
@@ -24,7 +26,9 @@ static struct cella_bytes keep(struct cella_bytes text) {
     return cella_bytes(texts.data + at, text.size);
 }
 
-static struct cella_bytes take_text(struct cella_reader *r) { return cella_reader_bytes(r, cella_reader_u32le(r)); }
+static struct cella_bytes take_text(struct cella_reader *r) {
+    return cella_reader_bytes(r, cella_reader_u32le(r));
+}
 
 static void take_arguments(struct cella_reader *r) {
     uint32_t count = cella_reader_u32le(r);
@@ -47,7 +51,8 @@ static uint32_t find_env(struct cella_bytes text) {
     shim_broken_contract("it sent an environment variable that the manifest does not allow");
 }
 
-static void take_environment(struct cella_reader *r, struct cella_bytes values[CELLA_CONFIG_ENV_MAX]) {
+static void take_environment(struct cella_reader *r,
+                             struct cella_bytes values[CELLA_CONFIG_ENV_MAX]) {
     uint32_t count = cella_reader_u32le(r);
     for (uint32_t i = 0; i < count && !r->failed; i++) {
         struct cella_bytes text = take_text(r);
@@ -67,7 +72,8 @@ static struct cella_bytes env_text(const struct cella_config_env *env) {
     return cella_bytes(texts.data + at, texts.size - at);
 }
 
-/* Fixed arguments and variables first, then what the host adds; pure but for shim.argv, shim.envv and texts. */
+/* Fixed arguments and variables first, then what the host adds; pure but for shim.argv, shim.envv
+ * and texts. */
 static void take_boot(struct cella_bytes reply) {
     struct cella_bytes values[CELLA_CONFIG_ENV_MAX] = {{0}};
     const struct cella_config *config = &shim.config;

@@ -88,8 +88,12 @@ long shim_fd_install(struct shim_file *file, int lowest, bool close_on_exec) {
     return found;
 }
 
-bool shim_file_may_read(const struct shim_file *file) { return (file->flags & O_ACCMODE) != O_WRONLY; }
-bool shim_file_may_write(const struct shim_file *file) { return (file->flags & O_ACCMODE) != O_RDONLY; }
+bool shim_file_may_read(const struct shim_file *file) {
+    return (file->flags & O_ACCMODE) != O_WRONLY;
+}
+bool shim_file_may_write(const struct shim_file *file) {
+    return (file->flags & O_ACCMODE) != O_RDONLY;
+}
 
 /* Empties a slot and gives the file it held, or NULL. */
 static struct shim_file *clear_slot(int fd) {
@@ -184,8 +188,8 @@ static long descriptor_flags(int fd, bool set, bool close_on_exec) {
     return set ? 0 : flags;
 }
 
-/* Advisory locks: nobody but this enclave's one process can hold one that counts, and a process does not
- * conflict with itself; so every lock is granted and none is ever reported. */
+/* Advisory locks: nobody but this enclave's one process can hold one that counts, and a process
+ * does not conflict with itself; so every lock is granted and none is ever reported. */
 static long advisory_lock(int command, struct flock *lock) {
     if (command != F_GETLK && command != F_OFD_GETLK)
         return shim_readable(lock, sizeof(*lock)) ? 0 : -EFAULT;
@@ -203,8 +207,12 @@ static long file_command(struct shim_file *file, int command, long argument) {
         file->flags = (file->flags & ~settable) | ((uint32_t)argument & settable);
         shim_unlock(&file->lock);
         return 0;
-    case F_GETLK: case F_SETLK: case F_SETLKW: case F_OFD_GETLK: case F_OFD_SETLK: case F_OFD_SETLKW:
-        return advisory_lock(command, (struct flock *)argument);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW: return advisory_lock(command, (struct flock *)argument);
     default: return -EINVAL;
     }
 }

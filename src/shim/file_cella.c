@@ -22,13 +22,15 @@ static struct session {
     uint8_t question[QUESTION_MAX];
     uint8_t answer[ANSWER_MAX];
 } sessions[SESSION_MAX];
-static struct shim_lock sessions_lock; /* guards used; the rest is guarded by the open file's lock */
+static struct shim_lock
+    sessions_lock; /* guards used; the rest is guarded by the open file's lock */
 
 /* ---- the answers; each fills answer and answer_size, or returns -errno ---- */
 
 static long answer_report(struct session *s) {
     s->answer_size = SHIM_REPORT_SIZE;
-    return shim_platform_errno(shim_platform_report(s->question, s->question + SHIM_TARGETINFO_SIZE, s->answer));
+    return shim_platform_errno(
+        shim_platform_report(s->question, s->question + SHIM_TARGETINFO_SIZE, s->answer));
 }
 
 static long answer_targetinfo(struct session *s) {
@@ -59,8 +61,12 @@ static long answer_seal(struct session *s, uint16_t policy) {
     s->answer_size = 32;
     return shim_platform_errno(shim_platform_seal_key(policy, svn, key_id, s->answer));
 }
-static long answer_seal_enclave(struct session *s) { return answer_seal(s, CELLA_SEAL_POLICY_ENCLAVE); }
-static long answer_seal_signer(struct session *s) { return answer_seal(s, CELLA_SEAL_POLICY_SIGNER); }
+static long answer_seal_enclave(struct session *s) {
+    return answer_seal(s, CELLA_SEAL_POLICY_ENCLAVE);
+}
+static long answer_seal_signer(struct session *s) {
+    return answer_seal(s, CELLA_SEAL_POLICY_SIGNER);
+}
 
 static const struct device {
     const char *path;
@@ -88,7 +94,8 @@ bool shim_cella_source(uint32_t number, struct shim_virtual *out) {
     if (number == DEVICE_COUNT) out->mode = S_IFDIR | 0555;
     if (number < DEVICE_COUNT) shim_virtual_path(out, devices[number].path, none, "");
     if (number == DEVICE_COUNT) shim_virtual_path(out, "/dev/cella/keys", none, "");
-    if (number >= KEYS) shim_virtual_path(out, "/dev/cella/keys", shim.config.key[number - KEYS], "");
+    if (number >= KEYS)
+        shim_virtual_path(out, "/dev/cella/keys", shim.config.key[number - KEYS], "");
     return true;
 }
 
@@ -162,5 +169,5 @@ static long cella_stat(struct shim_file *file, struct shim_stat *out) {
     return 0;
 }
 
-const struct shim_file_kind shim_cella_kind = {.read = cella_read, .write = cella_write, .stat = cella_stat,
-                                               .close = cella_close};
+const struct shim_file_kind shim_cella_kind = {
+    .read = cella_read, .write = cella_write, .stat = cella_stat, .close = cella_close};

@@ -1,5 +1,6 @@
 /* /dev/cella: local reports, seal keys, named keys and what the platform says of itself
- * (docs/formats/cella-dev.md). Each open file is one conversation: write the question, read the answer. */
+ * (docs/formats/cella-dev.md). Each open file is one conversation: write the question, read the
+ * answer. */
 #ifndef CELLA_SHIM_FILE_CELLA_H
 #define CELLA_SHIM_FILE_CELLA_H
 

@@ -13,8 +13,9 @@
 long shim_host_pread(int fd, void *to, uint64_t size, uint64_t at) {
     uint64_t done = 0;
     while (done < size) {
-        long n = shim_checked(shim_syscall(SYS_pread64, fd, (long)to + (long)done, (long)(size - done),
-                                           (long)(at + done), 0, 0), size - done, "pread");
+        long n = shim_checked(shim_syscall(SYS_pread64, fd, (long)to + (long)done,
+                                           (long)(size - done), (long)(at + done), 0, 0),
+                              size - done, "pread");
         if (n == -EINTR) continue;
         if (n < 0) return done > 0 ? (long)done : n;
         if (n == 0) break;
@@ -26,8 +27,9 @@ long shim_host_pread(int fd, void *to, uint64_t size, uint64_t at) {
 long shim_host_pwrite(int fd, const void *from, uint64_t size, uint64_t at) {
     uint64_t done = 0;
     while (done < size) {
-        long n = shim_checked(shim_syscall(SYS_pwrite64, fd, (long)from + (long)done, (long)(size - done),
-                                           (long)(at + done), 0, 0), size - done, "pwrite");
+        long n = shim_checked(shim_syscall(SYS_pwrite64, fd, (long)from + (long)done,
+                                           (long)(size - done), (long)(at + done), 0, 0),
+                              size - done, "pwrite");
         if (n == -EINTR) continue;
         if (n < 0) return done > 0 ? (long)done : n;
         if (n == 0) return done > 0 ? (long)done : -EIO;
@@ -45,7 +47,9 @@ long shim_host_truncate(int fd, uint64_t size) {
 
 long shim_host_sync(int fd, bool data_only) {
     long e;
-    do e = shim_checked(shim_syscall(data_only ? SYS_fdatasync : SYS_fsync, fd, 0, 0, 0, 0, 0), 0, "fsync");
+    do
+        e = shim_checked(shim_syscall(data_only ? SYS_fdatasync : SYS_fsync, fd, 0, 0, 0, 0, 0), 0,
+                         "fsync");
     while (e == -EINTR);
     return e;
 }
@@ -56,12 +60,16 @@ long shim_host_size(int fd, struct shim_stat *out) {
     long e = shim_checked(shim_syscall(SYS_fstat, fd, (long)&s, 0, 0, 0, 0), 0, "fstat");
     if (e < 0) return e;
     if (s.st_size < 0) shim_broken_contract("fstat gave a negative size");
-    *out = (struct shim_stat){.mode = s.st_mode & (S_IFMT | 0777), .size = (uint64_t)s.st_size, .inode = s.st_ino,
+    *out = (struct shim_stat){.mode = s.st_mode & (S_IFMT | 0777),
+                              .size = (uint64_t)s.st_size,
+                              .inode = s.st_ino,
                               .mtime = s.st_mtim.tv_sec};
     return 0;
 }
 
-void shim_host_close(int fd) { (void)shim_checked(shim_syscall(SYS_close, fd, 0, 0, 0, 0, 0), 0, "close"); }
+void shim_host_close(int fd) {
+    (void)shim_checked(shim_syscall(SYS_close, fd, 0, 0, 0, 0, 0), 0, "close");
+}
 
 /* ---- files in clear ---- */
 
@@ -71,7 +79,8 @@ static long host_read(struct shim_file *file, void *to, uint64_t size, uint64_t 
 
 static long host_stat(struct shim_file *file, struct shim_stat *out) {
     long e = shim_host_size(file->host_fd, out);
-    if (e == 0 && !S_ISREG(out->mode)) shim_broken_contract("a regular file turned into something else");
+    if (e == 0 && !S_ISREG(out->mode))
+        shim_broken_contract("a regular file turned into something else");
     out->device = SHIM_DEVICE_MOUNT + file->index;
     return e;
 }
@@ -87,20 +96,29 @@ static long host_write(struct shim_file *file, const void *from, uint64_t size, 
     return shim_host_pwrite(file->host_fd, from, size, *at);
 }
 
-static long host_resize(struct shim_file *file, uint64_t size) { return shim_host_truncate(file->host_fd, size); }
-static long host_sync(struct shim_file *file, bool data_only) { return shim_host_sync(file->host_fd, data_only); }
+static long host_resize(struct shim_file *file, uint64_t size) {
+    return shim_host_truncate(file->host_fd, size);
+}
+static long host_sync(struct shim_file *file, bool data_only) {
+    return shim_host_sync(file->host_fd, data_only);
+}
 
 static long host_close(struct shim_file *file) {
     if (file->host_fd >= 0) shim_host_close(file->host_fd);
     return 0;
 }
 
-static const struct shim_file_kind host_kind = {.read = host_read, .write = host_write, .stat = host_stat,
-                                                .resize = host_resize, .sync = host_sync, .close = host_close};
+static const struct shim_file_kind host_kind = {.read = host_read,
+                                                .write = host_write,
+                                                .stat = host_stat,
+                                                .resize = host_resize,
+                                                .sync = host_sync,
+                                                .close = host_close};
 
 /* ---- folders ---- */
 
-/* The last listing asked for, so that a program that deletes while it lists sees every entry once. */
+/* The last listing asked for, so that a program that deletes while it lists sees every entry once.
+ */
 static struct {
     struct shim_lock lock; /* guards all of it */
     const struct shim_file *file;
@@ -119,7 +137,8 @@ static const char *folder_rest(const struct shim_file *file) {
 static long list_at(struct shim_file *file, struct shim_entry *out) {
     if (listed.file != file || listed.serial != file->serial || listed.cookie != file->cookie) {
         listed.file = NULL;
-        long e = shim_host_readdir(file->index, folder_rest(file), file->cookie, listed.buffer, &listed.listing);
+        long e = shim_host_readdir(file->index, folder_rest(file), file->cookie, listed.buffer,
+                                   &listed.listing);
         if (e < 0) return e;
         listed.file = file;
         listed.serial = file->serial;
@@ -150,7 +169,8 @@ static long folder_stat(struct shim_file *file, struct shim_stat *out) {
     return shim_host_tree_stat(&place, out);
 }
 
-static const struct shim_file_kind folder_kind = {.folder = true, .list = folder_list, .stat = folder_stat};
+static const struct shim_file_kind folder_kind = {
+    .folder = true, .list = folder_list, .stat = folder_stat};
 
 /* ---- the tree ---- */
 
@@ -178,7 +198,8 @@ long shim_host_folder(const struct shim_place *place, struct shim_file *file) {
     return 1;
 }
 
-static long host_open(const struct shim_place *place, uint32_t flags, uint32_t mode, struct shim_file *file) {
+static long host_open(const struct shim_place *place, uint32_t flags, uint32_t mode,
+                      struct shim_file *file) {
     bool changes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
     struct shim_stat stat;
     if (changes && !shim.config.mount[place->mount].writable) return -EROFS;
@@ -208,5 +229,9 @@ static long host_rename(const struct shim_place *from, const struct shim_place *
     return shim_host_rename(from->mount, from->rest, to->rest);
 }
 
-const struct shim_tree shim_host_tree = {.open = host_open, .stat = shim_host_tree_stat, .unlink = host_unlink,
-    .rmdir = shim_host_tree_rmdir, .mkdir = shim_host_tree_mkdir, .rename = host_rename};
+const struct shim_tree shim_host_tree = {.open = host_open,
+                                         .stat = shim_host_tree_stat,
+                                         .unlink = host_unlink,
+                                         .rmdir = shim_host_tree_rmdir,
+                                         .mkdir = shim_host_tree_mkdir,
+                                         .rename = host_rename};

@@ -1,5 +1,5 @@
-/* Shared mounts: files of the host in clear. Everything read is the host's word, everything written is public. Its
- * folders serve protected mounts too. */
+/* Shared mounts: files of the host in clear. Everything read is the host's word, everything written
+ * is public. Its folders serve protected mounts too. */
 #ifndef CELLA_SHIM_FILE_HOST_H
 #define CELLA_SHIM_FILE_HOST_H
 
@@ -16,7 +16,8 @@ long shim_host_tree_stat(const struct shim_place *place, struct shim_stat *out);
 long shim_host_tree_mkdir(const struct shim_place *place, uint32_t mode);
 long shim_host_tree_rmdir(const struct shim_place *place);
 
-/* Raw calls on a received descriptor, with their contracts checked; whole transfers through short ones. */
+/* Raw calls on a received descriptor, with their contracts checked; whole transfers through short
+ * ones. */
 long shim_host_pread(int fd, void *to, uint64_t size, uint64_t at);
 long shim_host_pwrite(int fd, const void *from, uint64_t size, uint64_t at);
 long shim_host_truncate(int fd, uint64_t size);

@@ -21,13 +21,13 @@ struct node {
     struct shim_lock lock; /* guards file, error and what lies below; taken after nodes_lock */
     uint32_t references;   /* guarded by nodes_lock, like mount, path and gone */
     uint32_t mount;
-    bool writable;         /* the host's descriptor is open for writing */
-    bool gone;             /* no name leads here any more */
+    bool writable; /* the host's descriptor is open for writing */
+    bool gone;     /* no name leads here any more */
     int host_fd;
-    long error;            /* what the host's kernel refused with last */
+    long error;                   /* what the host's kernel refused with last */
     struct cella_protected *file; /* NULL: not open */
     void *memory;
-    char path[SHIM_PATH_MAX];     /* relative to the mount: the name the file is bound to */
+    char path[SHIM_PATH_MAX]; /* relative to the mount: the name the file is bound to */
 };
 
 static struct shim_lock nodes_lock;
@@ -35,7 +35,8 @@ static struct node nodes[NODE_MAX];
 static uint32_t node_count, cache_blocks; /* decided at start */
 static uint64_t node_memory, max_size;
 
-/* ---- memory: at most a quarter of the heap; a few files first, then larger caches, then more files ---- */
+/* ---- memory: at most a quarter of the heap; a few files first, then larger caches, then more
+ * files ---- */
 
 static bool fits(uint64_t budget, uint32_t blocks, uint32_t count) {
     return cella_protected_memory(blocks, max_size) * count <= budget;
@@ -47,7 +48,8 @@ static void plan(uint64_t heap) {
     cache_blocks = CELLA_PROTECTED_CACHE_MIN;
     node_count = NODE_MIN;
     while (node_count < NODE_FEW && fits(budget, cache_blocks, node_count + 1)) node_count++;
-    while (cache_blocks < CACHE_MAX && fits(budget, cache_blocks + 8, node_count)) cache_blocks += 8;
+    while (cache_blocks < CACHE_MAX && fits(budget, cache_blocks + 8, node_count))
+        cache_blocks += 8;
     while (node_count < NODE_MAX && fits(budget, cache_blocks, node_count + 1)) node_count++;
     node_memory = (cella_protected_memory(cache_blocks, max_size) + 63) & ~63UL;
 }
@@ -60,8 +62,10 @@ void shim_protected_start(void) {
     plan(shim.config.heap.pages * 4096);
     uint64_t size = (node_memory * node_count + 4095) & ~4095UL;
     uint8_t *memory = shim_arena(size);
-    if (!memory) shim_abort("the heap has no room for protected files: they need %u bytes; raise heap in the manifest",
-                            size);
+    if (!memory)
+        shim_abort("the heap has no room for protected files: they need %u bytes; raise heap in "
+                   "the manifest",
+                   size);
     for (uint32_t i = 0; i < node_count; i++) nodes[i].memory = memory + i * node_memory;
 }
 
@@ -95,8 +99,12 @@ static int64_t io_size(void *context) {
 }
 
 static struct cella_protected_io storage(struct node *node) {
-    return (struct cella_protected_io){.read = io_read, .write = io_write, .truncate = io_truncate, .sync = io_sync,
-                                       .size = io_size, .context = node};
+    return (struct cella_protected_io){.read = io_read,
+                                       .write = io_write,
+                                       .truncate = io_truncate,
+                                       .sync = io_sync,
+                                       .size = io_size,
+                                       .context = node};
 }
 
 /* -errno for a failed result, with a line naming the file where somebody has to look at it. */
@@ -108,38 +116,45 @@ static long failed(struct node *node, struct cella_result result) {
     case CELLA_ERR_IO: return node->error < 0 ? node->error : -EIO;
     case CELLA_ERR_LIMIT: return -EFBIG;
     case CELLA_ERR_FORMAT:
-        shim_say("protected file %s: it is no protected file, or its header is damaged; nothing of it was used",
+        shim_say("protected file %s: it is no protected file, or its header is damaged; nothing of "
+                 "it was used",
                  node->path);
         return -EIO;
     case CELLA_ERR_INTEGRITY:
-        shim_say("protected file %s: it does not match its key and name: changed, cut short, swapped, or sealed under "
-                 "another key; nothing of it was used", node->path);
+        shim_say("protected file %s: it does not match its key and name: changed, cut short, "
+                 "swapped, or sealed under "
+                 "another key; nothing of it was used",
+                 node->path);
         return -EIO;
-    default:
-        shim_say("protected file %s: reason %u", node->path, (uint64_t)code);
-        return -EIO;
+    default: shim_say("protected file %s: reason %u", node->path, (uint64_t)code); return -EIO;
     }
 }
 
 /* ---- keys ---- */
 
-static const struct cella_config_mount *mount_of(const struct node *node) { return &shim.config.mount[node->mount]; }
+static const struct cella_config_mount *mount_of(const struct node *node) {
+    return &shim.config.mount[node->mount];
+}
 
 static uint16_t seal_policy(const struct node *node) {
-    return mount_of(node)->key == CELLA_KEY_SEAL_SIGNER ? CELLA_SEAL_POLICY_SIGNER : CELLA_SEAL_POLICY_ENCLAVE;
+    return mount_of(node)->key == CELLA_KEY_SEAL_SIGNER ? CELLA_SEAL_POLICY_SIGNER
+                                                        : CELLA_SEAL_POLICY_ENCLAVE;
 }
 
 static long fetch_seal_key(struct node *node, struct cella_protected_key *key) {
-    enum cella_code code = shim_platform_seal_key(seal_policy(node), key->svn, key->key_id, key->key);
+    enum cella_code code =
+        shim_platform_seal_key(seal_policy(node), key->svn, key->key_id, key->key);
     if (code == CELLA_OK) return 0;
-    shim_say("protected file %s: the platform does not give the seal key of security version %u: reason %u",
+    shim_say("protected file %s: the platform does not give the seal key of security version %u: "
+             "reason %u",
              node->path, (uint64_t)key->svn, (uint64_t)code);
     return -EACCES;
 }
 
-/* The key the mount's rule says, never another that the header would like: a header only says which version and id
- * of the rule's own kind it was sealed under. */
-static long existing_key(struct node *node, const struct cella_protected_io *io, struct cella_protected_key *key) {
+/* The key the mount's rule says, never another that the header would like: a header only says which
+ * version and id of the rule's own kind it was sealed under. */
+static long existing_key(struct node *node, const struct cella_protected_io *io,
+                         struct cella_protected_key *key) {
     uint32_t rule = mount_of(node)->key;
     if (rule == CELLA_KEY_NAMED) {
         *key = (struct cella_protected_key){.kind = CELLA_PROTECTED_KEY_GIVEN};
@@ -148,14 +163,17 @@ static long existing_key(struct node *node, const struct cella_protected_io *io,
     }
     struct cella_result peeked = cella_protected_peek(io, key);
     if (cella_failed(peeked)) return failed(node, peeked);
-    uint32_t kind = rule == CELLA_KEY_SEAL_SIGNER ? CELLA_PROTECTED_KEY_SEAL_SIGNER : CELLA_PROTECTED_KEY_SEAL_ENCLAVE;
+    uint32_t kind = rule == CELLA_KEY_SEAL_SIGNER ? CELLA_PROTECTED_KEY_SEAL_SIGNER
+                                                  : CELLA_PROTECTED_KEY_SEAL_ENCLAVE;
     if (key->kind != kind) {
         shim_say("protected file %s: it is not under the seal key that its mount says", node->path);
         return -EACCES;
     }
     if (key->svn > shim.config.svn) {
-        shim_say("protected file %s: sealed by security version %u, and this is version %u: an older version may not "
-                 "open what a newer one sealed", node->path, (uint64_t)key->svn, (uint64_t)shim.config.svn);
+        shim_say("protected file %s: sealed by security version %u, and this is version %u: an "
+                 "older version may not "
+                 "open what a newer one sealed",
+                 node->path, (uint64_t)key->svn, (uint64_t)shim.config.svn);
         return -EACCES;
     }
     return fetch_seal_key(node, key);
@@ -165,7 +183,8 @@ static long fresh_key(struct node *node, struct cella_protected_key *key) {
     uint32_t rule = mount_of(node)->key;
     if (rule == CELLA_KEY_NAMED) return existing_key(node, NULL, key);
     *key = (struct cella_protected_key){.svn = shim.config.svn};
-    key->kind = rule == CELLA_KEY_SEAL_SIGNER ? CELLA_PROTECTED_KEY_SEAL_SIGNER : CELLA_PROTECTED_KEY_SEAL_ENCLAVE;
+    key->kind = rule == CELLA_KEY_SEAL_SIGNER ? CELLA_PROTECTED_KEY_SEAL_SIGNER
+                                              : CELLA_PROTECTED_KEY_SEAL_ENCLAVE;
     if (!shim_random(key->key_id, sizeof(key->key_id))) return -EIO;
     return fetch_seal_key(node, key);
 }
@@ -180,7 +199,8 @@ static struct node *find_node(uint32_t mount, const char *path) {
     return NULL;
 }
 
-/* Opens the content over node->host_fd, whose size the host's kernel says; an empty file is a new one. */
+/* Opens the content over node->host_fd, whose size the host's kernel says; an empty file is a new
+ * one. */
 static long open_content(struct node *node, uint64_t host_size, bool may_create) {
     struct cella_protected_io io = storage(node);
     struct cella_protected_key key;
@@ -188,20 +208,24 @@ static long open_content(struct node *node, uint64_t host_size, bool may_create)
     uint64_t maximum = node->writable ? max_size : 0;
     bool fresh = host_size == 0 && may_create && node->writable;
     if (host_size == 0 && !fresh) {
-        shim_say("protected file %s: it is empty: cut off, or its first commit never came", node->path);
+        shim_say("protected file %s: it is empty: cut off, or its first commit never came",
+                 node->path);
         return -EIO;
     }
     long e = fresh ? fresh_key(node, &key) : existing_key(node, &io, &key);
     if (e == 0)
-        e = failed(node, (fresh ? cella_protected_create : cella_protected_open)(&node->file, node->memory, node_memory,
-                              cache_blocks, maximum, &io, &shim_protected_crypto, &key, name));
+        e = failed(node, (fresh ? cella_protected_create : cella_protected_open)(
+                             &node->file, node->memory, node_memory, cache_blocks, maximum, &io,
+                             &shim_protected_crypto, &key, name));
     cella_wipe(&key, sizeof(key));
     return e;
 }
 
-/* The host's descriptor: for writing where the mount allows it, since a later open of the same path may need it. */
+/* The host's descriptor: for writing where the mount allows it, since a later open of the same path
+ * may need it. */
 static long open_storage(struct node *node, uint32_t flags, struct shim_stat *stat) {
-    bool write = mount_of(node)->writable, needed = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+    bool write = mount_of(node)->writable,
+         needed = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
     uint32_t wanted = (flags & (O_CREAT | O_EXCL)) | (write ? O_RDWR : O_RDONLY);
     long fd = shim_host_open(node->mount, node->path, wanted, PERMISSIONS, stat);
     if (write && !needed && (fd == -EACCES || fd == -EPERM || fd == -EROFS)) {
@@ -219,8 +243,9 @@ static long new_node(uint32_t mount, const char *path, uint32_t flags, struct no
     struct shim_stat stat;
     while (i < node_count && nodes[i].references > 0) i++;
     if (i == node_count) {
-        shim_say("protected file %s: %u protected files are open, and the heap has no room for more", path,
-                 (uint64_t)node_count);
+        shim_say(
+            "protected file %s: %u protected files are open, and the heap has no room for more",
+            path, (uint64_t)node_count);
         return -ENFILE;
     }
     struct node *node = &nodes[i];
@@ -280,7 +305,8 @@ static long protected_read(struct shim_file *file, void *to, uint64_t size, uint
     struct node *node = &nodes[file->index];
     uint64_t done = 0;
     shim_lock(&node->lock);
-    long e = node->file ? failed(node, cella_protected_read(node->file, at, to, size, &done)) : -EIO;
+    long e =
+        node->file ? failed(node, cella_protected_read(node->file, at, to, size, &done)) : -EIO;
     shim_unlock(&node->lock);
     return e < 0 ? e : (long)done;
 }
@@ -298,14 +324,17 @@ static long protected_write(struct shim_file *file, const void *from, uint64_t s
 static long node_stat(struct node *node, struct shim_stat *out) {
     shim_lock(&node->lock);
     long e = node->file ? shim_host_size(node->host_fd, out) : -EIO;
-    if (e == 0) out->size = cella_protected_length(node->file); /* the plaintext's, from under the key */
+    if (e == 0)
+        out->size = cella_protected_length(node->file); /* the plaintext's, from under the key */
     shim_unlock(&node->lock);
     out->mode = S_IFREG | (mount_of(node)->writable ? 0600 : 0400);
     out->device = SHIM_DEVICE_MOUNT + node->mount;
     return e;
 }
 
-static long protected_stat(struct shim_file *file, struct shim_stat *out) { return node_stat(&nodes[file->index], out); }
+static long protected_stat(struct shim_file *file, struct shim_stat *out) {
+    return node_stat(&nodes[file->index], out);
+}
 
 static long protected_resize(struct shim_file *file, uint64_t size) {
     struct node *node = &nodes[file->index];
@@ -331,8 +360,12 @@ static long protected_close(struct shim_file *file) {
     return e;
 }
 
-static const struct shim_file_kind protected_kind = {.read = protected_read, .write = protected_write,
-    .stat = protected_stat, .resize = protected_resize, .sync = protected_sync, .close = protected_close};
+static const struct shim_file_kind protected_kind = {.read = protected_read,
+                                                     .write = protected_write,
+                                                     .stat = protected_stat,
+                                                     .resize = protected_resize,
+                                                     .sync = protected_sync,
+                                                     .close = protected_close};
 
 /* ---- the tree ---- */
 
@@ -343,7 +376,8 @@ static bool is_open(const struct shim_place *place) {
     return open;
 }
 
-static long protected_open(const struct shim_place *place, uint32_t flags, uint32_t mode, struct shim_file *file) {
+static long protected_open(const struct shim_place *place, uint32_t flags, uint32_t mode,
+                           struct shim_file *file) {
     bool changes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
     struct node *node;
     (void)mode;
@@ -397,14 +431,15 @@ static long tree_unlink(const struct shim_place *place) {
 
 static long rebind(struct node *node, const char *name) {
     shim_lock(&node->lock);
-    long e = node->file ? failed(node, cella_protected_rebind(node->file, cella_bytes_text(name))) : -EIO;
+    long e = node->file ? failed(node, cella_protected_rebind(node->file, cella_bytes_text(name)))
+                        : -EIO;
     if (e == 0) e = commit(node, true);
     shim_unlock(&node->lock);
     return e;
 }
 
-/* Two steps (protected.h): under both names first, under the new one alone when the host has renamed; whenever it
- * stops, the file opens under the name it has. */
+/* Two steps (protected.h): under both names first, under the new one alone when the host has
+ * renamed; whenever it stops, the file opens under the name it has. */
 static long rename_node(struct node *node, const struct shim_place *to) {
     long e = rebind(node, to->rest);
     if (e < 0) return e;
@@ -438,12 +473,17 @@ static long tree_rename(const struct shim_place *from, const struct shim_place *
     return e;
 }
 
-const struct shim_tree shim_protected_tree = {.open = protected_open, .stat = tree_stat, .unlink = tree_unlink,
-    .rmdir = shim_host_tree_rmdir, .mkdir = shim_host_tree_mkdir, .rename = tree_rename};
+const struct shim_tree shim_protected_tree = {.open = protected_open,
+                                              .stat = tree_stat,
+                                              .unlink = tree_unlink,
+                                              .rmdir = shim_host_tree_rmdir,
+                                              .mkdir = shim_host_tree_mkdir,
+                                              .rename = tree_rename};
 
 void shim_protected_exit(void) {
     shim_lock(&nodes_lock);
     for (uint32_t i = 0; i < node_count; i++)
-        if (nodes[i].references > 0) (void)close_content(&nodes[i]); /* a call on another thread holds it still */
+        if (nodes[i].references > 0)
+            (void)close_content(&nodes[i]); /* a call on another thread holds it still */
     /* nodes_lock stays taken: nothing opens any more, and what asks waits for the end. */
 }

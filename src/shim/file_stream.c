@@ -9,26 +9,37 @@
 #include "shim/gate.h"
 #include "shim/path.h"
 
-enum { TERMIOS_SIZE = 36, WINSIZE_SIZE = 8 }; /* bytes the kernel writes for TCGETS and TIOCGWINSZ */
+enum {
+    TERMIOS_SIZE = 36,
+    WINSIZE_SIZE = 8
+}; /* bytes the kernel writes for TCGETS and TIOCGWINSZ */
 
 static long stream_read(struct shim_file *file, void *to, uint64_t size, uint64_t at) {
     (void)at;
-    return shim_checked(shim_syscall_wait(SYS_read, file->host_fd, (long)to, (long)size, 0, 0, 0), size, "read");
+    return shim_checked(shim_syscall_wait(SYS_read, file->host_fd, (long)to, (long)size, 0, 0, 0),
+                        size, "read");
 }
 
 static long stream_write(struct shim_file *file, const void *from, uint64_t size, uint64_t *at) {
     (void)at;
-    return shim_checked(shim_syscall_wait(SYS_write, file->host_fd, (long)from, (long)size, 0, 0, 0), size, "write");
+    return shim_checked(shim_syscall_wait(SYS_write, file->host_fd, (long)from, (long)size, 0, 0,
+                                          0),
+                        size, "write");
 }
 
 static long stream_stat(struct shim_file *file, struct shim_stat *out) {
     struct stat host;
     cella_zero(&host, sizeof(host));
-    long e = shim_checked(shim_syscall(SYS_fstat, file->host_fd, (long)&host, 0, 0, 0, 0), 0, "fstat");
+    long e =
+        shim_checked(shim_syscall(SYS_fstat, file->host_fd, (long)&host, 0, 0, 0, 0), 0, "fstat");
     if (e < 0) return e;
-    if (host.st_size < 0) shim_broken_contract("fstat of a standard descriptor gave a negative size");
-    *out = (struct shim_stat){.mode = host.st_mode & (S_IFMT | 0777), .size = (uint64_t)host.st_size,
-                              .inode = host.st_ino, .device = 1, .mtime = host.st_mtim.tv_sec};
+    if (host.st_size < 0)
+        shim_broken_contract("fstat of a standard descriptor gave a negative size");
+    *out = (struct shim_stat){.mode = host.st_mode & (S_IFMT | 0777),
+                              .size = (uint64_t)host.st_size,
+                              .inode = host.st_ino,
+                              .device = 1,
+                              .mtime = host.st_mtim.tv_sec};
     return 0;
 }
 
@@ -37,8 +48,11 @@ static long stream_sync(struct shim_file *file, bool data_only) {
     return shim_checked(shim_syscall(number, file->host_fd, 0, 0, 0, 0, 0), 0, "fsync");
 }
 
-static const struct shim_file_kind stream_kind = {
-    .stream = true, .read = stream_read, .write = stream_write, .stat = stream_stat, .sync = stream_sync};
+static const struct shim_file_kind stream_kind = {.stream = true,
+                                                  .read = stream_read,
+                                                  .write = stream_write,
+                                                  .stat = stream_stat,
+                                                  .sync = stream_sync};
 
 void shim_file_stream(struct shim_file *file, int host_fd) {
     static const char *const names[3] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
@@ -53,7 +67,8 @@ long shim_file_stream_ioctl(struct shim_file *file, unsigned request, void *argu
     uint64_t size = request == TCGETS ? TERMIOS_SIZE : request == TIOCGWINSZ ? WINSIZE_SIZE : 0;
     if (size == 0) return -ENOTTY;
     if (!shim_writable(argument, size)) return -EFAULT;
-    long e = shim_checked(shim_syscall(SYS_ioctl, file->host_fd, (long)request, (long)out, 0, 0, 0), 0, "ioctl");
+    long e = shim_checked(shim_syscall(SYS_ioctl, file->host_fd, (long)request, (long)out, 0, 0, 0),
+                          0, "ioctl");
     if (e == 0) cella_copy(argument, out, size);
     return e;
 }

@@ -1,5 +1,5 @@
-/* Standard input, output and error: descriptors of the host, passed through. What comes in is the host's word,
- * and what goes out is public. */
+/* Standard input, output and error: descriptors of the host, passed through. What comes in is the
+ * host's word, and what goes out is public. */
 #ifndef CELLA_SHIM_FILE_STREAM_H
 #define CELLA_SHIM_FILE_STREAM_H
 

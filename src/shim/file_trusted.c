@@ -29,7 +29,8 @@ void shim_trusted_start(void) {
         cache.chunk[i].filled = false;
         cache.chunk[i].data = shim_arena(CHUNK);
         if (!cache.chunk[i].data)
-            shim_abort("the heap has no room for trusted files: they need %u bytes; raise heap in the manifest",
+            shim_abort("the heap has no room for trusted files: they need %u bytes; raise heap in "
+                       "the manifest",
                        (uint64_t)CACHE_CHUNKS * CHUNK);
     }
 }
@@ -41,14 +42,15 @@ static uint64_t chunk_size(const struct cella_config_trusted *pinned, uint64_t i
     return left < CHUNK ? left : CHUNK;
 }
 
-/* Reads a chunk once into memory of the enclave and hashes that copy, so that the host cannot change it between
- * check and use (R24, R45, T09). */
+/* Reads a chunk once into memory of the enclave and hashes that copy, so that the host cannot
+ * change it between check and use (R24, R45, T09). */
 static bool load(const struct shim_file *file, uint64_t index, uint8_t *to) {
     const struct cella_config_trusted *pinned = &shim.config.trusted[file->index];
     uint8_t hash[SHIM_SHA256_SIZE];
     const struct cella_bytes none = {NULL, 0};
     uint64_t size = chunk_size(pinned, index);
-    if (!cella_range_inside(index * sizeof(hash), sizeof(hash), 0, pinned->hashes.size)) return false;
+    if (!cella_range_inside(index * sizeof(hash), sizeof(hash), 0, pinned->hashes.size))
+        return false;
     if (shim_host_pread(file->host_fd, to, size, index * CHUNK) != (long)size) return false;
     shim_sha256(cella_bytes(to, size), none, none, hash);
     return cella_equal(hash, pinned->hashes.data + index * sizeof(hash), sizeof(hash));
@@ -58,7 +60,8 @@ static bool load(const struct shim_file *file, uint64_t index, uint8_t *to) {
 static const uint8_t *take_chunk(const struct shim_file *file, uint64_t index) {
     unsigned oldest = 0;
     for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
-        if (cache.chunk[i].filled && cache.chunk[i].pinned == file->index && cache.chunk[i].index == index) {
+        if (cache.chunk[i].filled && cache.chunk[i].pinned == file->index &&
+            cache.chunk[i].index == index) {
             cache.chunk[i].used = ++cache.clock;
             return cache.chunk[i].data;
         }
@@ -90,8 +93,10 @@ static long trusted_read(struct shim_file *file, void *to, uint64_t size, uint64
     }
     shim_unlock(&cache.lock);
     if (done > 0 || size == 0) return (long)done;
-    shim_say("trusted file %s: it is not what the manifest pins (SHA-256 of the piece at %u does not match); restore "
-             "the file or sign the image again", file->path, at / CHUNK * CHUNK);
+    shim_say("trusted file %s: it is not what the manifest pins (SHA-256 of the piece at %u does "
+             "not match); restore "
+             "the file or sign the image again",
+             file->path, at / CHUNK * CHUNK);
     return -EIO;
 }
 
@@ -99,7 +104,9 @@ static long trusted_read(struct shim_file *file, void *to, uint64_t size, uint64
 
 static struct shim_stat pinned_stat(uint32_t index) {
     const struct cella_config_trusted *pinned = &shim.config.trusted[index];
-    return (struct shim_stat){.mode = S_IFREG | 0444, .size = pinned->size, .inode = index + 2,
+    return (struct shim_stat){.mode = S_IFREG | 0444,
+                              .size = pinned->size,
+                              .inode = index + 2,
                               .device = SHIM_DEVICE_MOUNT + pinned->mount};
 }
 
@@ -113,9 +120,11 @@ static long trusted_close(struct shim_file *file) {
     return 0;
 }
 
-static const struct shim_file_kind trusted_kind = {.read = trusted_read, .stat = trusted_stat, .close = trusted_close};
+static const struct shim_file_kind trusted_kind = {
+    .read = trusted_read, .stat = trusted_stat, .close = trusted_close};
 
-/* What follows folder (relative, "" for the mount) in a pinned path, when it lies inside: size 0 never. */
+/* What follows folder (relative, "" for the mount) in a pinned path, when it lies inside: size 0
+ * never. */
 static struct cella_bytes below(struct cella_bytes path, const char *folder) {
     size_t size = __builtin_strlen(folder);
     if (size == 0) return path;
@@ -125,7 +134,8 @@ static struct cella_bytes below(struct cella_bytes path, const char *folder) {
 }
 
 /* The next component of the pinned file number i below a folder; size 0: it is elsewhere. */
-static struct cella_bytes component(uint32_t mount, const char *folder, uint32_t i, bool *is_folder) {
+static struct cella_bytes component(uint32_t mount, const char *folder, uint32_t i,
+                                    bool *is_folder) {
     struct cella_bytes rest = {NULL, 0};
     if (shim.config.trusted[i].mount == mount) rest = below(shim.config.trusted[i].path, folder);
     size_t n = 0;
@@ -154,7 +164,8 @@ static long folder_list(struct shim_file *file, uint64_t index, struct shim_entr
     for (uint32_t i = 0; i < shim.config.trusted_count; i++) {
         bool is_folder;
         struct cella_bytes name = component(file->index, folder, i, &is_folder);
-        if (!shim_path_name_valid(name) || seen_before(file->index, folder, i, name) || index-- > 0) continue;
+        if (!shim_path_name_valid(name) || seen_before(file->index, folder, i, name) || index-- > 0)
+            continue;
         out->type = is_folder ? DT_DIR : DT_REG;
         out->name_size = (uint8_t)name.size;
         (void)shim_text_put(out->name, sizeof(out->name), name);
@@ -164,11 +175,13 @@ static long folder_list(struct shim_file *file, uint64_t index, struct shim_entr
 }
 
 static long folder_stat(struct shim_file *file, struct shim_stat *out) {
-    *out = (struct shim_stat){.mode = S_IFDIR | 0555, .inode = 1, .device = SHIM_DEVICE_MOUNT + file->index};
+    *out = (struct shim_stat){
+        .mode = S_IFDIR | 0555, .inode = 1, .device = SHIM_DEVICE_MOUNT + file->index};
     return 0;
 }
 
-static const struct shim_file_kind folder_kind = {.folder = true, .list = folder_list, .stat = folder_stat};
+static const struct shim_file_kind folder_kind = {
+    .folder = true, .list = folder_list, .stat = folder_stat};
 
 /* The pinned file a place names: its index, -EISDIR for a folder above one, -ENOENT. */
 static long find(const struct shim_place *place) {
@@ -191,7 +204,8 @@ static long tree_stat(const struct shim_place *place, struct shim_stat *out) {
     return i < 0 ? i : 0;
 }
 
-static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t mode, struct shim_file *file) {
+static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t mode,
+                      struct shim_file *file) {
     (void)mode;
     struct shim_stat stat;
     long i = find(place);
@@ -210,7 +224,8 @@ static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t m
     file->host_fd = (int)fd;
     file->index = (uint32_t)i;
     if (stat.size == shim.config.trusted[i].size) return 0;
-    shim_say("trusted file %s: it has %u bytes, and the manifest pins %u; restore the file or sign the image again",
+    shim_say("trusted file %s: it has %u bytes, and the manifest pins %u; restore the file or sign "
+             "the image again",
              place->path, stat.size, shim.config.trusted[i].size);
     return -EIO;
 }

@@ -1,5 +1,5 @@
-/* Trusted mounts: read-only files of the host whose size and hashes are in the measured configuration. Folders show
- * exactly the pinned files, whatever the host has. */
+/* Trusted mounts: read-only files of the host whose size and hashes are in the measured
+ * configuration. Folders show exactly the pinned files, whatever the host has. */
 #ifndef CELLA_SHIM_FILE_TRUSTED_H
 #define CELLA_SHIM_FILE_TRUSTED_H
 

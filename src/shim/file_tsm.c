@@ -23,8 +23,9 @@ static const struct {
     const char *name;
     uint32_t mode;
 } attributes[ATTRIBUTE_COUNT] = {
-    [INBLOB] = {"inblob", 0200},     [OUTBLOB] = {"outblob", 0400},       [AUXBLOB] = {"auxblob", 0400},
-    [PROVIDER] = {"provider", 0444}, [GENERATION] = {"generation", 0444},
+    [INBLOB] = {"inblob", 0200},         [OUTBLOB] = {"outblob", 0400},
+    [AUXBLOB] = {"auxblob", 0400},       [PROVIDER] = {"provider", 0444},
+    [GENERATION] = {"generation", 0444},
 };
 
 static struct shim_lock tsm_lock; /* guards all below */
@@ -33,7 +34,8 @@ static struct report {
     uint32_t serial;     /* one more with each mkdir, so that files of a removed folder know */
     uint8_t inblob[INBLOB_MAX];
     size_t inblob_size;
-    uint64_t write_generation, read_generation; /* as in the kernel: equal when outblob is up to date */
+    uint64_t write_generation,
+        read_generation; /* as in the kernel: equal when outblob is up to date */
     uint8_t outblob[OUTBLOB_MAX];
     size_t outblob_size;
 } reports[REPORT_MAX];
@@ -104,7 +106,8 @@ static long tsm_write(struct shim_file *file, const void *from, uint64_t size, u
 }
 
 static long accept_inblob(struct report *report, const struct pending *pending) {
-    /* Written so often without a read in between that the generations would meet again (kernel: EBUSY). */
+    /* Written so often without a read in between that the generations would meet again (kernel:
+     * EBUSY). */
     if (report->write_generation == report->read_generation - 1) return -EBUSY;
     cella_zero(report->inblob, sizeof(report->inblob)); /* a short nonce is followed by zeros */
     cella_copy(report->inblob, pending->bytes, pending->size);
@@ -130,14 +133,16 @@ static long refresh(struct report *report) {
     if (report->inblob_size == 0) return -EINVAL;
     if (report->outblob_size > 0 && report->read_generation == report->write_generation) return 0;
     report->outblob_size = 0;
-    enum cella_code code = shim_platform_evidence(report->inblob, report->outblob, OUTBLOB_MAX, &report->outblob_size);
+    enum cella_code code =
+        shim_platform_evidence(report->inblob, report->outblob, OUTBLOB_MAX, &report->outblob_size);
     if (code != CELLA_OK) return shim_platform_errno(code);
     report->read_generation = report->write_generation;
     return 0;
 }
 
 /* A reader in the middle of an outblob that another replaced is told to begin again. */
-static long read_outblob(struct shim_file *file, struct report *report, void *to, uint64_t size, uint64_t at) {
+static long read_outblob(struct shim_file *file, struct report *report, void *to, uint64_t size,
+                         uint64_t at) {
     if (at > 0 && file->cookie != report->read_generation) return -EWOULDBLOCK;
     long e = at == 0 ? refresh(report) : 0;
     if (e < 0) return e;
@@ -163,7 +168,9 @@ static long tsm_read(struct shim_file *file, void *to, uint64_t size, uint64_t a
         case OUTBLOB: n = read_outblob(file, report, to, size, at); break;
         case PROVIDER: n = shim_virtual_read(cella_bytes_text(provider), to, size, at); break;
         case GENERATION: n = read_generation(report, to, size, at); break;
-        case AUXBLOB: n = 0; break; /* there is none: all that a verifier needs is in the evidence */
+        case AUXBLOB:
+            n = 0;
+            break; /* there is none: all that a verifier needs is in the evidence */
         default: n = -EACCES; break;
         }
     shim_unlock(&tsm_lock);
@@ -171,18 +178,23 @@ static long tsm_read(struct shim_file *file, void *to, uint64_t size, uint64_t a
 }
 
 static long tsm_stat(struct shim_file *file, struct shim_stat *out) {
-    *out = (struct shim_stat){.mode = S_IFREG | attributes[attribute_of(file)].mode, .inode = file->index + 2,
+    *out = (struct shim_stat){.mode = S_IFREG | attributes[attribute_of(file)].mode,
+                              .inode = file->index + 2,
                               .device = 2};
     return 0;
 }
 
 static long tsm_resize(struct shim_file *file, uint64_t size) {
-    (void)file, (void)size; /* O_TRUNC and ftruncate: nothing to cut, as for the kernel's attributes */
+    (void)file,
+        (void)size; /* O_TRUNC and ftruncate: nothing to cut, as for the kernel's attributes */
     return 0;
 }
 
-const struct shim_file_kind shim_tsm_kind = {.read = tsm_read, .write = tsm_write, .stat = tsm_stat,
-                                             .resize = tsm_resize, .close = tsm_close};
+const struct shim_file_kind shim_tsm_kind = {.read = tsm_read,
+                                             .write = tsm_write,
+                                             .stat = tsm_stat,
+                                             .resize = tsm_resize,
+                                             .close = tsm_close};
 
 /* ---- folders ---- */
 
@@ -215,7 +227,9 @@ long shim_tsm_rmdir(const char *path) {
     long e = -EPERM;
     shim_lock(&tsm_lock);
     for (unsigned i = 0; name && i < REPORT_MAX; i++) {
-        if (!reports[i].name[0] || !cella_equal(reports[i].name, name, __builtin_strlen(reports[i].name) + 1)) continue;
+        if (!reports[i].name[0] ||
+            !cella_equal(reports[i].name, name, __builtin_strlen(reports[i].name) + 1))
+            continue;
         reports[i].name[0] = 0;
         e = 0;
     }

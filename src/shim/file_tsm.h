@@ -1,6 +1,6 @@
-/* configfs-tsm as Linux documents it (Documentation/ABI/testing/configfs-tsm-report): a folder per report below
- * /sys/kernel/config/tsm/report, made by mkdir, with inblob, outblob, auxblob, provider and generation. What is ours
- * to choose stands in docs/formats/cella-dev.md. */
+/* configfs-tsm as Linux documents it (Documentation/ABI/testing/configfs-tsm-report): a folder per
+ * report below /sys/kernel/config/tsm/report, made by mkdir, with inblob, outblob, auxblob,
+ * provider and generation. What is ours to choose stands in docs/formats/cella-dev.md. */
 #ifndef CELLA_SHIM_FILE_TSM_H
 #define CELLA_SHIM_FILE_TSM_H
 

@@ -18,7 +18,8 @@ long shim_virtual_read(struct cella_bytes content, void *to, uint64_t size, uint
     return (long)size;
 }
 
-void shim_virtual_path(struct shim_virtual *out, const char *first, struct cella_bytes second, const char *third) {
+void shim_virtual_path(struct shim_virtual *out, const char *first, struct cella_bytes second,
+                       const char *third) {
     size_t a = __builtin_strlen(first), c = __builtin_strlen(third);
     bool slash = second.size > 0 && second.data[0] != '/';
     out->path[0] = 0;
@@ -60,15 +61,18 @@ static long device_stat(struct shim_file *file, struct shim_stat *out) {
     return 0;
 }
 
-static const struct shim_file_kind null_kind = {.read = null_read, .write = swallow, .stat = device_stat};
-static const struct shim_file_kind zero_kind = {.read = zero_read, .write = swallow, .stat = device_stat};
-static const struct shim_file_kind random_kind = {.read = random_read, .write = swallow, .stat = device_stat};
+static const struct shim_file_kind null_kind = {
+    .read = null_read, .write = swallow, .stat = device_stat};
+static const struct shim_file_kind zero_kind = {
+    .read = zero_read, .write = swallow, .stat = device_stat};
+static const struct shim_file_kind random_kind = {
+    .read = random_read, .write = swallow, .stat = device_stat};
 
 static const struct {
     const char *path;
     const struct shim_file_kind *kind;
 } devices[] = {
-    {"/dev/null", &null_kind},     {"/dev/zero", &zero_kind}, {"/dev/random", &random_kind},
+    {"/dev/null", &null_kind},      {"/dev/zero", &zero_kind}, {"/dev/random", &random_kind},
     {"/dev/urandom", &random_kind}, {"/dev/stdin", NULL},      {"/dev/stdout", NULL},
     {"/dev/stderr", NULL}, /* opened by open.c: the descriptors themselves */
 };
@@ -97,8 +101,8 @@ static bool program_source(uint32_t number, struct shim_virtual *out) {
     return true;
 }
 
-static shim_virtual_source *const sources[] = {device_source, mount_source, program_source, shim_cella_source,
-                                               shim_tsm_source};
+static shim_virtual_source *const sources[] = {device_source, mount_source, program_source,
+                                               shim_cella_source, shim_tsm_source};
 enum { SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]) };
 
 /* Walks all files of all sources, in one order. */
@@ -124,7 +128,8 @@ static bool next(struct walk *walk, struct shim_virtual *out) {
 /* The component of path right below folder; size 0: it is elsewhere, or the folder itself. */
 static struct cella_bytes component(const char *path, const char *folder) {
     const char *rest;
-    if (!shim_path_inside(path, cella_bytes_text(folder), &rest)) return (struct cella_bytes){NULL, 0};
+    if (!shim_path_inside(path, cella_bytes_text(folder), &rest))
+        return (struct cella_bytes){NULL, 0};
     size_t n = 0;
     while (rest[n] && rest[n] != '/') n++;
     return cella_bytes(rest, n);
@@ -145,7 +150,8 @@ static long folder_list(struct shim_file *folder, uint64_t index, struct shim_en
     struct shim_virtual file;
     while (next(&walk, &file)) {
         struct cella_bytes name = component(file.path, folder->path);
-        if (!shim_path_name_valid(name) || seen_before(&walk, folder->path, name) || index-- > 0) continue;
+        if (!shim_path_name_valid(name) || seen_before(&walk, folder->path, name) || index-- > 0)
+            continue;
         bool leaf = name.data[name.size] == 0 && !S_ISDIR(file.mode);
         out->type = !leaf ? DT_DIR : S_ISCHR(file.mode) ? DT_CHR : DT_REG;
         out->name_size = (uint8_t)name.size;
@@ -161,7 +167,8 @@ static long folder_stat(struct shim_file *file, struct shim_stat *out) {
     return 0;
 }
 
-static const struct shim_file_kind folder_kind = {.folder = true, .list = folder_list, .stat = folder_stat};
+static const struct shim_file_kind folder_kind = {
+    .folder = true, .list = folder_list, .stat = folder_stat};
 
 /* ---- the tree ---- */
 
@@ -172,7 +179,8 @@ static long find(const char *path, struct shim_virtual *out) {
     long found = path[1] == 0 ? 0 : -ENOENT;
     while (next(&walk, out)) {
         if (!shim_path_inside(out->path, cella_bytes_text(path), &rest)) {
-            if (!S_ISDIR(out->mode) && shim_path_inside(path, cella_bytes_text(out->path), &rest)) return -ENOTDIR;
+            if (!S_ISDIR(out->mode) && shim_path_inside(path, cella_bytes_text(out->path), &rest))
+                return -ENOTDIR;
             continue;
         }
         if (*rest == 0 && !S_ISDIR(out->mode)) return 1;
@@ -193,7 +201,8 @@ static long tree_stat(const struct shim_place *place, struct shim_stat *out) {
     return e < 0 ? e : 0;
 }
 
-static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t mode, struct shim_file *file) {
+static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t mode,
+                      struct shim_file *file) {
     struct shim_virtual found;
     (void)mode;
     long e = find(place->path, &found);
@@ -204,7 +213,8 @@ static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t m
         return 0;
     }
     bool reads = (flags & O_ACCMODE) != O_WRONLY, writes = (flags & O_ACCMODE) != O_RDONLY;
-    if (!found.kind || (reads && (found.mode & 0444) == 0) || (writes && (found.mode & 0222) == 0)) return -EACCES;
+    if (!found.kind || (reads && (found.mode & 0444) == 0) || (writes && (found.mode & 0222) == 0))
+        return -EACCES;
     file->index = found.index;
     file->serial = found.serial;
     if (found.kind == &shim_cella_kind) e = shim_cella_open(file);
@@ -228,12 +238,14 @@ static long tree_rmdir(const struct shim_place *place) {
     return shim_tsm_rmdir(place->path);
 }
 
-const struct shim_tree shim_virtual_tree = {.open = tree_open, .stat = tree_stat, .mkdir = tree_mkdir,
-                                            .rmdir = tree_rmdir};
+const struct shim_tree shim_virtual_tree = {
+    .open = tree_open, .stat = tree_stat, .mkdir = tree_mkdir, .rmdir = tree_rmdir};
 
 struct cella_bytes shim_virtual_link(const char *path) {
     static const char exe[] = "/proc/self/exe";
-    if (cella_equal(path, exe, __builtin_strlen(path) < sizeof(exe) ? __builtin_strlen(path) + 1 : sizeof(exe)))
+    if (cella_equal(path, exe,
+                    __builtin_strlen(path) < sizeof(exe) ? __builtin_strlen(path) + 1
+                                                         : sizeof(exe)))
         return shim.argc > 0 ? shim.config.program[0].path : (struct cella_bytes){NULL, 0};
     return (struct cella_bytes){NULL, 0};
 }

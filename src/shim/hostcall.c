@@ -15,7 +15,8 @@ static struct shim_channel host;
 
 static struct cella_bytes text(const char *s) { return cella_bytes_text(s); }
 
-long shim_host_begin(const struct shim_host_request *request, struct cella_bytes *reply, int *received) {
+long shim_host_begin(const struct shim_host_request *request, struct cella_bytes *reply,
+                     int *received) {
     shim_lock(&host.lock);
     host.fd = CELLA_FD_HOST;
     host.peer = "host program";
@@ -27,7 +28,8 @@ long shim_host_begin(const struct shim_host_request *request, struct cella_bytes
     cella_writer_u32le(&w, (uint32_t)(request->first.size + request->second.size));
     cella_writer_put(&w, request->first);
     cella_writer_put(&w, request->second);
-    if (w.failed) shim_abort("a request to the host is over %u bytes", (uint64_t)CELLA_HOSTCALL_MAX);
+    if (w.failed)
+        shim_abort("a request to the host is over %u bytes", (uint64_t)CELLA_HOSTCALL_MAX);
     size_t size = shim_channel_exchange(&host, w.size, received);
     struct cella_reader r = cella_reader(cella_bytes(host.buffer, size));
     int64_t result = (int64_t)cella_reader_u64le(&r);
@@ -44,24 +46,33 @@ void shim_host_end(void) { shim_unlock(&host.lock); }
 static long plain_call(const struct shim_host_request *request) {
     struct cella_bytes reply;
     long result = shim_host_begin(request, &reply, NULL);
-    if (result > 0 || reply.size > 0) shim_broken_contract("a plain call's result is not 0 or an error");
+    if (result > 0 || reply.size > 0)
+        shim_broken_contract("a plain call's result is not 0 or an error");
     shim_host_end();
     return result;
 }
 
-long shim_host_open(uint32_t mount, const char *path, uint32_t flags, uint32_t mode, struct shim_stat *stat) {
+long shim_host_open(uint32_t mount, const char *path, uint32_t flags, uint32_t mode,
+                    struct shim_stat *stat) {
     struct cella_bytes reply;
     int fd = -1;
     const uint32_t allowed = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC;
-    long result = shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_OPEN, .mount = mount,
-                                      .a = flags & allowed, .b = mode, .first = text(path)}, &reply, &fd);
+    long result = shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_OPEN,
+                                                              .mount = mount,
+                                                              .a = flags & allowed,
+                                                              .b = mode,
+                                                              .first = text(path)},
+                                  &reply, &fd);
     if (result > 0 || reply.size > 0) shim_broken_contract("open's result is not 0 or an error");
-    if ((result == 0) != (fd >= 0)) shim_broken_contract("open brought no descriptor, or an error brought one");
+    if ((result == 0) != (fd >= 0))
+        shim_broken_contract("open brought no descriptor, or an error brought one");
     shim_host_end();
     if (result < 0) return result;
-    /* What it really is, the kernel says: a pipe, device or folder would block or mean something else (R40). */
+    /* What it really is, the kernel says: a pipe, device or folder would block or mean something
+     * else (R40). */
     long e = shim_host_size(fd, stat);
-    if (e < 0 || !S_ISREG(stat->mode)) shim_broken_contract("open brought something other than a regular file");
+    if (e < 0 || !S_ISREG(stat->mode))
+        shim_broken_contract("open brought something other than a regular file");
     stat->device = SHIM_DEVICE_MOUNT + mount;
     return fd;
 }
@@ -69,7 +80,8 @@ long shim_host_open(uint32_t mount, const char *path, uint32_t flags, uint32_t m
 long shim_host_stat(uint32_t mount, const char *path, struct shim_stat *out) {
     struct cella_bytes reply;
     long result = shim_host_begin(
-        &(struct shim_host_request){.op = CELLA_HOSTCALL_STAT, .mount = mount, .first = text(path)}, &reply, NULL);
+        &(struct shim_host_request){.op = CELLA_HOSTCALL_STAT, .mount = mount, .first = text(path)},
+        &reply, NULL);
     if (result > 0 || reply.size != (result == 0 ? CELLA_HOSTSTAT_SIZE : 0U))
         shim_broken_contract("stat's reply has the wrong size");
     struct cella_reader r = cella_reader(reply);
@@ -89,13 +101,17 @@ long shim_host_stat(uint32_t mount, const char *path, struct shim_stat *out) {
 }
 
 long shim_host_name(uint32_t op, uint32_t mount, const char *path, uint32_t mode) {
-    return plain_call(&(struct shim_host_request){.op = op, .mount = mount, .b = mode, .first = text(path)});
+    return plain_call(
+        &(struct shim_host_request){.op = op, .mount = mount, .b = mode, .first = text(path)});
 }
 
 long shim_host_rename(uint32_t mount, const char *from, const char *to) {
     struct cella_bytes old = text(from);
-    return plain_call(&(struct shim_host_request){
-        .op = CELLA_HOSTCALL_RENAME, .mount = mount, .a = old.size, .first = old, .second = text(to)});
+    return plain_call(&(struct shim_host_request){.op = CELLA_HOSTCALL_RENAME,
+                                                  .mount = mount,
+                                                  .a = old.size,
+                                                  .first = old,
+                                                  .second = text(to)});
 }
 
 /* ---- folders ---- */
@@ -115,20 +131,25 @@ static bool take_entry(struct cella_reader *r, struct shim_entry *out) {
 long shim_host_readdir(uint32_t mount, const char *path, uint64_t cookie, uint8_t buffer[65536],
                        struct shim_host_listing *out) {
     struct cella_bytes reply;
-    long result = shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_READDIR, .mount = mount,
-                                      .a = cookie, .first = text(path)}, &reply, NULL);
+    long result = shim_host_begin(
+        &(struct shim_host_request){
+            .op = CELLA_HOSTCALL_READDIR, .mount = mount, .a = cookie, .first = text(path)},
+        &reply, NULL);
     if (result >= 0) cella_copy(buffer, reply.data, reply.size);
-    *out = (struct shim_host_listing){cella_bytes(buffer, reply.size), result > 0 ? (uint64_t)result : 0};
+    *out = (struct shim_host_listing){cella_bytes(buffer, reply.size),
+                                      result > 0 ? (uint64_t)result : 0};
     shim_host_end();
     if (result < 0) return result;
-    if (result > 0 && reply.size == 0) shim_broken_contract("a folder listing goes on without entries");
+    if (result > 0 && reply.size == 0)
+        shim_broken_contract("a folder listing goes on without entries");
     struct cella_reader r = cella_reader(out->entries);
     struct shim_entry entry;
     while (take_entry(&r, &entry)) {} /* all of it is checked before any is used */
     return 0;
 }
 
-long shim_host_entry(const struct shim_host_listing *listing, uint64_t index, struct shim_entry *out) {
+long shim_host_entry(const struct shim_host_listing *listing, uint64_t index,
+                     struct shim_entry *out) {
     struct cella_reader r = cella_reader(listing->entries);
     for (uint64_t i = 0; take_entry(&r, out); i++)
         if (i == index) return 1;
@@ -138,12 +159,14 @@ long shim_host_entry(const struct shim_host_listing *listing, uint64_t index, st
 /* ---- keys ---- */
 
 long shim_host_key_request(struct cella_bytes request) {
-    return plain_call(&(struct shim_host_request){.op = CELLA_HOSTCALL_KEY_REQUEST, .first = request});
+    return plain_call(
+        &(struct shim_host_request){.op = CELLA_HOSTCALL_KEY_REQUEST, .first = request});
 }
 
 long shim_host_key_grant(uint8_t *grant, size_t size) {
     struct cella_bytes reply;
-    long result = shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_KEY_GRANT}, &reply, NULL);
+    long result =
+        shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_KEY_GRANT}, &reply, NULL);
     if (result > 0) shim_broken_contract("a grant's result is not 0 or an error");
     if (result == 0 && reply.size <= size) {
         cella_copy(grant, reply.data, reply.size);

@@ -20,7 +20,9 @@ static long read_at(struct shim_file *file, void *to, uint64_t size, int64_t at)
     if (!file->kind->read) return -EINVAL;
     if (file->kind->stream && at < 0) return file->kind->read(file, to, size, 0);
     if (file->kind->stream) /* the kernel knows whether this stream can seek */
-        return shim_checked(shim_syscall(SYS_pread64, file->host_fd, (long)to, (long)size, at, 0, 0), size, "pread");
+        return shim_checked(shim_syscall(SYS_pread64, file->host_fd, (long)to, (long)size, at, 0,
+                                         0),
+                            size, "pread");
     shim_lock(&file->lock);
     long n = file->kind->read(file, to, size, at < 0 ? file->offset : (uint64_t)at);
     if (n > 0 && at < 0) file->offset += (uint64_t)n;
@@ -34,13 +36,15 @@ static long write_at(struct shim_file *file, const void *from, uint64_t size, in
     uint64_t where = (uint64_t)at;
     if (file->kind->stream && at < 0) return file->kind->write(file, from, size, &where);
     if (file->kind->stream)
-        return shim_checked(shim_syscall(SYS_pwrite64, file->host_fd, (long)from, (long)size, at, 0, 0), size,
-                            "pwrite");
+        return shim_checked(shim_syscall(SYS_pwrite64, file->host_fd, (long)from, (long)size, at, 0,
+                                         0),
+                            size, "pwrite");
     shim_lock(&file->lock);
     if (at < 0) where = file->offset;
     if ((file->flags & O_APPEND) != 0) where = SHIM_AT_END;
-    long n = where != SHIM_AT_END && where > (uint64_t)INT64_MAX - size ? -EFBIG
-                                                                        : file->kind->write(file, from, size, &where);
+    long n = where != SHIM_AT_END && where > (uint64_t)INT64_MAX - size
+                 ? -EFBIG
+                 : file->kind->write(file, from, size, &where);
     if (n > 0 && at < 0) file->offset = where + (uint64_t)n;
     shim_unlock(&file->lock);
     return n;
@@ -69,8 +73,12 @@ static long write_call(int fd, const void *from, uint64_t size, int64_t at) {
     return n;
 }
 
-long shim_sys_read(const long a[6]) { return read_call((int)a[0], (void *)a[1], (uint64_t)a[2], AT_OFFSET); }
-long shim_sys_write(const long a[6]) { return write_call((int)a[0], (void *)a[1], (uint64_t)a[2], AT_OFFSET); }
+long shim_sys_read(const long a[6]) {
+    return read_call((int)a[0], (void *)a[1], (uint64_t)a[2], AT_OFFSET);
+}
+long shim_sys_write(const long a[6]) {
+    return write_call((int)a[0], (void *)a[1], (uint64_t)a[2], AT_OFFSET);
+}
 long shim_sys_pread64(const long a[6]) {
     return a[3] < 0 ? -EINVAL : read_call((int)a[0], (void *)a[1], (uint64_t)a[2], a[3]);
 }
@@ -80,10 +88,14 @@ long shim_sys_pwrite64(const long a[6]) {
 
 typedef long piece_call(int fd, void *memory, uint64_t size, int64_t at);
 
-static long write_piece(int fd, void *memory, uint64_t size, int64_t at) { return write_call(fd, memory, size, at); }
+static long write_piece(int fd, void *memory, uint64_t size, int64_t at) {
+    return write_call(fd, memory, size, at);
+}
 
-/* readv and kin: piece by piece, each piece's address and size read once from the program's table. */
-static long vector_call(piece_call *call, int fd, const struct iovec *table, uint64_t count, int64_t at) {
+/* readv and kin: piece by piece, each piece's address and size read once from the program's table.
+ */
+static long vector_call(piece_call *call, int fd, const struct iovec *table, uint64_t count,
+                        int64_t at) {
     if (count > VECTOR_MAX) return -EINVAL;
     if (!shim_readable(table, count * sizeof(*table))) return -EFAULT;
     long total = 0;
@@ -109,10 +121,12 @@ long shim_sys_writev(const long a[6]) {
     return vector_call(write_piece, (int)a[0], (void *)a[1], (uint64_t)a[2], AT_OFFSET);
 }
 long shim_sys_preadv(const long a[6]) {
-    return a[3] < 0 ? -EINVAL : vector_call(read_call, (int)a[0], (void *)a[1], (uint64_t)a[2], a[3]);
+    return a[3] < 0 ? -EINVAL
+                    : vector_call(read_call, (int)a[0], (void *)a[1], (uint64_t)a[2], a[3]);
 }
 long shim_sys_pwritev(const long a[6]) {
-    return a[3] < 0 ? -EINVAL : vector_call(write_piece, (int)a[0], (void *)a[1], (uint64_t)a[2], a[3]);
+    return a[3] < 0 ? -EINVAL
+                    : vector_call(write_piece, (int)a[0], (void *)a[1], (uint64_t)a[2], a[3]);
 }
 
 long shim_file_read_at(int fd, void *to, uint64_t size, uint64_t offset) {
@@ -142,7 +156,8 @@ static long file_size(struct shim_file *file, uint64_t *size) {
 static long seek(struct shim_file *file, int64_t offset, int whence) {
     uint64_t base = 0, size = 0;
     long e = 0;
-    if (whence == SEEK_END || whence == SEEK_DATA || whence == SEEK_HOLE) e = file_size(file, &size);
+    if (whence == SEEK_END || whence == SEEK_DATA || whence == SEEK_HOLE)
+        e = file_size(file, &size);
     if (e < 0) return e;
     switch (whence) {
     case SEEK_SET: break;
@@ -166,7 +181,8 @@ long shim_sys_lseek(const long a[6]) {
     if (!file) return -EBADF;
     long at;
     if (file->kind->stream) {
-        at = shim_checked(shim_syscall(SYS_lseek, file->host_fd, a[1], a[2], 0, 0, 0), INT64_MAX, "lseek");
+        at = shim_checked(shim_syscall(SYS_lseek, file->host_fd, a[1], a[2], 0, 0, 0), INT64_MAX,
+                          "lseek");
     } else {
         shim_lock(&file->lock);
         at = seek(file, a[1], (int)a[2]);
@@ -183,7 +199,8 @@ static long resize(struct shim_file *file, int64_t size, bool only_grow) {
     shim_lock(&file->lock);
     uint64_t now = 0;
     long e = only_grow ? file_size(file, &now) : 0;
-    if (e == 0 && (!only_grow || (uint64_t)size > now)) e = file->kind->resize(file, (uint64_t)size);
+    if (e == 0 && (!only_grow || (uint64_t)size > now))
+        e = file->kind->resize(file, (uint64_t)size);
     shim_unlock(&file->lock);
     return e;
 }
@@ -242,14 +259,16 @@ long shim_sys_fadvise64(const long a[6]) {
 
 /* ---- from file to file ---- */
 
-/* Copies size bytes through a small buffer. from_at, to_at: offsets to use and move, NULL: the file's own. */
+/* Copies size bytes through a small buffer. from_at, to_at: offsets to use and move, NULL: the
+ * file's own. */
 static long copy(int to, int from, uint64_t size, int64_t *to_at, int64_t *from_at) {
     uint8_t buffer[4096];
     long total = 0;
     struct shim_file *in = shim_file_get(from), *out = shim_file_get(to);
     long n = in && out ? 0 : -EBADF;
     while (n >= 0 && (uint64_t)total < size) {
-        uint64_t want = size - (uint64_t)total < sizeof(buffer) ? size - (uint64_t)total : sizeof(buffer);
+        uint64_t want =
+            size - (uint64_t)total < sizeof(buffer) ? size - (uint64_t)total : sizeof(buffer);
         n = read_at(in, buffer, want, from_at ? *from_at : AT_OFFSET);
         if (n <= 0) break;
         long done = 0;
@@ -305,7 +324,8 @@ long shim_sys_ioctl(const long a[6]) {
     enum { IOCTL_FIOCLEX = 0x5451, IOCTL_FIONCLEX = 0x5450 };
     unsigned request = (unsigned)a[1];
     if (request == IOCTL_FIOCLEX || request == IOCTL_FIONCLEX)
-        return shim_sys_fcntl((long[6]){a[0], F_SETFD, request == IOCTL_FIOCLEX ? FD_CLOEXEC : 0, 0, 0, 0});
+        return shim_sys_fcntl(
+            (long[6]){a[0], F_SETFD, request == IOCTL_FIOCLEX ? FD_CLOEXEC : 0, 0, 0, 0});
     struct shim_file *file = shim_file_get((int)a[0]);
     if (!file) return -EBADF;
     long e = file->kind->stream ? shim_file_stream_ioctl(file, request, (void *)a[2]) : -ENOTTY;

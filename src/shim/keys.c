@@ -24,7 +24,8 @@ static struct {
 } asking;
 
 const uint8_t *shim_keys_named(uint32_t index) {
-    if (index >= shim.config.key_count || !named.have[index]) shim_abort("key %u is not there", (uint64_t)index);
+    if (index >= shim.config.key_count || !named.have[index])
+        shim_abort("key %u is not there", (uint64_t)index);
     return named.key[index];
 }
 
@@ -33,7 +34,8 @@ void shim_keys_wipe(void) {
     cella_wipe(&asking, sizeof(asking));
 }
 
-/* Request up to its evidence; then evidence over a hash of all of it, so that names, key and nonce are bound (A13). */
+/* Request up to its evidence; then evidence over a hash of all of it, so that names, key and nonce
+ * are bound (A13). */
 static struct cella_result make_request(struct cella_bytes *request) {
     uint8_t nonce[NONCE_SIZE], data[SHIM_SHA512_SIZE];
     struct cella_writer w = cella_writer(asking.request, sizeof(asking.request));
@@ -49,15 +51,19 @@ static struct cella_result make_request(struct cella_bytes *request) {
         cella_writer_u16le(&w, (uint16_t)shim.config.key[i].size);
         cella_writer_put(&w, shim.config.key[i]);
     }
-    shim_sha512(cella_bytes(CELLA_KEY_REQUEST_LABEL, sizeof(CELLA_KEY_REQUEST_LABEL)), cella_writer_bytes(&w), data);
+    shim_sha512(cella_bytes(CELLA_KEY_REQUEST_LABEL, sizeof(CELLA_KEY_REQUEST_LABEL)),
+                cella_writer_bytes(&w), data);
     size_t head = w.size, evidence = 0;
     cella_writer_u32le(&w, 0);
     ENSURE(!w.failed, CELLA_ERR_LIMIT, NULL, "the key request is too long");
-    enum cella_code code = shim_platform_evidence(data, w.data + w.size, w.capacity - w.size, &evidence);
-    if (code != CELLA_OK) shim_abort("the platform gives no evidence for the key request: reason %u", (uint64_t)code);
+    enum cella_code code =
+        shim_platform_evidence(data, w.data + w.size, w.capacity - w.size, &evidence);
+    if (code != CELLA_OK)
+        shim_abort("the platform gives no evidence for the key request: reason %u", (uint64_t)code);
     cella_writer_patch_u32le(&w, head, (uint32_t)evidence);
     *request = cella_bytes(asking.request, w.size + evidence);
-    shim_sha256(*request, (struct cella_bytes){NULL, 0}, (struct cella_bytes){NULL, 0}, asking.hash);
+    shim_sha256(*request, (struct cella_bytes){NULL, 0}, (struct cella_bytes){NULL, 0},
+                asking.hash);
     return CELLA_SUCCESS;
 }
 
@@ -81,8 +87,9 @@ static bool parse_grant(struct cella_bytes bytes, struct grant *out) {
 
 static uint32_t find_name(struct cella_bytes name) {
     uint32_t i = 0;
-    while (i < shim.config.key_count && (shim.config.key[i].size != name.size ||
-                                         !cella_equal(shim.config.key[i].data, name.data, name.size)))
+    while (i < shim.config.key_count &&
+           (shim.config.key[i].size != name.size ||
+            !cella_equal(shim.config.key[i].data, name.data, name.size)))
         i++;
     return i;
 }
@@ -96,12 +103,23 @@ static const char *printable(uint32_t index, char out[CELLA_CONFIG_NAME_MAX + 1]
     return out;
 }
 
+/* Whether the key is the one that the manifest pins, where it pins one. Anyone can make a grant, also the host: without
+ * this it could have results written under a key of its own, or feed data under one (abi/keygrant.h). */
+static bool is_pinned(uint32_t i) {
+    uint8_t id[SHIM_SHA256_SIZE];
+    if (shim.config.key_id[i].size == 0) return true;
+    shim_sha256(cella_bytes(CELLA_KEY_ID_LABEL, sizeof(CELLA_KEY_ID_LABEL)), cella_bytes(named.key[i], CELLA_KEY_SIZE),
+                (struct cella_bytes){NULL, 0}, id);
+    return cella_equal(id, shim.config.key_id[i].data, sizeof(id));
+}
+
 /* Takes one grant; false when it is refused, which is said and changes nothing. */
 static bool take_grant(struct cella_bytes bytes) {
     struct grant grant;
     char text[CELLA_CONFIG_NAME_MAX + 1];
     if (!parse_grant(bytes, &grant)) {
-        shim_say("a grant is refused: it is not of the form of docs/formats/grant.md; make it again with `cella grant`");
+        shim_say("a grant is refused: it is not of the form of docs/formats/grant.md; make it "
+                 "again with `cella grant`");
         return false;
     }
     uint32_t i = find_name(grant.name);
@@ -114,34 +132,44 @@ static bool take_grant(struct cella_bytes bytes) {
         return false;
     }
     if (!cella_equal(grant.hash.data, asking.hash, sizeof(asking.hash))) {
-        shim_say("the grant of key %s is refused: it answers another request, of another run or enclave; grant the "
-                 "request of this run", printable(i, text));
+        shim_say("the grant of key %s is refused: it answers another request, of another run or "
+                 "enclave; grant the "
+                 "request of this run",
+                 printable(i, text));
         return false;
     }
     uint8_t info[sizeof(CELLA_KEY_GRANT_LABEL) + SHIM_SHA256_SIZE];
     cella_copy(info, CELLA_KEY_GRANT_LABEL, sizeof(CELLA_KEY_GRANT_LABEL));
     cella_copy(info + sizeof(CELLA_KEY_GRANT_LABEL), asking.hash, sizeof(asking.hash));
-    if (!shim_hpke_open(asking.private_key, asking.public_key, grant.enc.data, CELLA_BYTES_OF(info), grant.aad,
-                        grant.sealed, named.key[i])) {
+    if (!shim_hpke_open(asking.private_key, asking.public_key, grant.enc.data, CELLA_BYTES_OF(info),
+                        grant.aad, grant.sealed, named.key[i])) {
         cella_wipe(named.key[i], CELLA_KEY_SIZE);
         shim_say("the grant of key %s is refused: it was changed on its way", printable(i, text));
+        return false;
+    }
+    if (!is_pinned(i)) {
+        cella_wipe(named.key[i], CELLA_KEY_SIZE);
+        shim_say("the grant of key %s is refused: the manifest pins another key, by its id", printable(i, text));
         return false;
     }
     named.have[i] = true;
     return true;
 }
 
-/* Waits until every name has its key. A bad grant is refused and another awaited: whoever can send one could as well
- * send none. */
+/* Waits until every name has its key. A bad grant is refused and another awaited: whoever can send
+ * one could as well send none. */
 static struct cella_result take_grants(void) {
     uint8_t grant[CELLA_KEY_GRANT_MAX];
     for (uint32_t have = 0; have < shim.config.key_count;) {
         long size = shim_host_key_grant(grant, sizeof(grant));
         if (size == -ECANCELED)
-            FAIL(CELLA_ERR_UNAVAILABLE, "let each owner run `cella grant` on the request, and give `cella run` the grants",
+            FAIL(CELLA_ERR_UNAVAILABLE,
+                 "let each owner run `cella grant` on the request, and give `cella run` the grants",
                  "the host says that no more grants will come, and keys are missing");
-        if (size == -EMSGSIZE) shim_say("a grant is refused: it is over %u bytes", (uint64_t)sizeof(grant));
-        if (size < 0 && size != -EMSGSIZE) shim_abort("the host could not get a grant: error %u", (uint64_t)-size);
+        if (size == -EMSGSIZE)
+            shim_say("a grant is refused: it is over %u bytes", (uint64_t)sizeof(grant));
+        if (size < 0 && size != -EMSGSIZE)
+            shim_abort("the host could not get a grant: error %u", (uint64_t)-size);
         if (size >= 0 && take_grant(cella_bytes(grant, (size_t)size))) have++;
     }
     return CELLA_SUCCESS;

@@ -21,7 +21,9 @@ const struct shim_tree *shim_mount_find(const char *path, struct shim_place *pla
     size_t longest = 0;
     for (uint32_t i = 0; i < config->mount_count; i++) {
         const char *rest;
-        if (config->mount[i].path.size < longest || !shim_path_inside(path, config->mount[i].path, &rest)) continue;
+        if (config->mount[i].path.size < longest ||
+            !shim_path_inside(path, config->mount[i].path, &rest))
+            continue;
         if (config->mount[i].path.size == 1 && always_own(path)) continue;
         longest = config->mount[i].path.size;
         place->mount = i;

@@ -13,7 +13,8 @@ long shim_text_put(char *to, uint64_t size, struct cella_bytes text) {
     return 0;
 }
 
-/* Appends one component; "." and ".." are resolved here. size is without the NUL, 0 for the root. */
+/* Appends one component; "." and ".." are resolved here. size is without the NUL, 0 for the root.
+ */
 static long put_component(char *out, size_t *size, const char *name, size_t name_size) {
     if (name_size == 0 || (name_size == 1 && name[0] == '.')) return 0;
     if (name_size == 2 && name[0] == '.' && name[1] == '.') {
@@ -33,7 +34,8 @@ static long put_components(char *out, size_t *size, const char *path, bool *want
         while (*path == '/') path++;
         size_t n = 0;
         while (path[n] && path[n] != '/') n++;
-        bool dots = n == 0 || (n == 1 && path[0] == '.') || (n == 2 && path[0] == '.' && path[1] == '.');
+        bool dots =
+            n == 0 || (n == 1 && path[0] == '.') || (n == 2 && path[0] == '.' && path[1] == '.');
         *wants_folder = dots || path[n] == '/';
         long e = put_component(out, size, path, n);
         if (e < 0) return e;
@@ -42,7 +44,8 @@ static long put_components(char *out, size_t *size, const char *path, bool *want
     return 0;
 }
 
-long shim_path_join(const char *base, const char *path, char out[SHIM_PATH_MAX], bool *wants_folder) {
+long shim_path_join(const char *base, const char *path, char out[SHIM_PATH_MAX],
+                    bool *wants_folder) {
     size_t size = 0;
     *wants_folder = false;
     if (!*path) return -ENOENT;
@@ -81,7 +84,8 @@ long shim_path_take(int dirfd, const char *path, char out[SHIM_PATH_MAX], bool *
 }
 
 bool shim_path_inside(const char *path, struct cella_bytes folder, const char **rest) {
-    size_t size = folder.size == 1 && folder.data[0] == '/' ? 0 : folder.size; /* the root is "" here */
+    size_t size =
+        folder.size == 1 && folder.data[0] == '/' ? 0 : folder.size; /* the root is "" here */
     for (size_t i = 0; i < size; i++)
         if (path[i] == 0 || (uint8_t)path[i] != folder.data[i]) return false;
     if (path[size] != 0 && path[size] != '/') return false;
@@ -123,7 +127,8 @@ long shim_sys_fchdir(const long a[6]) {
 }
 
 long shim_sys_chdir(const long a[6]) {
-    long e = shim_sys_openat((long[6]){AT_FDCWD, a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0});
+    long e =
+        shim_sys_openat((long[6]){AT_FDCWD, a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0});
     if (e < 0) return e;
     long closing[6] = {e};
     e = shim_sys_fchdir(closing);

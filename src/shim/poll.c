@@ -9,7 +9,8 @@
 
 enum { POLL_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM };
 
-/* Looks one entry up: its host descriptor for a stream (-1 otherwise), and at once what is ready. */
+/* Looks one entry up: its host descriptor for a stream (-1 otherwise), and at once what is ready.
+ */
 static short look(const struct pollfd *p, int *host_fd) {
     *host_fd = -1;
     if (p->fd < 0) return 0;
@@ -44,7 +45,9 @@ static long wait_for(struct pollfd *program, uint64_t count, struct timespec *ti
     short known[SHIM_FD_MAX];
     for (uint64_t i = 0; i < count; i++) known[i] = host[i].revents;
     if (ready > 0) timeout = &none;
-    long n = shim_checked(shim_syscall_wait(SYS_ppoll, (long)host, (long)count, (long)timeout, 0, 0, 0), count, "ppoll");
+    long n =
+        shim_checked(shim_syscall_wait(SYS_ppoll, (long)host, (long)count, (long)timeout, 0, 0, 0),
+                     count, "ppoll");
     if (n < 0 && ready == 0) return n;
     long total = 0;
     for (uint64_t i = 0; i < count; i++) {

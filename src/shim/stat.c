@@ -64,7 +64,9 @@ static long path_stat(int dirfd, const char *path, struct shim_stat *out) {
 
 /* The *at calls: with AT_EMPTY_PATH and an empty (or no) path, the descriptor itself. */
 static long any_stat(int dirfd, const char *path, int flags, struct shim_stat *out) {
-    if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) != 0) return -EINVAL;
+    if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) !=
+        0)
+        return -EINVAL;
     if ((flags & AT_EMPTY_PATH) != 0) {
         char first = 0;
         long n = path ? shim_copy_text(&first, path, 1) : 0; /* 0 only for the empty text */
@@ -86,7 +88,9 @@ long shim_sys_newfstatat(const long a[6]) {
     return e < 0 ? e : put_stat((struct stat *)a[2], &s);
 }
 
-long shim_sys_stat(const long a[6]) { return shim_sys_newfstatat((long[6]){AT_FDCWD, a[0], a[1], 0, 0, 0}); }
+long shim_sys_stat(const long a[6]) {
+    return shim_sys_newfstatat((long[6]){AT_FDCWD, a[0], a[1], 0, 0, 0});
+}
 long shim_sys_lstat(const long a[6]) { return shim_sys_stat(a); } /* there are no symbolic links */
 
 long shim_sys_statx(const long a[6]) {
@@ -108,14 +112,19 @@ static long access_at(int dirfd, const char *path, int mode, int flags) {
     return 0;
 }
 
-long shim_sys_access(const long a[6]) { return access_at(AT_FDCWD, (const char *)a[0], (int)a[1], 0); }
-long shim_sys_faccessat(const long a[6]) { return access_at((int)a[0], (const char *)a[1], (int)a[2], 0); }
+long shim_sys_access(const long a[6]) {
+    return access_at(AT_FDCWD, (const char *)a[0], (int)a[1], 0);
+}
+long shim_sys_faccessat(const long a[6]) {
+    return access_at((int)a[0], (const char *)a[1], (int)a[2], 0);
+}
 long shim_sys_faccessat2(const long a[6]) {
     if (((int)a[3] & ~(AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0) return -EINVAL;
     return access_at((int)a[0], (const char *)a[1], (int)a[2], (int)a[3]);
 }
 
-/* ---- settings that files do not keep: accepted where the file is there, and without effect ---- */
+/* ---- settings that files do not keep: accepted where the file is there, and without effect ----
+ */
 
 long shim_sys_chmod(const long a[6]) {
     struct shim_stat s;

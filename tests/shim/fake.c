@@ -71,9 +71,14 @@ static void say(const char *format, va_list a) {
             continue;
         }
         p++;
-        if (*p == 's') used += (size_t)snprintf(fake.said + used, 500, "%s", va_arg(a, const char *));
-        if (*p == 'u') used += (size_t)snprintf(fake.said + used, 500, "%llu", (unsigned long long)va_arg(a, uint64_t));
-        if (*p == 'x') used += (size_t)snprintf(fake.said + used, 500, "%llx", (unsigned long long)va_arg(a, uint64_t));
+        if (*p == 's')
+            used += (size_t)snprintf(fake.said + used, 500, "%s", va_arg(a, const char *));
+        if (*p == 'u')
+            used += (size_t)snprintf(fake.said + used, 500, "%llu",
+                                     (unsigned long long)va_arg(a, uint64_t));
+        if (*p == 'x')
+            used += (size_t)snprintf(fake.said + used, 500, "%llx",
+                                     (unsigned long long)va_arg(a, uint64_t));
     }
     fake.said[used++] = '\n';
     fake.said[used] = 0;
@@ -173,7 +178,8 @@ static long serve(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, struct ce
         return 0;
     case CELLA_HOSTCALL_KEY_GRANT:
         if (fake.grant_next == fake.grant_count) return -ECANCELED;
-        cella_writer_put(w, cella_bytes(fake.grants[fake.grant_next], fake.grant_size[fake.grant_next]));
+        cella_writer_put(w, cella_bytes(fake.grants[fake.grant_next],
+                                        fake.grant_size[fake.grant_next]));
         fake.grant_next++;
         return 0;
     default: return -EINVAL;
@@ -209,7 +215,8 @@ static void answer(uint32_t op, struct cella_bytes body, struct cella_writer *w)
         break;
     case CELLA_PLATCALL_SEAL_KEY:
         fake.seal_count++;
-        for (unsigned i = 0; i < 32; i++) key[i] = (uint8_t)(body.data[8 + i] ^ body.data[0] ^ (uint8_t)(body.data[2] << 4));
+        for (unsigned i = 0; i < 32; i++)
+            key[i] = (uint8_t)(body.data[8 + i] ^ body.data[0] ^ (uint8_t)(body.data[2] << 4));
         cella_writer_put(w, CELLA_BYTES_OF(key));
         break;
     case CELLA_PLATCALL_EVIDENCE:
@@ -218,7 +225,9 @@ static void answer(uint32_t op, struct cella_bytes body, struct cella_writer *w)
         cella_writer_put(w, body);
         break;
     case CELLA_PLATCALL_TARGETINFO: cella_writer_zero(w, SHIM_TARGETINFO_SIZE); break;
-    case CELLA_PLATCALL_INFO: cella_writer_put(w, cella_bytes_text("assurance=S0\nroot=file\n")); break;
+    case CELLA_PLATCALL_INFO:
+        cella_writer_put(w, cella_bytes_text("assurance=S0\nroot=file\n"));
+        break;
     default: break;
     }
 }
@@ -254,7 +263,8 @@ static long receive(struct msghdr *m) {
     }
     m->msg_controllen = control;
     if (control) {
-        struct cmsghdr head = {.cmsg_len = control, .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        struct cmsghdr head = {
+            .cmsg_len = control, .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(m->msg_control, &head, sizeof(head));
         memcpy((uint8_t *)m->msg_control + CMSG_LEN(0), reply->fds, reply->fd_count * sizeof(int));
     }
@@ -265,8 +275,10 @@ long shim_syscall(long number, long a, long b, long c, long d, long e, long f) {
     long result;
     if (number == SYS_sendto) {
         struct cella_bytes bytes = cella_bytes((const void *)b, (size_t)c);
-        if (a == CELLA_FD_HOST) host_request(bytes);
-        else platform_request(bytes);
+        if (a == CELLA_FD_HOST)
+            host_request(bytes);
+        else
+            platform_request(bytes);
         result = c;
     } else if (number == SYS_recvmsg) {
         result = receive((struct msghdr *)b);
@@ -287,7 +299,8 @@ void fake_clear(void) { fake.said[0] = 0; }
 void fake_start(void) {
     memset(&fake, 0, sizeof(fake));
     memset(&shim, 0, sizeof(shim));
-    for (int fd = 3; fd < CELLA_FD_FIRST_FREE; fd++) /* the channels' numbers: keep real files off them */
+    for (int fd = 3; fd < CELLA_FD_FIRST_FREE;
+         fd++) /* the channels' numbers: keep real files off them */
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd) abort();
     fake_unlock_all();
     snprintf(fake.folder, sizeof(fake.folder), "/tmp/cella-shim-XXXXXX");
@@ -299,10 +312,14 @@ void fake_start(void) {
     memset(fake.boot, 0, fake.boot_size = 8);
 }
 
-uint32_t fake_mount(const char *path, uint32_t type, uint32_t key, uint32_t key_index, bool writable) {
+uint32_t fake_mount(const char *path, uint32_t type, uint32_t key, uint32_t key_index,
+                    bool writable) {
     uint32_t i = shim.config.mount_count++;
-    shim.config.mount[i] = (struct cella_config_mount){.path = cella_bytes_text(path), .type = type, .key = key,
-                                                       .key_index = key_index, .writable = writable};
+    shim.config.mount[i] = (struct cella_config_mount){.path = cella_bytes_text(path),
+                                                       .type = type,
+                                                       .key = key,
+                                                       .key_index = key_index,
+                                                       .writable = writable};
     if (mkdir(fake_path(i, ""), 0700) != 0) abort();
     return i;
 }

@@ -1,6 +1,6 @@
-/* The shim's surroundings for hosted tests: what the core promises (shim.h), a host program over a real folder, and a
- * platform, each of which can be told to lie. The raw system calls of the files half go to the real kernel, those on
- * the two channels to the functions here. */
+/* The shim's surroundings for hosted tests: what the core promises (shim.h), a host program over a
+ * real folder, and a platform, each of which can be told to lie. The raw system calls of the files
+ * half go to the real kernel, those on the two channels to the functions here. */
 #ifndef TESTS_SHIM_FAKE_H
 #define TESTS_SHIM_FAKE_H
 
@@ -19,20 +19,21 @@ struct fake_reply {
 };
 
 struct fake {
-    char folder[64];                    /* mount i is folder/i */
-    void (*lie_host)(uint32_t op, struct fake_reply *reply); /* changes a true reply; NULL: honest */
+    char folder[64]; /* mount i is folder/i */
+    void (*lie_host)(uint32_t op,
+                     struct fake_reply *reply); /* changes a true reply; NULL: honest */
     void (*lie_platform)(uint32_t op, struct fake_reply *reply);
     /* Changes the result of a raw system call; NULL: honest. */
     long (*lie_kernel)(long number, long result);
-    uint8_t grants[8][1024];            /* what KEY_GRANT hands out, in order, then -ECANCELED */
+    uint8_t grants[8][1024]; /* what KEY_GRANT hands out, in order, then -ECANCELED */
     size_t grant_size[8];
     unsigned grant_count, grant_next;
-    uint8_t request[40000];             /* what KEY_REQUEST got */
+    uint8_t request[40000]; /* what KEY_REQUEST got */
     size_t request_size;
-    uint8_t boot[4096];                 /* BOOT's payload */
+    uint8_t boot[4096]; /* BOOT's payload */
     size_t boot_size;
     unsigned evidence_count, seal_count;
-    char said[4096];                    /* lines of shim_say and shim_abort since fake_clear */
+    char said[4096]; /* lines of shim_say and shim_abort since fake_clear */
     jmp_buf on_abort;
     bool catching;
 };
@@ -42,19 +43,20 @@ extern struct fake fake;
 void fake_start(void);
 void fake_end(void);
 /* Adds a mount to shim.config; returns its index. */
-uint32_t fake_mount(const char *path, uint32_t type, uint32_t key, uint32_t key_index, bool writable);
+uint32_t fake_mount(const char *path, uint32_t type, uint32_t key, uint32_t key_index,
+                    bool writable);
 void fake_clear(void);
 /* True when the statement ends the enclave. */
-#define FAKE_ABORTS(statement)                                                                               \
-    ({                                                                                                       \
-        volatile bool aborted_ = true;                                                                                \
-        fake.catching = true;                                                                                \
-        if (setjmp(fake.on_abort) == 0) {                                                                    \
-            statement;                                                                                       \
-            aborted_ = false;                                                                                \
-        }                                                                                                    \
-        fake.catching = false;                                                                               \
-        aborted_;                                                                                            \
+#define FAKE_ABORTS(statement)                                                                     \
+    ({                                                                                             \
+        volatile bool aborted_ = true;                                                             \
+        fake.catching = true;                                                                      \
+        if (setjmp(fake.on_abort) == 0) {                                                          \
+            statement;                                                                             \
+            aborted_ = false;                                                                      \
+        }                                                                                          \
+        fake.catching = false;                                                                     \
+        aborted_;                                                                                  \
     })
 /* The files half keeps locks when it ends; the next test begins with open ones. */
 void fake_unlock_all(void);

@@ -1,12 +1,12 @@
 /* Descriptors, mounts of all types and the shim's own files, as a program uses them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +21,14 @@
 #include "shim/keys.h"
 
 #define CALL(name, ...) shim_sys_##name((const long[6]){__VA_ARGS__})
-#define P(x) ((long)(x))
-#define SAID(text) assert_non_null(strstr(fake.said, text))
+#define P(x)            ((long)(x))
+#define SAID(text)      assert_non_null(strstr(fake.said, text))
 
 static long open_(const char *path, int flags) { return CALL(open, P(path), flags, 0600); }
 static long read_(long fd, void *to, size_t n) { return CALL(read, fd, P(to), (long)n); }
-static long write_(long fd, const void *from, size_t n) { return CALL(write, fd, P(from), (long)n); }
+static long write_(long fd, const void *from, size_t n) {
+    return CALL(write, fd, P(from), (long)n);
+}
 static long close_(long fd) { return CALL(close, fd); }
 
 enum { SHARED, READONLY, TRUSTED, VAULT, SEALED };
@@ -43,15 +45,19 @@ static int start(void **state) {
     for (size_t i = 0; i < sizeof(pinned); i++) pinned[i] = (uint8_t)(i * 31 + i / 256);
     for (size_t i = 0; i < 3; i++) {
         size_t left = sizeof(pinned) - i * CELLA_TRUSTED_CHUNK;
-        cella_result_drop(cella_sha256(cella_bytes(pinned + i * CELLA_TRUSTED_CHUNK,
-                          left < CELLA_TRUSTED_CHUNK ? left : CELLA_TRUSTED_CHUNK), hashes + 32 * i));
+        cella_result_drop(
+            cella_sha256(cella_bytes(pinned + i * CELLA_TRUSTED_CHUNK,
+                                     left < CELLA_TRUSTED_CHUNK ? left : CELLA_TRUSTED_CHUNK),
+                         hashes + 32 * i));
     }
     mkdir(fake_path(TRUSTED, "sub"), 0700);
     fake_write(TRUSTED, "sub/model", pinned, sizeof(pinned));
     fake_write(TRUSTED, "extra", "not pinned", 10);
     shim.config.trusted_count = 1;
-    shim.config.trusted[0] = (struct cella_config_trusted){.mount = TRUSTED, .path = cella_bytes_text("sub/model"),
-                                                           .size = sizeof(pinned), .hashes = CELLA_BYTES_OF(hashes)};
+    shim.config.trusted[0] = (struct cella_config_trusted){.mount = TRUSTED,
+                                                           .path = cella_bytes_text("sub/model"),
+                                                           .size = sizeof(pinned),
+                                                           .hashes = CELLA_BYTES_OF(hashes)};
     struct cella_result r = shim_files_start();
     return cella_failed(r);
 }
@@ -189,7 +195,8 @@ static void links_lead_nowhere(void **state) {
     struct stat s;
     assert_int_equal(symlink("/etc/passwd", fake_path(SHARED, "link")), 0);
     assert_int_equal(open_("/shared/../etc/passwd", O_RDONLY), -ENOENT);
-    assert_true(FAKE_ABORTS((void)open_("/shared/link", O_RDONLY))); /* the host may not even show one */
+    assert_true(
+        FAKE_ABORTS((void)open_("/shared/link", O_RDONLY))); /* the host may not even show one */
     SAID("neither file nor folder");
     fake_unlock_all();
     assert_int_equal(CALL(stat, P("/proc/self/exe"), P(&s)), 0);
@@ -239,7 +246,8 @@ static void folders(void **state) {
     for (size_t size = 32; size <= 4096; size *= 2) {
         unsigned n = list("/shared", size, names, false);
         assert_int_equal(n, 17);
-        assert_true(has(names, n, "file0") && has(names, n, "file14") && has(names, n, ".") && has(names, n, ".."));
+        assert_true(has(names, n, "file0") && has(names, n, "file14") && has(names, n, ".") &&
+                    has(names, n, ".."));
     }
     uint8_t small[16];
     long fd = open_("/shared", O_RDONLY);
@@ -248,7 +256,8 @@ static void folders(void **state) {
     assert_int_equal(CALL(read, fd, P(small), 16), -EISDIR);
     close_(fd);
     unsigned n = list("/", 4096, names, false);
-    assert_true(has(names, n, "shared") && has(names, n, "vault") && has(names, n, "dev") && has(names, n, "bin"));
+    assert_true(has(names, n, "shared") && has(names, n, "vault") && has(names, n, "dev") &&
+                has(names, n, "bin"));
     assert_false(has(names, n, ""));
     n = list("/dev/cella", 4096, names, false);
     assert_true(has(names, n, "seal") && has(names, n, "report") && has(names, n, "keys"));
@@ -311,7 +320,8 @@ static void trusted_files_are_what_was_pinned(void **state) {
         long fd = open_("/trusted/sub/model", O_RDONLY);
         /* the cache of earlier tests is of the true file: read each chunk's neighbours first */
         for (unsigned other = 0; other < 3; other++)
-            if (other != chunk) assert_int_equal(CALL(pread64, fd, P(out), 64, other * CELLA_TRUSTED_CHUNK), 64);
+            if (other != chunk)
+                assert_int_equal(CALL(pread64, fd, P(out), 64, other * CELLA_TRUSTED_CHUNK), 64);
         fake_clear();
         assert_int_equal(CALL(pread64, fd, P(out), 64, chunk * CELLA_TRUSTED_CHUNK), -EIO);
         SAID("/trusted/sub/model: it is not what the manifest pins");
@@ -386,7 +396,8 @@ static void protected_names(void **state) {
     expect_protected("/vault/b", "first");
     long fd = open_("/vault/b", O_RDWR);
     put_protected("/vault/c", "second");
-    assert_int_equal(CALL(rename, P("/vault/c"), P("/vault/b")), 0); /* over an open one, which lives on */
+    assert_int_equal(CALL(rename, P("/vault/c"), P("/vault/b")),
+                     0); /* over an open one, which lives on */
     assert_int_equal(read_(fd, text, 8), 5);
     expect_protected("/vault/b", "second");
     close_(fd);
@@ -423,12 +434,14 @@ static void protected_damage(void **state) {
         raw[at] ^= 0x20;
         long fd = open_("/vault/x", O_RDONLY);
         long n = fd < 0 ? fd : read_(fd, out, sizeof(out));
-        assert_true(n == -EIO || n == -EACCES || (n == 9 && memcmp(out, "something", 9) == 0)); /* never other bytes */
+        assert_true(n == -EIO || n == -EACCES ||
+                    (n == 9 && memcmp(out, "something", 9) == 0)); /* never other bytes */
         if (fd >= 0) close_(fd);
         noticed += n < 0;
         tried++;
     }
-    assert_true(noticed > 0 && tried > 10); /* the older header slot and padding may change unnoticed */
+    assert_true(noticed > 0 &&
+                tried > 10); /* the older header slot and padding may change unnoticed */
     fake_write(VAULT, "x", raw, size);
     expect_protected("/vault/x", "something");
 }
@@ -479,7 +492,9 @@ static void protected_limits(void **state) {
     assert_true(s.st_size > 0);
 }
 
-static long full_disk(long number, long result) { return number == SYS_pwrite64 ? -ENOSPC : result; }
+static long full_disk(long number, long result) {
+    return number == SYS_pwrite64 ? -ENOSPC : result;
+}
 
 static void protected_disk_full(void **state) {
     (void)state;
@@ -564,7 +579,8 @@ static void tsm_reports(void **state) {
     assert_int_equal(get(REPORTS "/r/outblob", out, 256), 14 + 64);
     assert_int_equal(fake.evidence_count, 1); /* the same question is not asked twice */
     assert_int_equal(get(REPORTS "/r/auxblob", out, 256), 0);
-    long fd = open_(REPORTS "/r/outblob", O_RDONLY), in = open_(REPORTS "/r/inblob", O_WRONLY | O_TRUNC);
+    long fd = open_(REPORTS "/r/outblob", O_RDONLY),
+         in = open_(REPORTS "/r/inblob", O_WRONLY | O_TRUNC);
     assert_int_equal(read_(fd, out, 10), 10);
     assert_int_equal(write_(in, nonce, 64), 64);
     assert_int_equal(write_(in, nonce, 1), -EFBIG);
@@ -582,7 +598,8 @@ static void tsm_reports(void **state) {
     assert_int_equal(CALL(rmdir, P(REPORTS "/r")), 0);
     assert_int_equal(read_(second, out, 10), -ENOENT);
     assert_int_equal(open_(REPORTS "/r/outblob", O_RDONLY), -ENOENT);
-    assert_int_equal(CALL(mkdir, P(REPORTS "/r"), 0700), 0); /* a new one of the name is not the old one */
+    assert_int_equal(CALL(mkdir, P(REPORTS "/r"), 0700),
+                     0); /* a new one of the name is not the old one */
     assert_int_equal(read_(second, out, 10), -ENOENT);
     assert_int_equal(CALL(rmdir, P(REPORTS "/r")), 0);
 }
@@ -670,11 +687,17 @@ static void copies(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(descriptors), TEST(exhausts_descriptors), TEST(vectors), TEST(shared_files), TEST(read_only_mount),
-        TEST(links_lead_nowhere), TEST(folders), TEST(working_folder), TEST(trusted_files),
-        TEST(trusted_files_are_what_was_pinned), TEST(protected_files), TEST(protected_names), TEST(protected_damage),
-        TEST(protected_keys), TEST(protected_limits), TEST(protected_disk_full), TEST(devices), TEST(tsm_reports),
-        TEST(tsm_limits), TEST(cella_devices), TEST(copies),
+        TEST(descriptors),      TEST(exhausts_descriptors),
+        TEST(vectors),          TEST(shared_files),
+        TEST(read_only_mount),  TEST(links_lead_nowhere),
+        TEST(folders),          TEST(working_folder),
+        TEST(trusted_files),    TEST(trusted_files_are_what_was_pinned),
+        TEST(protected_files),  TEST(protected_names),
+        TEST(protected_damage), TEST(protected_keys),
+        TEST(protected_limits), TEST(protected_disk_full),
+        TEST(devices),          TEST(tsm_reports),
+        TEST(tsm_limits),       TEST(cella_devices),
+        TEST(copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
-/* A host, a platform and a kernel that lie: every reply outside its contract ends the enclave, none is used
- * (threats.md R24, R29, R40, R44, R45, R46). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+/* A host, a platform and a kernel that lie: every reply outside its contract ends the enclave, none
+ * is used (threats.md R24, R29, R40, R44, R45, R46). */
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,8 +19,8 @@
 #include "shim/platcall.h"
 
 #define CALL(name, ...) shim_sys_##name((const long[6]){__VA_ARGS__})
-#define P(x) ((long)(x))
-#define SAID(text) assert_non_null(strstr(fake.said, text))
+#define P(x)            ((long)(x))
+#define SAID(text)      assert_non_null(strstr(fake.said, text))
 
 static int start(void **state) {
     (void)state;
@@ -64,7 +64,8 @@ static void lie(uint32_t op, struct fake_reply *reply) {
     case LONG: reply->size++; break;
     case HUGE: reply->size = FAKE_MESSAGE_MAX; break;
     case DESCRIPTORS:
-        for (unsigned i = 0; i < 3; i++) reply->fds[i] = open(fake_path(0, "f"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+        for (unsigned i = 0; i < 3; i++)
+            reply->fds[i] = open(fake_path(0, "f"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
         reply->fd_count = lie_count;
         break;
     case ANY_DESCRIPTOR:
@@ -97,9 +98,10 @@ static bool ends(uint32_t op) {
     return aborted;
 }
 
-static const uint32_t ops[] = {CELLA_HOSTCALL_OPEN, CELLA_HOSTCALL_STAT, CELLA_HOSTCALL_READDIR, CELLA_HOSTCALL_UNLINK,
-                               CELLA_HOSTCALL_RMDIR, CELLA_HOSTCALL_MKDIR, CELLA_HOSTCALL_RENAME,
-                               CELLA_HOSTCALL_KEY_GRANT};
+static const uint32_t ops[] = {CELLA_HOSTCALL_OPEN,    CELLA_HOSTCALL_STAT,
+                               CELLA_HOSTCALL_READDIR, CELLA_HOSTCALL_UNLINK,
+                               CELLA_HOSTCALL_RMDIR,   CELLA_HOSTCALL_MKDIR,
+                               CELLA_HOSTCALL_RENAME,  CELLA_HOSTCALL_KEY_GRANT};
 enum { OP_COUNT = sizeof(ops) / sizeof(ops[0]) };
 
 static void results(void **state) {
@@ -150,14 +152,17 @@ static void descriptors(void **state) {
     (void)state;
     lie_kind = DESCRIPTORS;
     for (unsigned i = 0; i < OP_COUNT; i++)
-        for (lie_count = ops[i] == CELLA_HOSTCALL_OPEN ? 2 : 1; lie_count <= 3; lie_count++) assert_true(ends(ops[i]));
+        for (lie_count = ops[i] == CELLA_HOSTCALL_OPEN ? 2 : 1; lie_count <= 3; lie_count++)
+            assert_true(ends(ops[i]));
     fake_write(0, "f", "content", 7); /* the rename above was done */
-    lie_count = 0; /* open without one */
+    lie_count = 0;                    /* open without one */
     assert_true(ends(CELLA_HOSTCALL_OPEN));
     int ends_of_pipe[2];
     assert_int_equal(pipe(ends_of_pipe), 0);
-    lie_kind = ANY_DESCRIPTOR; /* what is not a regular file, or one of the enclave's own channels */
-    const int bad[] = {ends_of_pipe[0], open("/tmp", O_RDONLY), open("/dev/null", O_RDONLY), 0, 3, 4, -1, 1 << 20};
+    lie_kind =
+        ANY_DESCRIPTOR; /* what is not a regular file, or one of the enclave's own channels */
+    const int bad[] = {
+        ends_of_pipe[0], open("/tmp", O_RDONLY), open("/dev/null", O_RDONLY), 0, 3, 4, -1, 1 << 20};
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         lie_fd = bad[i];
         if (!ends(CELLA_HOSTCALL_OPEN)) fail_msg("descriptor %u was taken", i);
@@ -173,10 +178,18 @@ static void stats(void **state) {
         uint64_t size;
         bool ends;
     } cases[] = {
-        {S_IFREG | 0644, 5, false},  {S_IFDIR | 0755, 5, false},        {S_IFREG | 0644, INT64_MAX, false},
-        {S_IFREG, 1ULL << 63, true}, {S_IFREG, UINT64_MAX, true},       {S_IFLNK | 0777, 5, true},
-        {S_IFCHR | 0666, 5, true},   {S_IFSOCK, 5, true},               {0, 5, true},
-        {S_IFREG | 04755, 5, true},  {S_IFREG | 0644 | 1U << 16, 5, true}, {UINT32_MAX, 5, true},
+        {S_IFREG | 0644, 5, false},
+        {S_IFDIR | 0755, 5, false},
+        {S_IFREG | 0644, INT64_MAX, false},
+        {S_IFREG, 1ULL << 63, true},
+        {S_IFREG, UINT64_MAX, true},
+        {S_IFLNK | 0777, 5, true},
+        {S_IFCHR | 0666, 5, true},
+        {S_IFSOCK, 5, true},
+        {0, 5, true},
+        {S_IFREG | 04755, 5, true},
+        {S_IFREG | 0644 | 1U << 16, 5, true},
+        {UINT32_MAX, 5, true},
     };
     lie_kind = PAYLOAD;
     lie_result = 0;
@@ -197,10 +210,11 @@ static void names(void **state) {
         size_t size;
         bool ends;
     } cases[] = {
-        {"\10\1a", 3, false}, {"\4\1d\10\2ab", 7, false},
-        {"\10\3a/b", 5, true}, {"\10\1/", 3, true}, {"\10\1.", 3, true}, {"\10\2..", 4, true}, {"\10\3a\0b", 5, true},
-        {"\10\0", 2, true},    {"\10", 1, true},    {"\10\2a", 3, true}, {"\12\1a", 3, true}, {"\0\1a", 3, true},
-        {"\2\1a", 3, true},    {"\10\1a\10", 4, true}, {"\10\377a", 3, true},
+        {"\10\1a", 3, false},   {"\4\1d\10\2ab", 7, false}, {"\10\3a/b", 5, true},
+        {"\10\1/", 3, true},    {"\10\1.", 3, true},        {"\10\2..", 4, true},
+        {"\10\3a\0b", 5, true}, {"\10\0", 2, true},         {"\10", 1, true},
+        {"\10\2a", 3, true},    {"\12\1a", 3, true},        {"\0\1a", 3, true},
+        {"\2\1a", 3, true},     {"\10\1a\10", 4, true},     {"\10\377a", 3, true},
     };
     lie_kind = PAYLOAD;
     lie_result = 0;
@@ -222,9 +236,12 @@ static bool boot(const void *bytes, size_t size) {
 
 static void boots(void **state) {
     (void)state;
-    static const char plain[8] = {0}, argument[] = "\1\0\0\0\2\0\0\0hi\0\0\0", nul[] = "\1\0\0\0\2\0\0\0h\0\0\0\0";
-    static const char env[] = "\0\0\0\0\1\0\0\0\6\0\0\0LANG=C", twice[] = "\0\0\0\0\2\0\0\0\6\0\0\0LANG=C\6\0\0\0LANG=C";
-    static const char foreign[] = "\0\0\0\0\1\0\0\0\12\0\0\0LD_X=/lib/", fixed[] = "\0\0\0\0\1\0\0\0\6\0\0\0HOME=/";
+    static const char plain[8] = {0}, argument[] = "\1\0\0\0\2\0\0\0hi\0\0\0",
+                      nul[] = "\1\0\0\0\2\0\0\0h\0\0\0\0";
+    static const char env[] = "\0\0\0\0\1\0\0\0\6\0\0\0LANG=C",
+                      twice[] = "\0\0\0\0\2\0\0\0\6\0\0\0LANG=C\6\0\0\0LANG=C";
+    static const char foreign[] = "\0\0\0\0\1\0\0\0\12\0\0\0LD_X=/lib/",
+                      fixed[] = "\0\0\0\0\1\0\0\0\6\0\0\0HOME=/";
     assert_true(boot(plain, 8));
     assert_int_equal(shim.argc, 1);
     assert_memory_equal(shim.argv[0].data, "/bin/app", 8);
@@ -238,7 +255,8 @@ static void boots(void **state) {
     for (size_t cut = 0; cut < 14; cut++) assert_false(boot(argument, cut));
     shim.config.env_count = 2;
     shim.config.env[0] = (struct cella_config_env){cella_bytes_text("LANG"), {NULL, 0}, true};
-    shim.config.env[1] = (struct cella_config_env){cella_bytes_text("HOME"), cella_bytes_text("/data"), false};
+    shim.config.env[1] =
+        (struct cella_config_env){cella_bytes_text("HOME"), cella_bytes_text("/data"), false};
     assert_true(boot(env, 18));
     assert_int_equal(shim.envc, 2);
     assert_memory_equal(shim.envv[0].data, "LANG=C", 6);
@@ -270,9 +288,11 @@ static void platforms(void **state) {
     size_t size;
     fake.lie_platform = lie_platform;
     for (platform_size = 0; platform_size < 600; platform_size++) {
-        assert_int_equal(FAKE_ABORTS((void)shim_platform_seal_key(1, 1, in, out)), platform_size != 32);
+        assert_int_equal(FAKE_ABORTS((void)shim_platform_seal_key(1, 1, in, out)),
+                         platform_size != 32);
         fake_unlock_all();
-        assert_int_equal(FAKE_ABORTS((void)shim_platform_report(in, in, out)), platform_size != 432);
+        assert_int_equal(FAKE_ABORTS((void)shim_platform_report(in, in, out)),
+                         platform_size != 432);
         fake_unlock_all();
         assert_int_equal(FAKE_ABORTS((void)shim_platform_targetinfo(out)), platform_size != 512);
         fake_unlock_all();
@@ -297,7 +317,9 @@ static void platforms(void **state) {
 /* ---- the kernel below (R40) ---- */
 
 static long kernel_number, kernel_result;
-static long lie_kernel(long number, long result) { return number == kernel_number ? kernel_result : result; }
+static long lie_kernel(long number, long result) {
+    return number == kernel_number ? kernel_result : result;
+}
 
 static bool kernel_ends(long number, long result, long fd) {
     char text[8];
@@ -340,7 +362,8 @@ static void kernels(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(results), TEST(sizes), TEST(descriptors), TEST(stats), TEST(names), TEST(boots), TEST(platforms), TEST(kernels),
+        TEST(results), TEST(sizes), TEST(descriptors), TEST(stats),
+        TEST(names),   TEST(boots), TEST(platforms),   TEST(kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "abi/keygrant.h"
@@ -15,7 +15,9 @@
 
 static const struct cella_bytes none = {NULL, 0};
 
-static void unhex(const char *hex, uint8_t *out, size_t size) { OK(cella_hex_decode(cella_bytes_text(hex), out, size)); }
+static void unhex(const char *hex, uint8_t *out, size_t size) {
+    OK(cella_hex_decode(cella_bytes_text(hex), out, size));
+}
 static void expect(const uint8_t *bytes, const char *hex) {
     uint8_t wanted[128];
     unhex(hex, wanted, strlen(hex) / 2);
@@ -30,7 +32,8 @@ static void x25519(void **state) {
     unhex("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c", u, 32);
     assert_true(shim_x25519(k, u, out));
     expect(out, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
-    memset(u, 0, sizeof(u)); /* a point of small order: the shared secret would be zero for everybody */
+    memset(u, 0,
+           sizeof(u)); /* a point of small order: the shared secret would be zero for everybody */
     assert_false(shim_x25519(k, u, out));
     u[0] = 1;
     assert_false(shim_x25519(k, u, out));
@@ -43,10 +46,13 @@ static void hkdf(void **state) {
     memset(secret, 0x0b, sizeof(secret));
     unhex("000102030405060708090a0b0c", salt, sizeof(salt));
     unhex("f0f1f2f3f4f5f6f7f8f9", info, sizeof(info));
-    assert_true(shim_hkdf(CELLA_BYTES_OF(secret), CELLA_BYTES_OF(salt), CELLA_BYTES_OF(info), out, 42));
-    expect(out, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+    assert_true(
+        shim_hkdf(CELLA_BYTES_OF(secret), CELLA_BYTES_OF(salt), CELLA_BYTES_OF(info), out, 42));
+    expect(out,
+           "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
     assert_true(shim_hkdf(CELLA_BYTES_OF(secret), none, none, out, 42));
-    expect(out, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+    expect(out,
+           "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
     assert_true(shim_hkdf(CELLA_BYTES_OF(secret), none, none, too_long, 8160));
     assert_false(shim_hkdf(CELLA_BYTES_OF(secret), none, none, too_long, 8161));
 }
@@ -83,8 +89,8 @@ static void rfc_9180_a_1_1(void **state) {
     expect(nonce, "56d890e5accaaf011cff4b7d");
 }
 
-/* Against the outside implementation, which the published vector of this very suite proves (tests/crypto/hpke_test.c):
- * what it seals opens here, and nothing else does. */
+/* Against the outside implementation, which the published vector of this very suite proves
+ * (tests/crypto/hpke_test.c): what it seals opens here, and nothing else does. */
 static void opens_what_owners_seal(void **state) {
     (void)state;
     static const uint8_t plain[32] = "a key of thirty-two bytes at all";
@@ -103,13 +109,15 @@ static void opens_what_owners_seal(void **state) {
     assert_false(shim_hpke_open(private, public, enc, info, cella_bytes_text("aaD"), box, out));
     assert_false(shim_hpke_open(private, public, enc, info, none, box, out));
     for (size_t size = 0; size < box.size; size++) /* truncate */
-        assert_false(shim_hpke_open(private, public, enc, info, aad, cella_bytes(box.data, size), out));
+        assert_false(
+            shim_hpke_open(private, public, enc, info, aad, cella_bytes(box.data, size), out));
     for (size_t bit = 0; bit < box.size * 8; bit++) { /* flip */
         sealed.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_false(shim_hpke_open(private, public, enc, info, aad, box, out));
         sealed.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
-    for (size_t bit = 0; bit < 255; bit++) { /* bit 255 of a point is ignored by RFC 7748, but the context has it */
+    for (size_t bit = 0; bit < 255;
+         bit++) { /* bit 255 of a point is ignored by RFC 7748, but the context has it */
         enc[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_false(shim_hpke_open(private, public, enc, info, aad, box, out));
         enc[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -122,7 +130,10 @@ static void opens_what_owners_seal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(x25519), cmocka_unit_test(hkdf), cmocka_unit_test(digests), cmocka_unit_test(rfc_9180_a_1_1),
+        cmocka_unit_test(x25519),
+        cmocka_unit_test(hkdf),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(rfc_9180_a_1_1),
         cmocka_unit_test(opens_what_owners_seal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
-/* Named keys: what the enclave asks, and which grants it takes. The owner's side is played with src/crypto. */
+/* Named keys: what the enclave asks, and which grants it takes. The owner's side is played with
+ * src/crypto. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <string.h>
 
 #include "abi/hostcall.h"
@@ -14,10 +15,11 @@
 #include "fake.h"
 #include "shim/keys.h"
 
-#define OK(r) assert_int_equal(cella_code_of(r), CELLA_OK)
+#define OK(r)      assert_int_equal(cella_code_of(r), CELLA_OK)
 #define SAID(text) assert_non_null(strstr(fake.said, text))
 
-static const uint8_t key_a[32] = "hospital a's key, 32 bytes long", key_b[32] = "hospital b's key, 32 bytes long";
+static const uint8_t key_a[32] = "hospital a's key, 32 bytes long",
+                     key_b[32] = "hospital b's key, 32 bytes long";
 
 static int start(void **state) {
     (void)state;
@@ -48,7 +50,8 @@ static void grant(const char *name, const uint8_t key[32], const uint8_t *foreig
     cella_writer_u16le(&w, (uint16_t)strlen(name));
     cella_writer_put(&w, cella_bytes_text(name));
     cella_writer_put(&w, CELLA_BYTES_OF(hash));
-    OK(cella_hpke_seal(fake.request + 16, CELLA_BYTES_OF(info), cella_writer_bytes(&w), cella_bytes(key, 32), enc, &sealed));
+    OK(cella_hpke_seal(fake.request + 16, CELLA_BYTES_OF(info), cella_writer_bytes(&w),
+                       cella_bytes(key, 32), enc, &sealed));
     cella_writer_put(&w, CELLA_BYTES_OF(enc));
     cella_writer_put(&w, cella_buffer_bytes(&sealed));
     fake.grant_size[fake.grant_count++] = w.size;
@@ -159,8 +162,10 @@ static void damaged(void) {
     grant("a", key_a, NULL);
     whole_size = fake.grant_size[0];
     memcpy(whole, fake.grants[0], whole_size);
-    if (cut_to < whole_size) fake.grant_size[0] = cut_to;
-    else fake.grants[0][flip_bit / 8] ^= (uint8_t)(1 << flip_bit % 8);
+    if (cut_to < whole_size)
+        fake.grant_size[0] = cut_to;
+    else
+        fake.grants[0][flip_bit / 8] ^= (uint8_t)(1 << flip_bit % 8);
 }
 
 /* Cut at every length and flipped in every bit: never taken. */
@@ -194,7 +199,8 @@ static void refuses_what_is_too_long(void **state) {
 }
 
 static void no_evidence(uint32_t op, struct fake_reply *reply) {
-    if (op == CELLA_PLATCALL_EVIDENCE) memcpy(reply->bytes, (uint8_t[8]){CELLA_ERR_UNAVAILABLE}, reply->size = 8);
+    if (op == CELLA_PLATCALL_EVIDENCE)
+        memcpy(reply->bytes, (uint8_t[8]){CELLA_ERR_UNAVAILABLE}, reply->size = 8);
 }
 static void ends_without_evidence(void **state) {
     (void)state;
@@ -214,9 +220,15 @@ static void asks_nothing_when_it_needs_nothing(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(takes_what_is_granted), TEST(asks_as_the_format_says), TEST(asks_anew_each_time),
-        TEST(refuses_what_is_not_for_it), TEST(ends_when_no_grant_will_come), TEST(truncate_and_flip),
-        TEST(refuses_what_is_too_long), TEST(ends_without_evidence), TEST(asks_nothing_when_it_needs_nothing),
+        TEST(takes_what_is_granted),
+        TEST(asks_as_the_format_says),
+        TEST(asks_anew_each_time),
+        TEST(refuses_what_is_not_for_it),
+        TEST(ends_when_no_grant_will_come),
+        TEST(truncate_and_flip),
+        TEST(refuses_what_is_too_long),
+        TEST(ends_without_evidence),
+        TEST(asks_nothing_when_it_needs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

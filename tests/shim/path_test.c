@@ -1,8 +1,8 @@
+#include <cmocka.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +31,8 @@ static void joins(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char out[SHIM_PATH_MAX];
         bool folder;
-        assert_int_equal(shim_path_join(cases[i].base, cases[i].path, out, &folder), cases[i].error);
+        assert_int_equal(shim_path_join(cases[i].base, cases[i].path, out, &folder),
+                         cases[i].error);
         if (cases[i].error) continue;
         assert_string_equal(out, cases[i].out);
         assert_int_equal(folder, cases[i].folder);
@@ -46,7 +47,9 @@ static void refuses_what_is_too_long(void **state) {
         for (size_t i = 0; i < size; i++) path[i] = i % 200 == 0 ? '/' : 'x';
         path[size] = 0;
         long e = shim_path_join("/", path, out, &folder);
-        assert_int_equal(e, size < SHIM_PATH_MAX ? 0 : size == SHIM_PATH_MAX && path[size - 1] == '/' ? 0 : -ENAMETOOLONG);
+        assert_int_equal(e, size < SHIM_PATH_MAX                             ? 0
+                            : size == SHIM_PATH_MAX && path[size - 1] == '/' ? 0
+                                                                             : -ENAMETOOLONG);
         if (e == 0) assert_true(strlen(out) < SHIM_PATH_MAX);
     }
     memset(path, 'y', 300);
@@ -109,8 +112,11 @@ static void names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins), cmocka_unit_test(refuses_what_is_too_long), cmocka_unit_test(is_always_normal),
-        cmocka_unit_test(inside), cmocka_unit_test(names),
+        cmocka_unit_test(joins),
+        cmocka_unit_test(refuses_what_is_too_long),
+        cmocka_unit_test(is_always_normal),
+        cmocka_unit_test(inside),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
