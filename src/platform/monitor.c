@@ -114,7 +114,8 @@ static struct cella_result protect_keys(struct monitor *m) {
     const struct cella_secret *secrets[] = {&m->authority.state.seal_root, &m->authority.report.secret};
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
         (void)madvise(secrets[i]->data, CELLA_PAGE_SIZE, MADV_WIPEONFORK);
-    if (m->uid == 0) (void)mlockall(MCL_CURRENT | MCL_FUTURE);
+    /* on fault: a client's image of a gigabyte, mapped for a look at its head, is not to be read in whole */
+    if (m->uid == 0) (void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     return CELLA_SUCCESS;
 }
 

@@ -203,6 +203,8 @@ USER
     "$user" 8192 "$cella" platform stop >/dev/null 2>&1; sleep 0.3
     expect 1 "64 KiB" "ordinary user, 64 KiB: clear refusal" "$user" 64 "$cella" run "$work/app.cella"
     "$user" 64 "$cella" platform stop >/dev/null 2>&1; sleep 0.3
+    expect 1 "no secret memory: " "no lock limit at all: clear refusal" "$user" 0 "$cella" run "$work/app.cella"
+    "$user" 0 "$cella" platform stop >/dev/null 2>&1; sleep 0.3
     printf '[enclave]\nheap = 4M\nmemory = private\n[arguments]\nhost = yes\n' >"$work/private.manifest"
     if "$cella" sign "$work/program" -m "$work/private.manifest" -k "$work/key.pem" -o "$work/private.cella" >"$work/out" 2>&1; then
         expect 42 "ordinary private memory" "memory = private is allowed and said" "$user" 64 "$cella" run "$work/private.cella"

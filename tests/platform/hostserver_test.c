@@ -46,6 +46,8 @@ static int set_up(void **state) {
     assert_int_equal(symlink("..", path), 0);
     path_of("in/self", path);
     assert_int_equal(symlink("a", path), 0);
+    path_of("in/sub-link", path);
+    assert_int_equal(symlink("sub", path), 0);
     path_of("in/fifo", path);
     assert_int_equal(mkfifo(path, 0644), 0);
     config = (struct cella_config){.key_count = 2, .key = {cella_bytes_text("one"), cella_bytes_text("two")}};
@@ -108,7 +110,7 @@ static void test_open_and_stat(void **state) {
 
 static void test_nothing_outside(void **state) {
     (void)state;
-    static const char *const paths[] = {"../secret", "/etc/passwd", "sub/../../secret", "link", "folder-link/secret",
+    static const char *const paths[] = {"../secret", "/etc/passwd", "sub/../../secret", "link", "folder-link/secret", "sub-link/b",
                                         "folder-link", "self", "..", "/", "sub/../..", "fifo", "./../secret"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         for (uint32_t mount = 0; mount < 2; mount++) {
