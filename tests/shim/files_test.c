@@ -1,5 +1,5 @@
 /* Descriptors, mounts of all types and the shim's own files, as a program uses them. */
-#include <cmocka.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "crypto/digest.h"
 #include "fake.h"

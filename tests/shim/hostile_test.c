@@ -1,6 +1,6 @@
 /* A host, a platform and a kernel that lie: every reply outside its contract ends the enclave, none
  * is used (threats.md R24, R29, R40, R44, R45, R46). */
-#include <cmocka.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "abi/hostcall.h"
 #include "abi/platcall.h"

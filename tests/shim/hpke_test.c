@@ -1,8 +1,9 @@
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "abi/keygrant.h"
 #include "base/text.h"

@@ -1,10 +1,11 @@
 /* Named keys: what the enclave asks, and which grants it takes. The owner's side is played with
  * src/crypto. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "abi/hostcall.h"
 #include "abi/platcall.h"
@@ -220,15 +221,11 @@ static void asks_nothing_when_it_needs_nothing(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(takes_what_is_granted),
-        TEST(asks_as_the_format_says),
-        TEST(asks_anew_each_time),
-        TEST(refuses_what_is_not_for_it),
-        TEST(ends_when_no_grant_will_come),
-        TEST(truncate_and_flip),
-        TEST(refuses_what_is_too_long),
-        TEST(ends_without_evidence),
-        TEST(asks_nothing_when_it_needs_nothing),
+        TEST(takes_what_is_granted),     TEST(asks_as_the_format_says),
+        TEST(asks_anew_each_time),       TEST(refuses_what_is_not_for_it),
+        TEST(takes_only_the_pinned_key), TEST(ends_when_no_grant_will_come),
+        TEST(truncate_and_flip),         TEST(refuses_what_is_too_long),
+        TEST(ends_without_evidence),     TEST(asks_nothing_when_it_needs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,11 @@
-#include <cmocka.h>
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "shim/path.h"
 
