@@ -221,7 +221,7 @@ control_try() {
     mkdir -p "$plain_run/result"
     PAUSE_S=20 "$program" "$plain_run" >"$plain_run/out" 2>&1 &
     pid=$!
-    for ((i = 0; i < 100; i++)); do grep -q 'trained on' "$plain_run/out" && break; sleep 0.05; done
+    for ((i = 0; i < 100; i++)); do grep -qs "trained on" "$plain_run/out" && break; sleep 0.05; done
     out=$("$operator" "$pid" "$1" 0 proc-mem-read process-vm-read 2>&1)
     kill "$pid"
     wait "$pid" 2>/dev/null
