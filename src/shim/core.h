@@ -58,11 +58,15 @@ struct shim_thread {
 };
 _Static_assert(sizeof(struct shim_thread) <= 4096, "a thread block is one page");
 
+#ifdef CELLA_FREESTANDING
 static inline struct shim_thread *shim_thread_current(void) {
     uint64_t rsp;
     __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
     return (struct shim_thread *)((rsp & ~(uint64_t)(CELLA_SLOT_STRIDE - 1)) + CELLA_SLOT_THREAD);
 }
+#else /* tests on the host give their own */
+struct shim_thread *shim_thread_current(void);
+#endif
 struct shim_thread *shim_thread_slot(uint32_t slot);
 /* Ends the calling thread of the program: robust list, join wake, then the host thread. */
 __attribute__((noreturn)) void shim_thread_end(struct shim_thread *thread, int status);
