@@ -61,6 +61,7 @@ struct cella_verification {
     struct cella_link link[CELLA_CHAIN_MAX];
     char scratch[8][CELLA_REASON_TEXT]; /* for the texts above while they are made */
     uint32_t scratch_next;
+    const struct cella_envelope *envelope; /* of the evidence, while it is verified */
 };
 void cella_verification_free(struct cella_verification *verification);
 #define CELLA_VERIFICATION __attribute__((cleanup(cella_verification_free))) struct cella_verification

@@ -17,12 +17,19 @@ struct cella_family {
     /* Takes an item it recognises. PEM and JSON come as they are. */
     CELLA_RESULT (*add)(void *state, const char *name, struct cella_bytes content, bool *taken);
     CELLA_RESULT (*finish)(void *state);
+    /* A public key (SPKI) that the caller trusts to sign evidence itself: a platform's key, a TPM's attestation key. Never
+     * a maker's root, so that who may vouch for software may not vouch for hardware (A23). NULL: the family has none. */
+    CELLA_RESULT (*trust)(void *state, struct cella_bytes spki);
 };
 
 extern const struct cella_family cella_family_intel, cella_family_amd, cella_family_tpm, cella_family_nitro,
     cella_family_maa, cella_family_software;
 /* The family's state inside a collateral set; NULL set gives a static empty state with built-in roots. */
 const void *cella_collateral_of(const struct cella_collateral *collateral, const struct cella_family *family);
+
+/* What came with the evidence in one JSON envelope (docs/formats/envelopes.md), decoded: "tpm_quote.msg", "vcek", ...
+ * false when there is no such part. Untrusted, as the evidence itself is. */
+bool cella_evidence_part(const struct cella_verification *out, const char *name, struct cella_bytes *content);
 
 /* Verifies decoded evidence of one type. Fills out: links and claims as it goes; on refusal it returns what cella_refuse
  * returned; success means all of authenticity and TCB policy held. The caller has zeroed out and set type. */
@@ -42,6 +49,7 @@ cella_family_detect cella_detect_sgx, cella_detect_tdx, cella_detect_snp, cella_
 struct cella_result cella_refuse(struct cella_verification *out, enum cella_code code, const char *step,
                                  const char *field, const char *remedy, const char *expected, const char *found);
 /* Formats into a ring of buffers inside out, so that several may be used in one call. */
+#define REFUSE(...) return cella_refuse(__VA_ARGS__)
 const char *cella_text(struct cella_verification *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *cella_text_hex(struct cella_verification *out, struct cella_bytes bytes); /* cut at 48 bytes with ... */
 /* TRY for a call whose failure is a reason: step and field are recorded, found is the error's text. */
