@@ -318,7 +318,7 @@ long shim_sys_copy_file_range(const long a[6]) {
     return n;
 }
 
-/* ---- devices and pipes ---- */
+/* ---- devices ---- */
 
 long shim_sys_ioctl(const long a[6]) {
     enum { IOCTL_FIOCLEX = 0x5451, IOCTL_FIONCLEX = 0x5450 };
@@ -332,10 +332,3 @@ long shim_sys_ioctl(const long a[6]) {
     (void)shim_file_put(file);
     return e;
 }
-
-/* Without fork a pipe could only lead from a program to itself. Not there yet: docs/features.md. */
-long shim_sys_pipe(const long a[6]) {
-    (void)a;
-    return -ENOSYS;
-}
-long shim_sys_pipe2(const long a[6]) { return shim_sys_pipe(a); }

@@ -103,13 +103,14 @@ static const char *printable(uint32_t index, char out[CELLA_CONFIG_NAME_MAX + 1]
     return out;
 }
 
-/* Whether the key is the one that the manifest pins, where it pins one. Anyone can make a grant, also the host: without
- * this it could have results written under a key of its own, or feed data under one (abi/keygrant.h). */
+/* Whether the key is the one that the manifest pins, where it pins one. Anyone can make a grant,
+ * also the host: without this it could have results written under a key of its own, or feed data
+ * under one (abi/keygrant.h). */
 static bool is_pinned(uint32_t i) {
     uint8_t id[SHIM_SHA256_SIZE];
     if (shim.config.key_id[i].size == 0) return true;
-    shim_sha256(cella_bytes(CELLA_KEY_ID_LABEL, sizeof(CELLA_KEY_ID_LABEL)), cella_bytes(named.key[i], CELLA_KEY_SIZE),
-                (struct cella_bytes){NULL, 0}, id);
+    shim_sha256(cella_bytes(CELLA_KEY_ID_LABEL, sizeof(CELLA_KEY_ID_LABEL)),
+                cella_bytes(named.key[i], CELLA_KEY_SIZE), (struct cella_bytes){NULL, 0}, id);
     return cella_equal(id, shim.config.key_id[i].data, sizeof(id));
 }
 
@@ -149,7 +150,8 @@ static bool take_grant(struct cella_bytes bytes) {
     }
     if (!is_pinned(i)) {
         cella_wipe(named.key[i], CELLA_KEY_SIZE);
-        shim_say("the grant of key %s is refused: the manifest pins another key, by its id", printable(i, text));
+        shim_say("the grant of key %s is refused: the manifest pins another key, by its id",
+                 printable(i, text));
         return false;
     }
     named.have[i] = true;

@@ -91,7 +91,7 @@ shim_handler shim_sys_read, shim_sys_write, shim_sys_readv, shim_sys_writev, shi
     shim_sys_ftruncate, shim_sys_getdents64, shim_sys_getcwd, shim_sys_chdir, shim_sys_fchdir, shim_sys_rename,
     shim_sys_renameat, shim_sys_renameat2, shim_sys_mkdir, shim_sys_mkdirat, shim_sys_rmdir, shim_sys_unlink,
     shim_sys_unlinkat, shim_sys_readlink, shim_sys_readlinkat, shim_sys_chmod, shim_sys_fchmod, shim_sys_umask,
-    shim_sys_poll, shim_sys_ppoll, shim_sys_pipe, shim_sys_pipe2, shim_sys_statfs, shim_sys_fstatfs,
+    shim_sys_poll, shim_sys_ppoll, shim_sys_statfs, shim_sys_fstatfs,
     shim_sys_fadvise64, shim_sys_fallocate, shim_sys_sendfile, shim_sys_close_range, shim_sys_copy_file_range,
     shim_sys_utimensat, shim_sys_sync;
 

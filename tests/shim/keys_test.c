@@ -199,6 +199,23 @@ static void refuses_what_is_too_long(void **state) {
     SAID("a grant is refused: it is over 512 bytes");
 }
 
+/* A manifest that pins a key takes no other, whoever granted it: SHA-256(label, NUL, key). */
+static void pinned(void) {
+    grant("a", key_b, NULL);
+    grant("a", key_a, NULL);
+    grant("hospital_b", key_b, NULL);
+}
+static void takes_only_the_pinned_key(void **state) {
+    (void)state;
+    uint8_t input[16 + 32] = "cella key id v1", id[32];
+    memcpy(input + 16, key_a, 32);
+    OK(cella_sha256(CELLA_BYTES_OF(input), id));
+    shim.config.key_id[0] = CELLA_BYTES_OF(id);
+    assert_int_equal(run(pinned), CELLA_OK);
+    SAID("the grant of key a is refused: the manifest pins another key");
+    assert_memory_equal(shim_keys_named(0), key_a, 32);
+}
+
 static void no_evidence(uint32_t op, struct fake_reply *reply) {
     if (op == CELLA_PLATCALL_EVIDENCE)
         memcpy(reply->bytes, (uint8_t[8]){CELLA_ERR_UNAVAILABLE}, reply->size = 8);
@@ -226,6 +243,7 @@ int main(void) {
         TEST(takes_only_the_pinned_key), TEST(ends_when_no_grant_will_come),
         TEST(truncate_and_flip),         TEST(refuses_what_is_too_long),
         TEST(ends_without_evidence),     TEST(asks_nothing_when_it_needs_nothing),
+        TEST(takes_only_the_pinned_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
