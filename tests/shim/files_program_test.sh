@@ -2,7 +2,7 @@
 # files_program.c in an enclave: twice, so that the second run opens what the first one sealed; then with damage.
 # Usage: files_program_test.sh CELLA PROGRAM
 set -euo pipefail
-cella=$1 program=$2
+cella=$(realpath "$1") program=$(realpath "$2")
 work=$(mktemp -d)
 export CELLA_PLATFORM_SOCKET=$work/run/platform.sock CELLA_PLATFORM_STATE=$work/state
 mkdir -m 700 "$work/run"
