@@ -243,7 +243,6 @@ int main(void) {
         TEST(takes_only_the_pinned_key), TEST(ends_when_no_grant_will_come),
         TEST(truncate_and_flip),         TEST(refuses_what_is_too_long),
         TEST(ends_without_evidence),     TEST(asks_nothing_when_it_needs_nothing),
-        TEST(takes_only_the_pinned_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
