@@ -1,6 +1,7 @@
 #include "abi/config.h"
 
 #include "abi/image.h"
+#include "abi/keygrant.h"
 #include "abi/sgx.h"
 #include "base/memory.h"
 
@@ -96,7 +97,10 @@ CELLA_RESULT cella_config_encode(const struct cella_config *c, struct cella_writ
         put_text(w, c->env[i].value);
         cella_writer_u8(w, c->env[i].from_host);
     }
-    for (uint32_t i = 0; i < c->key_count; i++) put_text(w, c->key[i]);
+    for (uint32_t i = 0; i < c->key_count; i++) {
+        put_text(w, c->key[i]);
+        put_text(w, c->key_id[i]);
+    }
     for (uint32_t i = 0; i < c->mount_count; i++) put_mount(w, &c->mount[i]);
     for (uint32_t i = 0; i < c->trusted_count; i++) {
         cella_writer_u32le(w, c->trusted[i].mount);
@@ -322,6 +326,10 @@ static CELLA_RESULT decode(struct cella_reader *r, struct cella_config *c) {
         c->key[i] = get_text(r, CELLA_CONFIG_NAME_MAX);
         FORM(!r->failed && key_name_good(c->key[i]),
              "configuration: a key's name is not of [0-9A-Za-z_-]");
+        uint32_t size = cella_reader_u32le(r);
+        c->key_id[i] = cella_reader_bytes(r, size);
+        FORM(!r->failed && (size == 0 || size == CELLA_KEY_ID_SIZE),
+             "configuration: a key's id is not of 32 bytes");
     }
     for (uint32_t i = 0; i < c->mount_count; i++) TRY(get_mount(r, c->key_count, &c->mount[i]));
     for (uint32_t i = 0; i < c->trusted_count; i++) TRY(get_trusted(r, c, &c->trusted[i]));

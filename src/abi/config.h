@@ -1,8 +1,9 @@
-/* The measured configuration inside an image: what the manifest said, decided and laid out at signing.
+/* The measured configuration inside an image: what the manifest said, decided and laid out at
+ * signing.
  *
- * Encoded (config.c) into the CONFIG region, so it is part of MRENCLAVE; decoded by the shim at start and by
- * `cella inspect`. Offsets are from the enclave base. Texts are views into the encoded bytes, without NUL,
- * and never contain one. Freestanding, fixed maxima, no allocation.
+ * Encoded (config.c) into the CONFIG region, so it is part of MRENCLAVE; decoded by the shim at
+ * start and by `cella inspect`. Offsets are from the enclave base. Texts are views into the encoded
+ * bytes, without NUL, and never contain one. Freestanding, fixed maxima, no allocation.
  */
 #ifndef CELLA_ABI_CONFIG_H
 #define CELLA_ABI_CONFIG_H
@@ -29,9 +30,11 @@ enum {
 };
 
 enum { /* flags */
-    CELLA_CONFIG_DEBUG = 1,          /* the debug attribute: no secrecy, said in measurement and evidence */
-    CELLA_CONFIG_HOST_ARGS = 2,      /* the host may append arguments */
-    CELLA_CONFIG_MEMORY_PRIVATE = 4, /* may run in ordinary private memory where secret memory is not to be had */
+       CELLA_CONFIG_DEBUG =
+           1, /* the debug attribute: no secrecy, said in measurement and evidence */
+       CELLA_CONFIG_HOST_ARGS = 2, /* the host may append arguments */
+       CELLA_CONFIG_MEMORY_PRIVATE =
+           4, /* may run in ordinary private memory where secret memory is not to be had */
 };
 
 struct cella_config_range {
@@ -39,18 +42,20 @@ struct cella_config_range {
     uint64_t pages;
 };
 
-struct cella_config_segment { /* a writable segment of a program */
+struct cella_config_segment {       /* a writable segment of a program */
     struct cella_config_range data; /* where it lies, RW */
-    uint64_t init_offset;           /* page aligned read-only copy of its first bytes; 0 when init_size is 0 */
-    uint64_t init_size;             /* bytes to copy to data.offset; the rest is zero */
+    uint64_t
+        init_offset;    /* page aligned read-only copy of its first bytes; 0 when init_size is 0 */
+    uint64_t init_size; /* bytes to copy to data.offset; the rest is zero */
 };
 
 struct cella_config_program {
-    struct cella_bytes path;   /* its name inside, absolute; argv[0] default and what exec names */
+    struct cella_bytes path; /* its name inside, absolute; argv[0] default and what exec names */
     struct cella_config_range whole; /* from its first to its last page */
-    uint64_t bias;             /* offset of ELF address 0 from the enclave base (0 for fixed-address programs) */
-    uint64_t entry;            /* offset of the entry point */
-    uint64_t phdr;             /* offset of the program headers in a mapped segment */
+    uint64_t
+        bias; /* offset of ELF address 0 from the enclave base (0 for fixed-address programs) */
+    uint64_t entry; /* offset of the entry point */
+    uint64_t phdr;  /* offset of the program headers in a mapped segment */
     uint32_t phdr_count;
     uint32_t segment_count;
     struct cella_config_segment segment[CELLA_CONFIG_SEGMENT_MAX];
@@ -62,23 +67,34 @@ struct cella_config_env {
     bool from_host;           /* the host may set it */
 };
 
-enum cella_mount_type { CELLA_MOUNT_PROTECTED = 1, CELLA_MOUNT_TRUSTED = 2, CELLA_MOUNT_SHARED = 3 };
-enum cella_mount_key { CELLA_KEY_NONE = 0, CELLA_KEY_NAMED = 1, CELLA_KEY_SEAL_ENCLAVE = 2, CELLA_KEY_SEAL_SIGNER = 3 };
+enum cella_mount_type {
+    CELLA_MOUNT_PROTECTED = 1,
+    CELLA_MOUNT_TRUSTED = 2,
+    CELLA_MOUNT_SHARED = 3
+};
+enum cella_mount_key {
+    CELLA_KEY_NONE = 0,
+    CELLA_KEY_NAMED = 1,
+    CELLA_KEY_SEAL_ENCLAVE = 2,
+    CELLA_KEY_SEAL_SIGNER = 3
+};
 
 struct cella_config_mount {
     struct cella_bytes path; /* folder inside, absolute, no trailing slash */
-    struct cella_bytes host; /* folder on the host by default; `cella run --mount PATH=FOLDER` overrides */
-    uint32_t type;           /* enum cella_mount_type */
-    uint32_t key;            /* enum cella_mount_key, for protected mounts */
-    uint32_t key_index;      /* into key[] when CELLA_KEY_NAMED */
+    struct cella_bytes
+        host;      /* folder on the host by default; `cella run --mount PATH=FOLDER` overrides */
+    uint32_t type; /* enum cella_mount_type */
+    uint32_t key;  /* enum cella_mount_key, for protected mounts */
+    uint32_t key_index; /* into key[] when CELLA_KEY_NAMED */
     bool writable;
 };
 
 struct cella_config_trusted { /* one pinned file below a trusted mount */
     uint32_t mount;
-    struct cella_bytes path;   /* relative to the mount */
-    uint64_t size;             /* bytes */
-    struct cella_bytes hashes; /* SHA-256 of each CELLA_TRUSTED_CHUNK bytes, the last one shorter; 32 bytes each */
+    struct cella_bytes path; /* relative to the mount */
+    uint64_t size;           /* bytes */
+    struct cella_bytes
+        hashes; /* SHA-256 of each CELLA_TRUSTED_CHUNK bytes, the last one shorter; 32 bytes each */
 };
 
 struct cella_config {
@@ -100,14 +116,17 @@ struct cella_config {
     struct cella_bytes arg[CELLA_CONFIG_ARG_MAX];                  /* argv, [0] included */
     struct cella_config_env env[CELLA_CONFIG_ENV_MAX];
     struct cella_config_mount mount[CELLA_CONFIG_MOUNT_MAX];
-    struct cella_bytes key[CELLA_CONFIG_KEY_MAX]; /* names of the keys the enclave asks owners for */
+    struct cella_bytes
+        key[CELLA_CONFIG_KEY_MAX]; /* names of the keys the enclave asks owners for */
+    struct cella_bytes key_id[CELLA_CONFIG_KEY_MAX]; /* pinned key: its id (abi/keygrant.h), 32
+                                                        bytes; else empty */
     struct cella_config_trusted trusted[CELLA_CONFIG_TRUSTED_MAX];
 };
 
 /* Appends the encoded form. Fails with CELLA_ERR_LIMIT when w is too small. */
 CELLA_RESULT cella_config_encode(const struct cella_config *config, struct cella_writer *w);
-/* Decodes and validates: counts within maxima, offsets page aligned and inside enclave_size, texts without
- * NUL, indexes in range. On failure *out is zeroed. The views in *out point into bytes. */
+/* Decodes and validates: counts within maxima, offsets page aligned and inside enclave_size, texts
+ * without NUL, indexes in range. On failure *out is zeroed. The views in *out point into bytes. */
 CELLA_RESULT cella_config_decode(struct cella_bytes bytes, struct cella_config *out);
 
 #endif

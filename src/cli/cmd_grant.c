@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
+#include "seal/keyfile.h"
 
 const char cella_help_grant[] =
     "usage: cella grant --key FILE --mrenclave HEX|--mrsigner HEX --trust FILE --allow "
@@ -15,8 +16,6 @@ const char cella_help_grant[] =
     "  --key FILE           the key: 64 hex digits, mode 0600 (`cella keygen --data`)\n"
     "  --name NAME          which of the keys asked for; needed when there are several\n"
     "  -o OUT               the grant, for `cella run --grant`\n";
-
-enum { KEY_FILE_MAX = 2 * CELLA_KEY_SIZE + 1 };
 
 struct arguments {
     const char *request, *key, *name, *out;
@@ -53,16 +52,6 @@ static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *
     return CELLA_SUCCESS;
 }
 
-static struct cella_result read_key(const char *path, struct cella_secret *out) {
-    CELLA_SECRET text = {0};
-    TRY(cella_file_read_secret(path, KEY_FILE_MAX, &text));
-    size_t digits = text.size > 0 && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
-    TRY(cella_secret_new(CELLA_KEY_SIZE, out));
-    TRY_IN(cella_hex_decode(cella_bytes(text.data, digits), out->data, out->size), "key in %s",
-           path);
-    return CELLA_SUCCESS;
-}
-
 static struct cella_result choose_name(const struct cella_key_request *request, const char *name,
                                        struct cella_bytes *out) {
     if (name) {
@@ -83,7 +72,7 @@ CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     CELLA_BUFFER grant = {0};
     struct cella_bytes name;
     TRY(parse(argc, argv, &proof, &arguments));
-    TRY(read_key(arguments.key, &key));
+    TRY(cella_keyfile_read(arguments.key, &key));
     TRY(cella_cli_proof_read(&proof, arguments.request));
     ENSURE(proof.is_request, CELLA_ERR_FORMAT, "`cella run --request FILE` writes one",
            "%s is evidence, not a key request", arguments.request);

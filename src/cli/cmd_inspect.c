@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "abi/config.h"
+#include "abi/keygrant.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -150,7 +151,13 @@ static void gather_words(const struct cella_config *c, json_t *doc) {
         json_array_append_new(environment, e);
     }
     put(doc, "environment", environment);
-    for (uint32_t i = 0; i < c->key_count; i++) json_array_append_new(keys, text_of(c->key[i]));
+    for (uint32_t i = 0; i < c->key_count; i++) {
+        json_t *k = json_object();
+        put(k, "name", text_of(c->key[i]));
+        put(k, "id",
+            c->key_id[i].size ? hex_of(c->key_id[i].data, CELLA_KEY_ID_SIZE) : json_null());
+        json_array_append_new(keys, k);
+    }
     put(doc, "keys", keys);
 }
 
@@ -277,8 +284,10 @@ static void print_manifest(json_t *doc) {
     json_array_foreach(json_object_get(doc, "environment"), i, item)
         printf("environment       %s=%s%s\n", say(item, "name"), say(item, "value"),
                json_is_true(json_object_get(item, "from_host")) ? "  (the host may set it)" : "");
-    json_array_foreach(json_object_get(doc, "keys"), i, item)
-        printf("key               %s, from its owner\n", json_string_value(item));
+    json_array_foreach(json_object_get(doc, "keys"), i, item) printf(
+        "key               %s, from its owner%s%s\n", say(item, "name"),
+        json_is_string(json_object_get(item, "id")) ? ", with the id " : ", any (no id is pinned)",
+        json_is_string(json_object_get(item, "id")) ? say(item, "id") : "");
     json_array_foreach(json_object_get(doc, "mounts"), i, item)
         printf("mount             %s: %s%s%s, %s, host folder %s\n", say(item, "path"),
                say(item, "type"), json_is_string(json_object_get(item, "key")) ? " under " : "",

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "abi/image.h"
+#include "abi/keygrant.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "image/manifest_value.h"
 
 enum {
@@ -26,7 +28,8 @@ enum section {
     SECTION_ARGUMENTS,
     SECTION_ENVIRONMENT,
     SECTION_MOUNT,
-    SECTION_PROGRAM
+    SECTION_PROGRAM,
+    SECTION_KEY
 };
 
 struct parse {
@@ -43,7 +46,7 @@ struct parse {
     unsigned seen_count;
     unsigned mount_line[CELLA_CONFIG_MOUNT_MAX]; /* where [mount] i begins */
     unsigned program_line[CELLA_CONFIG_PROGRAM_MAX];
-    uint32_t mount, program; /* the one being filled */
+    uint32_t mount, program, key; /* the one being filled */
     struct cella_manifest *m;
     struct cella_result error; /* the first */
 };
@@ -120,6 +123,23 @@ static CELLA_RESULT add_key(struct parse *p, const char *name, uint32_t *index) 
     WANT(c->key_count < CELLA_CONFIG_KEY_MAX, "more than %d named keys", CELLA_CONFIG_KEY_MAX);
     *index = c->key_count++;
     return keep(p, name, &c->key[*index]);
+}
+
+static CELLA_RESULT begin_key(struct parse *p, const char *name) {
+    p->section = SECTION_KEY;
+    return add_key(p, name, &p->key);
+}
+
+static CELLA_RESULT set_key(struct parse *p, const char *name, const char *value) {
+    WANT(strcmp(name, "id") == 0, "unknown setting '%s' in [key]", name);
+    uint8_t *id = malloc(CELLA_KEY_ID_SIZE);
+    TRY(cella_manifest_own(p->m, id));
+    struct cella_result r = cella_hex_decode(cella_bytes_text(value), id, CELLA_KEY_ID_SIZE);
+    bool good = !cella_failed(r);
+    cella_result_drop(r);
+    WANT(good, "id: expected the 64 hex digits of `cella keygen --id`, found '%s'", value);
+    p->m->config.key_id[p->key] = cella_bytes(id, CELLA_KEY_ID_SIZE);
+    return CELLA_SUCCESS;
 }
 
 static CELLA_RESULT add_keys(struct parse *p, const char *list) {
@@ -362,10 +382,11 @@ static CELLA_RESULT begin_section(struct parse *p, const char *name) {
         return begin_mount(p, rest);
     else if ((rest = after_word(name, "program")))
         return begin_program(p, rest);
+    else if ((rest = after_word(name, "key")))
+        return begin_key(p, rest);
     else
-        BAD("unknown section [%s]; expected [enclave], [arguments], [environment], [mount /PATH] "
-            "or "
-            "[program /PATH]",
+        BAD("unknown section [%s]; expected [enclave], [arguments], [environment], [key NAME], "
+            "[mount /PATH] or [program /PATH]",
             name);
     return CELLA_SUCCESS;
 }
@@ -414,6 +435,7 @@ static CELLA_RESULT set(struct parse *p, const char *name, const char *value) {
     case SECTION_ENVIRONMENT: return set_environment(p, name, value);
     case SECTION_MOUNT: return set_mount(p, name, value);
     case SECTION_PROGRAM: return set_program(p, name, value);
+    case SECTION_KEY: return set_key(p, name, value);
     case SECTION_NONE: break;
     }
     BAD("'%s' stands before the first [section]", name);

@@ -1,7 +1,9 @@
 #include "seal/keyfile.h"
 
+#include "abi/keygrant.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 
 CELLA_RESULT cella_keyfile_read(const char *path, struct cella_secret *key) {
     CELLA_SECRET text = {0};
@@ -22,4 +24,12 @@ CELLA_RESULT cella_keyfile_read(const char *path, struct cella_secret *key) {
            "%s is not a data key: expected hex digits only", path);
     *key = MOVE(bytes);
     return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_keyfile_id(const struct cella_secret *key, uint8_t id[CELLA_KEY_ID_SIZE]) {
+    CELLA_SHA256 sha = {0};
+    TRY(cella_sha256_begin(&sha));
+    TRY(cella_sha256_add(&sha, cella_bytes(CELLA_KEY_ID_LABEL, sizeof(CELLA_KEY_ID_LABEL))));
+    TRY(cella_sha256_add(&sha, cella_secret_bytes(key)));
+    return cella_sha256_end(&sha, id);
 }

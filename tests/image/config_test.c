@@ -92,6 +92,7 @@ static void init_none(struct cella_config *c) { c->program[0].segment[0].init_si
 static void env_equals(struct cella_config *c) { c->env[0].name = cella_bytes_text("A=B"); }
 static void env_empty(struct cella_config *c) { c->env[0].name = cella_bytes_text(""); }
 static void key_name(struct cella_config *c) { c->key[0] = cella_bytes_text("a/b"); }
+static void key_id(struct cella_config *c) { c->key_id[0] = cella_bytes_text("short"); }
 static void key_index(struct cella_config *c) { c->mount[0].key_index = 1; }
 static void key_none(struct cella_config *c) { c->mount[0].key = 0; }
 static void key_trusted(struct cella_config *c) { c->mount[1].key = CELLA_KEY_SEAL_ENCLAVE; }
@@ -108,22 +109,39 @@ static void trusted_huge(struct cella_config *c) { c->trusted[0].size = UINT64_M
 
 static void refusals(void **state) {
     (void)state;
-    static spoil *const all[] = {flags,         size_odd,
-                                 base,          no_threads,
-                                 many_threads,  slots,
-                                 slots_out,     start,
-                                 heap_out,      heap_wrap,
-                                 stack_empty,   no_program,
-                                 relative,      nul,
-                                 entry,         phdrs,
-                                 data,          init,
-                                 init_none,     env_equals,
-                                 env_empty,     key_name,
-                                 key_index,     key_none,
-                                 key_trusted,   trusted_writable,
-                                 mount_dots,    mount_slash,
-                                 trusted_dots,  trusted_absolute,
-                                 trusted_mount, trusted_size,
+    static spoil *const all[] = {flags,
+                                 size_odd,
+                                 base,
+                                 no_threads,
+                                 many_threads,
+                                 slots,
+                                 slots_out,
+                                 start,
+                                 heap_out,
+                                 heap_wrap,
+                                 stack_empty,
+                                 no_program,
+                                 relative,
+                                 nul,
+                                 entry,
+                                 phdrs,
+                                 data,
+                                 init,
+                                 init_none,
+                                 env_equals,
+                                 env_empty,
+                                 key_name,
+                                 key_id,
+                                 key_index,
+                                 key_none,
+                                 key_trusted,
+                                 trusted_writable,
+                                 mount_dots,
+                                 mount_slash,
+                                 trusted_dots,
+                                 trusted_absolute,
+                                 trusted_mount,
+                                 trusted_size,
                                  trusted_huge};
     static struct sample s;
     static struct cella_config out, spoilt;

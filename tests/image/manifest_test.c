@@ -35,6 +35,9 @@ static const char *const bad[][2] = {
     {"[enclave]\ndate = 2026-13-01\n", "date: expected YYYY-MM-DD"},
     {"[enclave]\npath = app\n", "path: expected an absolute path"},
     {"[enclave]\nkeys = a b/c\n", "expected a key's name"},
+    {"[key a/b]\n", "expected a key's name"},
+    {"[key a]\nid = 0011\n", "id: expected the 64 hex digits"},
+    {"[key a]\nkey = x\n", "unknown setting 'key' in [key]"},
     {"[arguments]\n2 = x\n1 = y\nhost = maybe\n", "m:4: host: expected yes or no"},
     {"[arguments]\n1 = x\n3 = y\n", "number 2 is missing"},
     {"[arguments]\n64 = x\n", "expected 'host' or a number"},
@@ -122,6 +125,7 @@ static void everything(void **state) {
         "[mount /data]\ntype = protected\nhost = ./d\nkey = named:two\nwritable = yes\n"
         "[mount /out]\ntype = shared\nhost = /tmp\nwritable = yes\n"
         "[mount /lib]\ntype = trusted\nhost = l\nfiles = *.so a/b\n"
+        "[key one]\nid = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeefF\n"
         "[program /bin/sub]\nfile = sub\n";
     static struct cella_manifest m;
     assert_ok(parse(text, strlen(text), &m));
@@ -138,6 +142,7 @@ static void everything(void **state) {
                 c->env[1].value.size == 0);
     assert_true(c->env[2].from_host && c->env[2].value.size == 3 && !c->env[3].from_host &&
                 c->env[3].value.size == 4);
+    assert_true(c->key_id[0].size == 32 && c->key_id[0].data[31] == 0xff && !c->key_id[1].size);
     assert_true(c->key_count == 2 && c->mount[0].key_index == 1 && c->mount[0].writable);
     assert_true(c->mount_count == 3 && c->program_count == 2);
     assert_string_equal(m.program_file[1], "sub");
