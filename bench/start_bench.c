@@ -1,6 +1,6 @@
-/* From asking for an enclave to its program's main and exit, against posix_spawn of the same program.
- *   start_bench RUNS PROGRAM IMAGE...   with a platform running (CELLA_PLATFORM_SOCKET); images of one program, with
- * different heaps, show whether the heap counts. */
+/* From asking for an enclave to its program's main and exit, against posix_spawn of the same
+ * program. start_bench RUNS PROGRAM IMAGE...   with a platform running (CELLA_PLATFORM_SOCKET);
+ * images of one program, with different heaps, show whether the heap counts. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -31,21 +31,28 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static struct cella_result serve_until_end(int socket, int channel, struct cella_client_exited *exited) {
+static struct cella_result serve_until_end(int socket, int channel,
+                                           struct cella_client_exited *exited) {
     static uint8_t request[CELLA_HOSTCALL_MAX], reply[CELLA_HOSTCALL_MAX];
     static struct cella_config config;
     struct cella_host_server server = {.config = &config};
     struct cella_received got;
-    while (cella_channel_receive(channel, request, sizeof(request), 0, &got) == CELLA_CHANNEL_MESSAGE) {
+    while (cella_channel_receive(channel, request, sizeof(request), 0, &got) ==
+           CELLA_CHANNEL_MESSAGE) {
         size_t size;
         int fd;
-        if (cella_host_serve(&server, cella_bytes(request, got.size), reply, &size, &fd) != CELLA_HOST_ANSWERED) break;
-        if (cella_channel_send(channel, cella_bytes(reply, size), NULL, 0, 0) != CELLA_CHANNEL_MESSAGE) break;
+        if (cella_host_serve(&server, cella_bytes(request, got.size), reply, &size, &fd) !=
+            CELLA_HOST_ANSWERED)
+            break;
+        if (cella_channel_send(channel, cella_bytes(reply, size), NULL, 0, 0) !=
+            CELLA_CHANNEL_MESSAGE)
+            break;
     }
     return cella_client_wait(socket, exited);
 }
 
-static struct cella_result run_enclave(const struct cella_client_options *options, int image, int null) {
+static struct cella_result run_enclave(const struct cella_client_options *options, int image,
+                                       int null) {
     CELLA_FD socket = -1;
     int ends[2];
     struct cella_client_started started;
@@ -53,13 +60,14 @@ static struct cella_result run_enclave(const struct cella_client_options *option
     TRY(cella_client_connect(options, &socket));
     TRY(cella_channel_pair(ends));
     CELLA_FD channel = ends[0];
-    struct cella_client_start start = {.name = "bench", .image = image, .stdio = {null, null, null}, .host_channel = ends[1]};
+    struct cella_client_start start = {
+        .name = "bench", .image = image, .stdio = {null, null, null}, .host_channel = ends[1]};
     struct cella_result r = cella_client_start(socket, &start, &started);
     close(ends[1]);
     TRY(r);
     TRY(serve_until_end(socket, channel, &exited));
-    ENSURE(!exited.signalled && exited.status == 0, CELLA_ERR_INTERNAL, NULL, "the enclave ended with %s %u",
-           exited.signalled ? "signal" : "status", exited.status);
+    ENSURE(!exited.signalled && exited.status == 0, CELLA_ERR_INTERNAL, NULL,
+           "the enclave ended with %s %u", exited.signalled ? "signal" : "status", exited.status);
     return CELLA_SUCCESS;
 }
 
@@ -70,7 +78,8 @@ static void spawn_and_wait(char *program, int null) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, null, 1);
-    if (posix_spawn(&pid, program, &actions, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+    if (posix_spawn(&pid, program, &actions, NULL, argv, environ) != 0 ||
+        waitpid(pid, &status, 0) != pid || status != 0)
         exit(1);
     posix_spawn_file_actions_destroy(&actions);
 }
@@ -88,8 +97,10 @@ int main(int argc, char **argv) {
             int image = k ? open(argv[2 + k], O_RDONLY | O_CLOEXEC) : -1;
             double start = now_us();
             struct cella_result r = CELLA_SUCCESS;
-            if (k) r = run_enclave(&options, image, null);
-            else spawn_and_wait(argv[2], null);
+            if (k)
+                r = run_enclave(&options, image, null);
+            else
+                spawn_and_wait(argv[2], null);
             double spent = now_us() - start;
             cella_result_print(r);
             if (cella_failed(r)) return 1;
@@ -104,8 +115,9 @@ int main(int argc, char **argv) {
         double median = times[k * runs + runs / 2];
         if (k == 0) base = median;
         const char *name = strrchr(argv[2 + k], '/');
-        printf("%-28s %10.0f %10.0f %9.1fx\n", k ? name ? name + 1 : argv[2 + k] : "posix_spawn of it", median,
-               times[k * runs], median / base);
+        printf("%-28s %10.0f %10.0f %9.1fx\n",
+               k ? name ? name + 1 : argv[2 + k] : "posix_spawn of it", median, times[k * runs],
+               median / base);
     }
     return 0;
 }

@@ -36,8 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     server.mount[0].writable = true;
     size_t reply_size = 0;
     int fd = -1;
-    enum cella_host_answer answer = cella_host_serve(&server, cella_bytes(data, size), reply, &reply_size, &fd);
-    if (answer == CELLA_HOST_ANSWERED && (reply_size < CELLA_HOSTCALL_REPLY_HEADER || reply_size > sizeof(reply))) abort();
+    enum cella_host_answer answer =
+        cella_host_serve(&server, cella_bytes(data, size), reply, &reply_size, &fd);
+    if (answer == CELLA_HOST_ANSWERED &&
+        (reply_size < CELLA_HOSTCALL_REPLY_HEADER || reply_size > sizeof(reply)))
+        abort();
     if (fd >= 0) close(fd);
     struct stat st;
     if (stat(canary, &st) != 0 || st.st_size != 4) abort();

@@ -22,7 +22,8 @@ static void open_once(void) {
     if (done) return;
     done = true;
     if (!mkdtemp(folder) || !must(cella_state_lock(folder, &authority.state)) ||
-        !must(cella_state_open(folder, &authority.state)) || !must(cella_authority_open(&authority, "file", "/nonexistent")))
+        !must(cella_state_open(folder, &authority.state)) ||
+        !must(cella_authority_open(&authority, "file", "/nonexistent")))
         abort();
 }
 
@@ -30,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     open_once();
     struct cella_caller caller = {.identity = {.svn = 3, .product_id = 1}, .memory_secret = true};
     CELLA_BUFFER reply = {0};
-    struct cella_result r = cella_authority_answer(&authority, &caller, cella_bytes(data, size), &reply);
+    struct cella_result r =
+        cella_authority_answer(&authority, &caller, cella_bytes(data, size), &reply);
     if (!cella_failed(r) && reply.size < 8) abort(); /* every answer has its header */
     cella_result_drop(r);
     return 0;

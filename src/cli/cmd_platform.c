@@ -15,10 +15,13 @@
 const char cella_help_platform[] =
     "usage: cella platform [options]            run the daemon, in the foreground\n"
     "       cella platform key|status|stop      ask the one that runs\n"
-    "The platform measures images, makes enclaves, and vouches for them. Run by root it serves every user of the\n"
-    "machine (state in /var/lib/cella); run by another user, that user alone. `key` prints the public key that owners\n"
+    "The platform measures images, makes enclaves, and vouches for them. Run by root it serves "
+    "every user of the\n"
+    "machine (state in /var/lib/cella); run by another user, that user alone. `key` prints the "
+    "public key that owners\n"
     "give to --trust: the platform's own, or with root tpm the TPM's attestation key.\n"
-    "  --pool MIB            secret memory for all enclaves together (64; what the memory-lock limit allows)\n"
+    "  --pool MIB            secret memory for all enclaves together (64; what the memory-lock "
+    "limit allows)\n"
     "  --root file|tpm[:TCTI]   what vouches for the platform's key (file)\n"
     "  --idle SECONDS        end after so long without a client (0: never)\n"
     "  --socket PATH, --state FOLDER   other places than the usual\n";
@@ -29,24 +32,28 @@ struct platform_options {
     const char *verb;
 };
 
-static struct cella_result number(const char *text, const char *what, unsigned long max, unsigned long *out) {
+static struct cella_result number(const char *text, const char *what, unsigned long max,
+                                  unsigned long *out) {
     char *end;
     errno = 0;
     *out = strtoul(text, &end, 10);
     if (errno || end == text || *end || *out > max || text[0] == '-')
-        return cella_cli_usage("platform", "%s wants a number up to %lu, found '%s'", what, max, text);
+        return cella_cli_usage("platform", "%s wants a number up to %lu, found '%s'", what, max,
+                               text);
     return CELLA_SUCCESS;
 }
 
 static struct cella_result parse(int argc, char **argv, struct platform_options *o) {
     enum { POOL = 1, ROOT, IDLE, SOCKET, STATE, READY_FD, ON_DEMAND };
-    static const struct option options[] = {{"pool", 1, NULL, POOL},     {"root", 1, NULL, ROOT},
-                                            {"idle", 1, NULL, IDLE},     {"socket", 1, NULL, SOCKET},
-                                            {"state", 1, NULL, STATE},   {"ready-fd", 1, NULL, READY_FD},
-                                            {"on-demand", 0, NULL, ON_DEMAND}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"pool", 1, NULL, POOL},           {"root", 1, NULL, ROOT},
+        {"idle", 1, NULL, IDLE},           {"socket", 1, NULL, SOCKET},
+        {"state", 1, NULL, STATE},         {"ready-fd", 1, NULL, READY_FD},
+        {"on-demand", 0, NULL, ON_DEMAND}, {NULL, 0, NULL, 0}};
     const char *pool = getenv("CELLA_PLATFORM_POOL"), *root = getenv("CELLA_PLATFORM_ROOT");
     unsigned long n;
-    *o = (struct platform_options){.monitor = {.pool_size = CELLA_POOL_DEFAULT, .root = root ? root : "file", .ready_fd = -1}};
+    *o = (struct platform_options){
+        .monitor = {.pool_size = CELLA_POOL_DEFAULT, .root = root ? root : "file", .ready_fd = -1}};
     if (pool) {
         TRY(number(pool, "CELLA_PLATFORM_POOL", 1UL << 20, &n));
         o->monitor.pool_size = (uint64_t)n << 20;
@@ -70,15 +77,19 @@ static struct cella_result parse(int argc, char **argv, struct platform_options 
         case SOCKET: o->socket = optarg; break;
         case STATE: o->state = optarg; break;
         case ON_DEMAND: o->monitor.idle_s = CELLA_IDLE_DEFAULT_S; break;
-        default: return cella_cli_usage("platform", "unknown or incomplete option '%s'", argv[optind - 1]);
+        default:
+            return cella_cli_usage("platform", "unknown or incomplete option '%s'",
+                                   argv[optind - 1]);
         }
-    if (argc - optind > 1) return cella_cli_usage("platform", "one word at most, found %d", argc - optind);
+    if (argc - optind > 1)
+        return cella_cli_usage("platform", "one word at most, found %d", argc - optind);
     o->verb = argv[optind];
     return cella_paths_find(o->socket, o->state, &o->monitor.paths);
 }
 
 static struct cella_result ask(const struct platform_options *o, uint32_t op) {
-    struct cella_client_options client = {.paths = o->monitor.paths, .start_on_demand = op == CELLA_PROTOCOL_KEY};
+    struct cella_client_options client = {.paths = o->monitor.paths,
+                                          .start_on_demand = op == CELLA_PROTOCOL_KEY};
     CELLA_FD socket = -1;
     CELLA_BUFFER answer = {0};
     TRY(cella_client_connect(&client, &socket));
@@ -90,7 +101,8 @@ static struct cella_result ask(const struct platform_options *o, uint32_t op) {
 static void notify_ready(void) {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!path || strlen(path) >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@')) return;
+    if (!path || strlen(path) >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+        return;
     memcpy(address.sun_path, path, strlen(path));
     if (path[0] == '@') address.sun_path[0] = 0; /* abstract */
     CELLA_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

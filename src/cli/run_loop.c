@@ -40,13 +40,15 @@ static struct {
 static struct cella_result answer(struct cella_run *run) {
     CELLA_FD fd = -1;
     size_t size;
-    enum cella_host_answer a = cella_host_serve(run->server, cella_bytes(call.bytes, call.size), call.reply, &size, &fd);
+    enum cella_host_answer a =
+        cella_host_serve(run->server, cella_bytes(call.bytes, call.size), call.reply, &size, &fd);
     if (a == CELLA_HOST_PENDING) return CELLA_SUCCESS;
     call.size = 0;
-    if (a == CELLA_HOST_ANSWERED &&
-        cella_channel_send(run->channel, cella_bytes(call.reply, size), &fd, fd >= 0, 0) == CELLA_CHANNEL_MESSAGE)
+    if (a == CELLA_HOST_ANSWERED && cella_channel_send(run->channel, cella_bytes(call.reply, size),
+                                                       &fd, fd >= 0, 0) == CELLA_CHANNEL_MESSAGE)
         return CELLA_SUCCESS;
-    cella_fd_close(&run->channel); /* malformed or not listening: its next call fails, and it ends */
+    cella_fd_close(
+        &run->channel); /* malformed or not listening: its next call fails, and it ends */
     return CELLA_SUCCESS;
 }
 
@@ -80,5 +82,6 @@ CELLA_RESULT cella_run_serve(struct cella_run *run, struct cella_client_exited *
     struct cella_result r = cella_client_wait(run->socket, out);
     if (cella_code_of(r) != CELLA_ERR_UNAVAILABLE) return r;
     cella_result_drop(r);
-    FAIL(CELLA_ERR_UNAVAILABLE, "start it again", "the platform stopped; the enclave ended with it");
+    FAIL(CELLA_ERR_UNAVAILABLE, "start it again",
+         "the platform stopped; the enclave ended with it");
 }

@@ -1,4 +1,5 @@
-/* The life of one `cella run`: serves the enclave's host calls and passes signals on until it ends. */
+/* The life of one `cella run`: serves the enclave's host calls and passes signals on until it ends.
+ */
 #ifndef CELLA_CLI_RUN_LOOP_H
 #define CELLA_CLI_RUN_LOOP_H
 

@@ -10,7 +10,9 @@
 static bool is(const struct cella_settings *s, enum cella_setting_id id, const char *value) {
     return strcmp(cella_settings_value(s, id), value) == 0;
 }
-static bool is_absent(const struct cella_settings *s, enum cella_setting_id id) { return is(s, id, "absent"); }
+static bool is_absent(const struct cella_settings *s, enum cella_setting_id id) {
+    return is(s, id, "absent");
+}
 
 /* A number at least min; absent and unreadable are not. */
 static bool at_least(const struct cella_settings *s, enum cella_setting_id id, long min) {
@@ -20,8 +22,9 @@ static bool at_least(const struct cella_settings *s, enum cella_setting_id id, l
     return end != value && *end == 0 && n >= min;
 }
 
-__attribute__((format(printf, 3, 4))) static void block(struct cella_assurance_state *out, const char *command,
-                                                        const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void block(struct cella_assurance_state *out,
+                                                        const char *command, const char *format,
+                                                        ...) {
     if (out->blocker_count == CELLA_BLOCKER_MAX) return;
     va_list args;
     va_start(args, format);
@@ -30,34 +33,43 @@ __attribute__((format(printf, 3, 4))) static void block(struct cella_assurance_s
     out->blocker[out->blocker_count++].command = command;
 }
 
-/* S1: root cannot ptrace, read memory, take descriptors. Scope 3 binds root and stays until reboot. */
-static void check_s1(const struct cella_settings *s, bool memory_secret, struct cella_assurance_state *out) {
-    if (!memory_secret) block(out, NULL, "the memory is ordinary private memory (memory = private)");
+/* S1: root cannot ptrace, read memory, take descriptors. Scope 3 binds root and stays until reboot.
+ */
+static void check_s1(const struct cella_settings *s, bool memory_secret,
+                     struct cella_assurance_state *out) {
+    if (!memory_secret)
+        block(out, NULL, "the memory is ordinary private memory (memory = private)");
     if (is(s, CELLA_SETTING_YAMA, "3")) return;
     if (is_absent(s, CELLA_SETTING_YAMA))
-        block(out, NULL, "this kernel has no Yama: root may ptrace, read /proc/PID/mem and take descriptors");
+        block(out, NULL,
+              "this kernel has no Yama: root may ptrace, read /proc/PID/mem and take descriptors");
     else
-        block(out, "sysctl -w kernel.yama.ptrace_scope=3", "yama.ptrace_scope is %s, not 3: root may ptrace",
+        block(out, "sysctl -w kernel.yama.ptrace_scope=3",
+              "yama.ptrace_scope is %s, not 3: root may ptrace",
               cella_settings_value(s, CELLA_SETTING_YAMA));
 }
 
 static bool modules_closed(const struct cella_settings *s) {
-    return is(s, CELLA_SETTING_MODULES_DISABLED, "1") || is_absent(s, CELLA_SETTING_MODULES_DISABLED) ||
+    return is(s, CELLA_SETTING_MODULES_DISABLED, "1") ||
+           is_absent(s, CELLA_SETTING_MODULES_DISABLED) ||
            is(s, CELLA_SETTING_MODULES_SIGNED, "Y") || is(s, CELLA_SETTING_MODULES_SIGNED, "1");
 }
 
 /* S2: no tracing, BPF, module or kexec route. Lockdown alone does not stop perf user sampling or
- * bpf_probe_read_user, so the capabilities must be gone from every process, and from the kernel's own helpers:
- * whoever may write core_pattern would else get them back. */
+ * bpf_probe_read_user, so the capabilities must be gone from every process, and from the kernel's
+ * own helpers: whoever may write core_pattern would else get them back. */
 static void check_s2(const struct cella_settings *s, struct cella_assurance_state *out) {
-    if (!is(s, CELLA_SETTING_LOCKDOWN, "integrity") && !is(s, CELLA_SETTING_LOCKDOWN, "confidentiality"))
+    if (!is(s, CELLA_SETTING_LOCKDOWN, "integrity") &&
+        !is(s, CELLA_SETTING_LOCKDOWN, "confidentiality"))
         block(out, "echo integrity > /sys/kernel/security/lockdown", "lockdown is %s",
               cella_settings_value(s, CELLA_SETTING_LOCKDOWN));
     if (!modules_closed(s))
-        block(out, "sysctl -w kernel.modules_disabled=1", "root may load kernel modules (modules.disabled is %s)",
+        block(out, "sysctl -w kernel.modules_disabled=1",
+              "root may load kernel modules (modules.disabled is %s)",
               cella_settings_value(s, CELLA_SETTING_MODULES_DISABLED));
     if (!is(s, CELLA_SETTING_KEXEC_DISABLED, "1") && !is_absent(s, CELLA_SETTING_KEXEC_DISABLED))
-        block(out, "sysctl -w kernel.kexec_load_disabled=1", "root may start another kernel (kexec.load_disabled is %s)",
+        block(out, "sysctl -w kernel.kexec_load_disabled=1",
+              "root may start another kernel (kexec.load_disabled is %s)",
               cella_settings_value(s, CELLA_SETTING_KEXEC_DISABLED));
     if (!is(s, CELLA_SETTING_CRASH_KERNEL, "0") && !is_absent(s, CELLA_SETTING_CRASH_KERNEL))
         block(out, "kexec -p -u", "a crash kernel is loaded (kexec.crash_loaded is %s)",
@@ -92,12 +104,15 @@ void cella_assurance_derive(struct cella_settings_source *source, bool memory_se
     check_s1(s, memory_secret, out);
     /* Walking every process costs; below S1 its outcome cannot matter. */
     struct cella_setting *scan = &s->list[CELLA_SETTING_CAPABILITIES];
-    if (out->blocker_count == 0 || full) cella_capscan(source->root, scan->value, sizeof(scan->value));
-    else snprintf(scan->value, sizeof(scan->value), "not scanned below S1");
+    if (out->blocker_count == 0 || full)
+        cella_capscan(source->root, scan->value, sizeof(scan->value));
+    else
+        snprintf(scan->value, sizeof(scan->value), "not scanned below S1");
     if (out->blocker_count > 0) return;
     out->level = CELLA_ASSURANCE_S1;
     check_s2(s, out);
     if (out->blocker_count > 0) return;
     out->level = CELLA_ASSURANCE_S2;
-    block(out, NULL, "S3 needs a confidential VM whose measurement covers kernel, command line and platform");
+    block(out, NULL,
+          "S3 needs a confidential VM whose measurement covers kernel, command line and platform");
 }

@@ -1,5 +1,6 @@
-/* The assurance level, derived anew for each evidence and never above what the settings prove at that moment
- * (docs/threat-model.md; A23, T04, T11). S3 is not given by this platform: it has no confidential-VM root. */
+/* The assurance level, derived anew for each evidence and never above what the settings prove at
+ * that moment (docs/threat-model.md; A23, T04, T11). S3 is not given by this platform: it has no
+ * confidential-VM root. */
 #ifndef CELLA_PLATFORM_ASSURANCE_H
 #define CELLA_PLATFORM_ASSURANCE_H
 
@@ -13,12 +14,14 @@ struct cella_assurance_state {
     unsigned blocker_count; /* what keeps it from the next level */
     struct {
         char why[160];
-        const char *command; /* what would change it, or NULL where only another kernel or machine would */
+        const char
+            *command; /* what would change it, or NULL where only another kernel or machine would */
     } blocker[CELLA_BLOCKER_MAX];
     char weakness[160]; /* settings that weaken even S0 against other users; empty: none */
 };
 
-/* memory_secret false holds the level at S0. full: also scan where the outcome cannot change the level (doctor). */
+/* memory_secret false holds the level at S0. full: also scan where the outcome cannot change the
+ * level (doctor). */
 void cella_assurance_derive(struct cella_settings_source *source, bool memory_secret, bool full,
                             struct cella_assurance_state *out);
 

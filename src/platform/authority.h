@@ -1,6 +1,8 @@
-/* What the platform vouches with, and the answers it gives an enclave (abi/platcall.h): SGX's part, played.
+/* What the platform vouches with, and the answers it gives an enclave (abi/platcall.h): SGX's part,
+ * played.
  *
- * Pure of sockets and processes: a request's bytes and the caller's identity in, a reply's bytes out.
+ * Pure of sockets and processes: a request's bytes and the caller's identity in, a reply's bytes
+ * out.
  */
 #ifndef CELLA_PLATFORM_AUTHORITY_H
 #define CELLA_PLATFORM_AUTHORITY_H
@@ -27,14 +29,16 @@ struct cella_caller {
     bool memory_secret;
 };
 
-/* Takes an opened state; prepares root evidence (root_spec: "file", "tpm" or "tpm:TCTI") and signer.
- * settings_root is "" but in tests. */
-CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char *root_spec, const char *settings_root);
+/* Takes an opened state; prepares root evidence (root_spec: "file", "tpm" or "tpm:TCTI") and
+ * signer. settings_root is "" but in tests. */
+CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char *root_spec,
+                                  const char *settings_root);
 void cella_authority_close(struct cella_authority *authority);
 
-/* Appends the reply. A failure means that the request was malformed and its enclave must end; a refusal of a
- * well-formed request is a reply with its code. */
-CELLA_RESULT cella_authority_answer(struct cella_authority *authority, const struct cella_caller *caller,
-                                    struct cella_bytes request, struct cella_buffer *reply);
+/* Appends the reply. A failure means that the request was malformed and its enclave must end; a
+ * refusal of a well-formed request is a reply with its code. */
+CELLA_RESULT cella_authority_answer(struct cella_authority *authority,
+                                    const struct cella_caller *caller, struct cella_bytes request,
+                                    struct cella_buffer *reply);
 
 #endif

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #define BIT(cap) (1ULL << (cap))
-#define DANGEROUS                                                                                                 \
-    (BIT(CAP_SYS_PTRACE) | BIT(CAP_PERFMON) | BIT(CAP_BPF) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_MODULE) |           \
-     BIT(CAP_SYS_RAWIO) | BIT(CAP_SYS_BOOT) | BIT(CAP_CHECKPOINT_RESTORE))
+#define DANGEROUS                                                                                  \
+    (BIT(CAP_SYS_PTRACE) | BIT(CAP_PERFMON) | BIT(CAP_BPF) | BIT(CAP_SYS_ADMIN) |                  \
+     BIT(CAP_SYS_MODULE) | BIT(CAP_SYS_RAWIO) | BIT(CAP_SYS_BOOT) | BIT(CAP_CHECKPOINT_RESTORE))
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]" /* PROC_PID_INIT_INO, fixed in the kernel */
 
 static bool hex_field(const char *status, const char *name, uint64_t *out) {
@@ -35,8 +35,11 @@ static enum verdict scan_process(int proc, const char *pid, char name[32]) {
     if (n <= 0) return GONE;
     status[n] = 0;
     uint64_t permitted, bounding;
-    if (!hex_field(status, "\nCapPrm:\t", &permitted) || !hex_field(status, "\nCapBnd:\t", &bounding)) return UNREADABLE;
-    /* Kernel threads have no memory of their own and are nobody's to command; zombies run no more. */
+    if (!hex_field(status, "\nCapPrm:\t", &permitted) ||
+        !hex_field(status, "\nCapBnd:\t", &bounding))
+        return UNREADABLE;
+    /* Kernel threads have no memory of their own and are nobody's to command; zombies run no more.
+     */
     if (!strstr(status, "\nVmSize:") || strstr(status, "\nState:\tZ")) return CLEAN;
     if (!((permitted | bounding) & DANGEROUS)) return CLEAN;
     if (sscanf(status, "Name:\t%31[^\n]", name) != 1) snprintf(name, 32, "?");
@@ -59,13 +62,18 @@ void cella_capscan(const char *root, char *out, size_t capacity) {
         if (strcmp(e->d_name, "1") == 0) first_seen = true;
         enum verdict verdict = scan_process(dirfd(dir), e->d_name, name);
         if (verdict == UNREADABLE) unreadable++;
-        if (verdict == HOLDS && holders++ == 0) snprintf(first, sizeof(first), "%.10s %s", e->d_name, name);
+        if (verdict == HOLDS && holders++ == 0)
+            snprintf(first, sizeof(first), "%.10s %s", e->d_name, name);
     }
     if (dir) closedir(dir);
-    if (!first_seen || unreadable) snprintf(out, capacity, "unreadable: not every process shows itself");
-    else if (holders) snprintf(out, capacity, "%u processes, first %s", holders, first);
-    else if (strcmp(text, INITIAL_PID_NAMESPACE) != 0) snprintf(out, capacity, "unreadable: inside a pid namespace");
-    else snprintf(out, capacity, "none outside");
+    if (!first_seen || unreadable)
+        snprintf(out, capacity, "unreadable: not every process shows itself");
+    else if (holders)
+        snprintf(out, capacity, "%u processes, first %s", holders, first);
+    else if (strcmp(text, INITIAL_PID_NAMESPACE) != 0)
+        snprintf(out, capacity, "unreadable: inside a pid namespace");
+    else
+        snprintf(out, capacity, "none outside");
 }
 
 bool cella_capscan_mask_is_clean(const char *words) {

@@ -17,8 +17,8 @@ static enum cella_channel_state state_of_errno(void) {
     return CELLA_CHANNEL_BROKEN;
 }
 
-enum cella_channel_state cella_channel_send(int socket, struct cella_bytes message, const int *fds, int fd_count,
-                                            int flags) {
+enum cella_channel_state cella_channel_send(int socket, struct cella_bytes message, const int *fds,
+                                            int fd_count, int flags) {
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int) * CELLA_CHANNEL_FD_MAX)];
@@ -57,8 +57,10 @@ static void take_control(struct msghdr *m, struct cella_received *out) {
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (out->fd_count < CELLA_CHANNEL_FD_MAX) out->fd[out->fd_count++] = fd;
-            else close(fd);
+            if (out->fd_count < CELLA_CHANNEL_FD_MAX)
+                out->fd[out->fd_count++] = fd;
+            else
+                close(fd);
         }
     }
 }
@@ -67,10 +69,14 @@ enum cella_channel_state cella_channel_receive(int socket, void *buffer, size_t 
                                                struct cella_received *out) {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * CELLA_CHANNEL_FD_MAX) + CMSG_SPACE(sizeof(struct ucred))];
+        char space[CMSG_SPACE(sizeof(int) * CELLA_CHANNEL_FD_MAX) +
+                   CMSG_SPACE(sizeof(struct ucred))];
     } control;
     struct iovec part = {buffer, capacity};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
     *out = (struct cella_received){0};
     ssize_t n;
     do n = recvmsg(socket, &m, flags | MSG_CMSG_CLOEXEC);

@@ -1,5 +1,6 @@
-/* The client's side of a platform: connect (starting a platform of one's own where none runs), start an enclave,
- * wait for its end. One connection, one enclave; closing the connection ends it. */
+/* The client's side of a platform: connect (starting a platform of one's own where none runs),
+ * start an enclave, wait for its end. One connection, one enclave; closing the connection ends it.
+ */
 #ifndef CELLA_PLATFORM_CLIENT_H
 #define CELLA_PLATFORM_CLIENT_H
 
@@ -15,15 +16,16 @@
 struct cella_client_options {
     struct cella_paths paths;
     bool start_on_demand;
-    const char *program; /* the cella program, for on-demand start; NULL: the calling program itself */
+    const char
+        *program; /* the cella program, for on-demand start; NULL: the calling program itself */
 };
 
-/* Connects. Without an override an ordinary user gets the system's platform where one runs, else their own.
- * Refuses a socket that neither root nor this user serves. */
+/* Connects. Without an override an ordinary user gets the system's platform where one runs, else
+ * their own. Refuses a socket that neither root nor this user serves. */
 CELLA_RESULT cella_client_connect(const struct cella_client_options *options, int *out);
 
 struct cella_client_start {
-    const char *name; /* for messages */
+    const char *name;                  /* for messages */
     int image, stdio[3], host_channel; /* stay the caller's */
 };
 struct cella_client_started {
@@ -31,7 +33,8 @@ struct cella_client_started {
     uint64_t base;
     bool memory_secret, debug;
 };
-CELLA_RESULT cella_client_start(int socket, const struct cella_client_start *start, struct cella_client_started *out);
+CELLA_RESULT cella_client_start(int socket, const struct cella_client_start *start,
+                                struct cella_client_started *out);
 /* A signal to the enclave; SIGKILL where its image does not let this one in. */
 CELLA_RESULT cella_client_signal(int socket, int number);
 
@@ -39,7 +42,8 @@ struct cella_client_exited {
     bool signalled;
     uint32_t status; /* exit status, or the signal's number */
 };
-/* Waits for the end of the enclave. CELLA_ERR_UNAVAILABLE: the platform is gone, and the enclave with it. */
+/* Waits for the end of the enclave. CELLA_ERR_UNAVAILABLE: the platform is gone, and the enclave
+ * with it. */
 CELLA_RESULT cella_client_wait(int socket, struct cella_client_exited *out);
 
 /* KEY, STATUS or STOP: appends the body of the answer. */

@@ -4,8 +4,9 @@
 
 #include "platform/paths.h"
 
-/* Runs `PROGRAM platform --on-demand` in a session of its own and waits until it serves. Success also when another
- * platform holds the lock: that one is starting or running. program NULL: the calling program. */
+/* Runs `PROGRAM platform --on-demand` in a session of its own and waits until it serves. Success
+ * also when another platform holds the lock: that one is starting or running. program NULL: the
+ * calling program. */
 CELLA_RESULT cella_client_start_platform(const struct cella_paths *paths, const char *program);
 
 #endif

@@ -11,10 +11,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FAIL_IF(cond, what) ENSURE(!(cond), CELLA_ERR_PERMISSION, NULL, "cannot %s: %s", what, strerror(errno))
+#define FAIL_IF(cond, what)                                                                        \
+    ENSURE(!(cond), CELLA_ERR_PERMISSION, NULL, "cannot %s: %s", what, strerror(errno))
 
 pid_t cella_confine_fork(bool namespaces, bool *entered) {
-    const unsigned long flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+    const unsigned long flags =
+        CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
     *entered = namespaces;
     pid_t pid = -1;
     if (namespaces) pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0UL);
@@ -44,7 +46,8 @@ CELLA_RESULT cella_confine_descriptors(int keep) {
 
 CELLA_RESULT cella_confine_root_folder(void) {
     FAIL_IF(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0, "make mounts private");
-    FAIL_IF(mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,mode=0555") != 0,
+    FAIL_IF(mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+                  "size=4k,mode=0555") != 0,
             "mount an empty folder");
     FAIL_IF(chdir("/tmp") != 0, "enter an empty folder");
     /* pivot onto itself, then drop the old root: nothing of the machine's tree is left to reach */
@@ -55,10 +58,12 @@ CELLA_RESULT cella_confine_root_folder(void) {
 }
 
 CELLA_RESULT cella_confine_drop(uid_t uid, gid_t gid) {
-    for (int cap = 0; cap < 64; cap++) (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EINVAL past the last */
+    for (int cap = 0; cap < 64; cap++)
+        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EINVAL past the last */
     FAIL_IF(setgroups(0, NULL) != 0, "clear groups");
     FAIL_IF(setresgid(gid, gid, gid) != 0, "change group");
     FAIL_IF(setresuid(uid, uid, uid) != 0, "change user");
-    ENSURE(setuid(0) != 0, CELLA_ERR_INTERNAL, NULL, "root could be taken back after it was given up");
+    ENSURE(setuid(0) != 0, CELLA_ERR_INTERNAL, NULL,
+           "root could be taken back after it was given up");
     return CELLA_SUCCESS;
 }

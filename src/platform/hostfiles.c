@@ -35,7 +35,8 @@ static long check_kind(int fd, struct stat *st) {
     return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0 : -EACCES;
 }
 
-long cella_hostfile_open(int folder, const char *path, uint64_t flags, uint64_t mode, bool writable, int *fd) {
+long cella_hostfile_open(int folder, const char *path, uint64_t flags, uint64_t mode, bool writable,
+                         int *fd) {
     if (flags & ~(uint64_t)FLAGS_ALLOWED || mode & ~(uint64_t)MODE_ALLOWED) return -EINVAL;
     bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
     if (writes && !writable) return -EROFS;
@@ -78,7 +79,8 @@ static unsigned char kind_of(int folder, const struct linux_dirent64 *e) {
     return S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : DT_UNKNOWN;
 }
 
-long cella_hostfile_list(int folder, const char *path, uint64_t cookie, uint8_t *out, size_t capacity, size_t *size) {
+long cella_hostfile_list(int folder, const char *path, uint64_t cookie, uint8_t *out,
+                         size_t capacity, size_t *size) {
     CELLA_FD fd = open_beneath(folder, path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) return -errno;
     if (lseek(fd, (off_t)cookie, SEEK_SET) < 0) return -EINVAL;
@@ -94,11 +96,13 @@ long cella_hostfile_list(int folder, const char *path, uint64_t cookie, uint8_t 
         *size = w.size;
         if (n == 0) return 0;
         for (long at = 0; at < n;) {
-            const struct linux_dirent64 *e = (const struct linux_dirent64 *)(const void *)(buffer.bytes + at);
+            const struct linux_dirent64 *e =
+                (const struct linux_dirent64 *)(const void *)(buffer.bytes + at);
             at += e->d_reclen;
             size_t name_size = strlen(e->d_name);
             unsigned char kind = kind_of(fd, e);
-            bool listed = (kind == DT_REG || kind == DT_DIR) && strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+            bool listed = (kind == DT_REG || kind == DT_DIR) && strcmp(e->d_name, ".") &&
+                          strcmp(e->d_name, "..");
             if (listed && w.size + 2 + name_size > capacity) return (long)next;
             next = (uint64_t)e->d_off;
             if (!listed) continue;
@@ -111,7 +115,8 @@ long cella_hostfile_list(int folder, const char *path, uint64_t cookie, uint8_t 
 }
 
 /* The folder that holds path's last part, which goes to *last. */
-static int open_parent(int folder, const char *path, char *space, size_t capacity, const char **last) {
+static int open_parent(int folder, const char *path, char *space, size_t capacity,
+                       const char **last) {
     if ((size_t)snprintf(space, capacity, "%s", path) >= capacity) {
         errno = ENAMETOOLONG;
         return -1;

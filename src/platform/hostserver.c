@@ -22,8 +22,8 @@ struct call {
     struct cella_bytes payload;
 };
 
-/* A path from the payload as a C string; refuses NUL inside. Absolute paths and ".." the kernel refuses
- * (RESOLVE_BENEATH), where they would leave the mount. */
+/* A path from the payload as a C string; refuses NUL inside. Absolute paths and ".." the kernel
+ * refuses (RESOLVE_BENEATH), where they would leave the mount. */
 static bool take_path(struct cella_bytes bytes, char out[PATH_MAX]) {
     if (bytes.size >= PATH_MAX || (bytes.size && memchr(bytes.data, 0, bytes.size))) return false;
     if (bytes.size) memcpy(out, bytes.data, bytes.size);
@@ -46,7 +46,8 @@ static long boot(const struct cella_host_server *server, struct cella_writer *w)
 
 static long take_request(const struct cella_host_server *server, struct cella_bytes request) {
     if (!server->request_path) {
-        cella_log(CELLA_LOG_ERROR, "the enclave asks for keys: give --request FILE to have its request written");
+        cella_log(CELLA_LOG_ERROR,
+                  "the enclave asks for keys: give --request FILE to have its request written");
         return -ECANCELED;
     }
     struct cella_result r = cella_file_write(server->request_path, request, 0644, 0);
@@ -56,16 +57,20 @@ static long take_request(const struct cella_host_server *server, struct cella_by
     return failed ? -EIO : 0;
 }
 
-/* The next key's grant that has appeared in the folder; the name is the configuration's, so it is a plain one. */
+/* The next key's grant that has appeared in the folder; the name is the configuration's, so it is a
+ * plain one. */
 static bool find_in_folder(struct cella_host_server *server, char path[PATH_MAX], bool *more) {
     *more = false;
     for (uint32_t i = 0; i < server->config->key_count; i++) {
         if (server->taken[i]) continue;
         *more = true;
         struct cella_bytes name = server->config->key[i];
-        int n = snprintf(path, PATH_MAX, "%s/%.*s.grant", server->grant_folder, (int)name.size, (const char *)name.data);
+        int n = snprintf(path, PATH_MAX, "%s/%.*s.grant", server->grant_folder, (int)name.size,
+                         (const char *)name.data);
         struct stat st;
-        if (n <= 0 || n >= PATH_MAX || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) continue;
+        if (n <= 0 || n >= PATH_MAX || stat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+            st.st_size == 0)
+            continue;
         server->taken[i] = true;
         return true;
     }
@@ -83,7 +88,8 @@ static long read_grant(const char *path, struct cella_writer *w) {
     return 0;
 }
 
-static enum cella_host_answer next_grant(struct cella_host_server *server, struct cella_writer *w, long *result) {
+static enum cella_host_answer next_grant(struct cella_host_server *server, struct cella_writer *w,
+                                         long *result) {
     if (server->grants_given < server->grant_count) {
         *result = read_grant(server->grant_paths[server->grants_given++], w);
         return CELLA_HOST_ANSWERED;
@@ -91,8 +97,10 @@ static enum cella_host_answer next_grant(struct cella_host_server *server, struc
     char path[PATH_MAX];
     bool more = false;
     *result = -ECANCELED;
-    if (server->grant_folder && find_in_folder(server, path, &more)) *result = read_grant(path, w);
-    else if (more) return CELLA_HOST_PENDING;
+    if (server->grant_folder && find_in_folder(server, path, &more))
+        *result = read_grant(path, w);
+    else if (more)
+        return CELLA_HOST_PENDING;
     return CELLA_HOST_ANSWERED;
 }
 
@@ -105,11 +113,13 @@ static long rename_in(int folder, const struct call *call) {
     return cella_hostfile_rename(folder, from, to);
 }
 
-static long serve_file(struct cella_host_server *server, const struct call *call, struct cella_writer *w, int *fd) {
+static long serve_file(struct cella_host_server *server, const struct call *call,
+                       struct cella_writer *w, int *fd) {
     char path[PATH_MAX];
     if (call->mount >= server->mount_count || server->mount[call->mount].folder < 0) return -ENOENT;
     int folder = server->mount[call->mount].folder;
-    bool writable = server->mount[call->mount].writable, changes = call->op >= CELLA_HOSTCALL_UNLINK;
+    bool writable = server->mount[call->mount].writable,
+         changes = call->op >= CELLA_HOSTCALL_UNLINK;
     if (changes && !writable) return -EROFS;
     if (call->op == CELLA_HOSTCALL_RENAME) return rename_in(folder, call);
     if (!take_path(call->payload, path)) return -EINVAL;
@@ -117,7 +127,8 @@ static long serve_file(struct cella_host_server *server, const struct call *call
     size_t size = 0;
     long result;
     switch (call->op) {
-    case CELLA_HOSTCALL_OPEN: return cella_hostfile_open(folder, path, call->a, call->b, writable, fd);
+    case CELLA_HOSTCALL_OPEN:
+        return cella_hostfile_open(folder, path, call->a, call->b, writable, fd);
     case CELLA_HOSTCALL_STAT:
         result = cella_hostfile_stat(folder, path, stat_bytes);
         if (result == 0) cella_writer_put(w, CELLA_BYTES_OF(stat_bytes));
@@ -139,10 +150,12 @@ static bool decode(struct cella_bytes request, struct call *out) {
     out->a = cella_reader_u64le(&r);
     out->b = cella_reader_u64le(&r);
     out->payload = cella_reader_bytes(&r, cella_reader_u32le(&r));
-    return cella_reader_done(&r) && out->op >= CELLA_HOSTCALL_BOOT && out->op <= CELLA_HOSTCALL_KEY_GRANT;
+    return cella_reader_done(&r) && out->op >= CELLA_HOSTCALL_BOOT &&
+           out->op <= CELLA_HOSTCALL_KEY_GRANT;
 }
 
-enum cella_host_answer cella_host_serve(struct cella_host_server *server, struct cella_bytes request, uint8_t *reply,
+enum cella_host_answer cella_host_serve(struct cella_host_server *server,
+                                        struct cella_bytes request, uint8_t *reply,
                                         size_t *reply_size, int *fd) {
     struct call call;
     long result;
@@ -158,7 +171,9 @@ enum cella_host_answer cella_host_serve(struct cella_host_server *server, struct
         break;
     default: result = serve_file(server, &call, &w, fd);
     }
-    if (result < 0) w = cella_writer(reply, CELLA_HOSTCALL_MAX), cella_writer_zero(&w, CELLA_HOSTCALL_REPLY_HEADER);
+    if (result < 0)
+        w = cella_writer(reply, CELLA_HOSTCALL_MAX),
+        cella_writer_zero(&w, CELLA_HOSTCALL_REPLY_HEADER);
     struct cella_writer header = cella_writer(reply, CELLA_HOSTCALL_REPLY_HEADER);
     cella_writer_u64le(&header, (uint64_t)result);
     cella_writer_u32le(&header, (uint32_t)(w.size - CELLA_HOSTCALL_REPLY_HEADER));

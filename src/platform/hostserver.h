@@ -1,6 +1,7 @@
-/* The untrusted side of an enclave's host calls (abi/hostcall.h): what `cella run` serves. Nothing here protects the
- * enclave, which checks every answer; what is protected here is the host: an enclave reaches only what lies below
- * the folders of its mounts, by real files and folders alone, and writes only where the mount says so.
+/* The untrusted side of an enclave's host calls (abi/hostcall.h): what `cella run` serves. Nothing
+ * here protects the enclave, which checks every answer; what is protected here is the host: an
+ * enclave reaches only what lies below the folders of its mounts, by real files and folders alone,
+ * and writes only where the mount says so.
  */
 #ifndef CELLA_PLATFORM_HOSTSERVER_H
 #define CELLA_PLATFORM_HOSTSERVER_H
@@ -27,7 +28,7 @@ struct cella_host_server {
     const char *request_path; /* where the key request goes; NULL: nobody asked for it */
     const char *grant_paths[CELLA_HOST_GRANT_MAX]; /* grants at hand */
     uint32_t grant_count, grants_given;
-    const char *grant_folder; /* NAME.grant files appear here; NULL: none */
+    const char *grant_folder;          /* NAME.grant files appear here; NULL: none */
     const struct cella_config *config; /* names of the keys */
     bool taken[CELLA_CONFIG_KEY_MAX];
 };
@@ -39,7 +40,8 @@ enum cella_host_answer {
 };
 
 /* reply: CELLA_HOSTCALL_MAX bytes. May read and write files; never waits for another process. */
-enum cella_host_answer cella_host_serve(struct cella_host_server *server, struct cella_bytes request, uint8_t *reply,
+enum cella_host_answer cella_host_serve(struct cella_host_server *server,
+                                        struct cella_bytes request, uint8_t *reply,
                                         size_t *reply_size, int *fd);
 void cella_host_server_close(struct cella_host_server *server);
 

@@ -1,9 +1,10 @@
 /* Intake of images: a client's descriptor becomes a sealed, verified copy, kept for the next start.
  *
- * The copying and verifying runs in a forked worker with a deadline, so that a file on a hostile or dead file
- * system, or a huge image, holds up nobody else. The copy is a memfd sealed against every change before it is
- * measured, so what was verified is what runs (T09), whatever happens to the file. A copy is found again by device,
- * inode, size and the times of last change of content and inode.
+ * The copying and verifying runs in a forked worker with a deadline, so that a file on a hostile or
+ * dead file system, or a huge image, holds up nobody else. The copy is a memfd sealed against every
+ * change before it is measured, so what was verified is what runs (T09), whatever happens to the
+ * file. A copy is found again by device, inode, size and the times of last change of content and
+ * inode.
  */
 #ifndef CELLA_PLATFORM_INTAKE_H
 #define CELLA_PLATFORM_INTAKE_H
@@ -45,14 +46,17 @@ struct cella_intake_job {
     struct cella_intake_outcome *outcome; /* shared with the worker */
 };
 
-/* Identifies a client's descriptor without waiting for its file system. Refuses what is not a regular file open for
- * reading: whoever may not read an image may not run it either. */
+/* Identifies a client's descriptor without waiting for its file system. Refuses what is not a
+ * regular file open for reading: whoever may not read an image may not run it either. */
 CELLA_RESULT cella_intake_identify(int fd, struct cella_intake_key *out);
 /* A kept image, or NULL. Valid until the next cella_intake_finish. */
-const struct cella_intake_image *cella_intake_find(struct cella_intake *intake, const struct cella_intake_key *key);
+const struct cella_intake_image *cella_intake_find(struct cella_intake *intake,
+                                                   const struct cella_intake_key *key);
 /* Starts a worker for the descriptor, which stays the caller's. */
-CELLA_RESULT cella_intake_begin(int fd, const struct cella_intake_key *key, struct cella_intake_job *out);
-/* After done_fd became readable: keeps the image and gives it, or the reason for which it is refused. */
+CELLA_RESULT cella_intake_begin(int fd, const struct cella_intake_key *key,
+                                struct cella_intake_job *out);
+/* After done_fd became readable: keeps the image and gives it, or the reason for which it is
+ * refused. */
 CELLA_RESULT cella_intake_finish(struct cella_intake *intake, struct cella_intake_job *job,
                                  const struct cella_intake_image **out);
 /* Kills a worker that is not wanted any more. Harmless on an empty job. */

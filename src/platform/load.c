@@ -5,10 +5,13 @@
 #include "abi/sgx.h"
 #include "base/memory.h"
 
-static bool is_mapped(uint32_t kind) { return kind != CELLA_REGION_TCS && kind != CELLA_REGION_SSA; }
+static bool is_mapped(uint32_t kind) {
+    return kind != CELLA_REGION_TCS && kind != CELLA_REGION_SSA;
+}
 
 static uint32_t prot_of(uint64_t flags) {
-    return (flags & CELLA_SGX_SECINFO_R ? PROT_READ : 0U) | (flags & CELLA_SGX_SECINFO_W ? PROT_WRITE : 0U) |
+    return (flags & CELLA_SGX_SECINFO_R ? PROT_READ : 0U) |
+           (flags & CELLA_SGX_SECINFO_W ? PROT_WRITE : 0U) |
            (flags & CELLA_SGX_SECINFO_X ? PROT_EXEC : 0U);
 }
 
@@ -21,13 +24,13 @@ CELLA_RESULT cella_load_from_image(const struct cella_image *image, struct cella
     out->config_size = image->config_size;
     out->stack_top = out->start_offset = 0;
     out->region_count = 0;
-    ENSURE(image->region_count <= CELLA_IMAGE_REGION_MAX, CELLA_ERR_LIMIT, NULL, "the image has %u regions, at most %d",
-           image->region_count, CELLA_IMAGE_REGION_MAX);
+    ENSURE(image->region_count <= CELLA_IMAGE_REGION_MAX, CELLA_ERR_LIMIT, NULL,
+           "the image has %u regions, at most %d", image->region_count, CELLA_IMAGE_REGION_MAX);
     for (uint32_t i = 0; i < image->region_count; i++) {
         const struct cella_region *r = &image->regions[i];
         if (!is_mapped(r->kind)) continue;
-        out->region[out->region_count++] =
-            (struct cella_load_region){r->offset, r->pages, r->file_offset, prot_of(r->flags), r->kind};
+        out->region[out->region_count++] = (struct cella_load_region){
+            r->offset, r->pages, r->file_offset, prot_of(r->flags), r->kind};
         if (r->kind == CELLA_REGION_THREAD_STACK && r->index == 0)
             out->stack_top = r->offset + r->pages * CELLA_PAGE_SIZE;
         if (r->kind == CELLA_REGION_START) out->start_offset = r->offset;
@@ -80,9 +83,10 @@ CELLA_RESULT cella_load_decode(struct cella_reader *r, struct cella_load *out) {
     out->config_size = cella_reader_u64le(r);
     out->region_count = cella_reader_u32le(r);
     uint64_t size = out->enclave_size;
-    ENSURE(!r->failed && out->region_count <= CELLA_IMAGE_REGION_MAX && flags < 3 && out->base_mode <= 1 &&
-               size >= CELLA_PAGE_SIZE && size <= 1ULL << 46 && (size & (size - 1)) == 0 && out->entry < size &&
-               out->stack_top <= size && out->config_offset < size &&
+    ENSURE(!r->failed && out->region_count <= CELLA_IMAGE_REGION_MAX && flags < 3 &&
+               out->base_mode <= 1 && size >= CELLA_PAGE_SIZE && size <= 1ULL << 46 &&
+               (size & (size - 1)) == 0 && out->entry < size && out->stack_top <= size &&
+               out->config_offset < size &&
                cella_range_inside(out->start_offset, CELLA_PAGE_SIZE, 0, size),
            CELLA_ERR_FORMAT, NULL, "a load plan is malformed");
     uint64_t low = out->base_mode == CELLA_IMAGE_BASE_ZERO ? 0x10000 : 0;

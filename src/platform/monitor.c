@@ -38,7 +38,8 @@ uint64_t monitor_tag(const struct monitor *m, enum event_kind kind, const struct
 
 CELLA_RESULT monitor_watch(struct monitor *m, int fd, uint64_t tag) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
-    ENSURE(epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &event) == 0, CELLA_ERR_INTERNAL, NULL, "epoll: %s", strerror(errno));
+    ENSURE(epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &event) == 0, CELLA_ERR_INTERNAL, NULL,
+           "epoll: %s", strerror(errno));
     return CELLA_SUCCESS;
 }
 
@@ -50,7 +51,8 @@ unsigned monitor_count(const struct monitor *m, enum client_state state) {
 
 /* ---- start ---- */
 
-/* One daemon per socket, whatever its state folder; a socket file without a holder of the lock is a dead one's. */
+/* One daemon per socket, whatever its state folder; a socket file without a holder of the lock is a
+ * dead one's. */
 static struct cella_result lock_socket(struct monitor *m) {
     char path[sizeof(m->options->paths.socket) + 8];
     TRY(cella_paths_prepare_socket(&m->options->paths));
@@ -58,7 +60,8 @@ static struct cella_result lock_socket(struct monitor *m) {
     m->socket_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     ENSURE(m->socket_lock >= 0, CELLA_ERR_IO, NULL, "cannot open %s: %s", path, strerror(errno));
     ENSURE(flock(m->socket_lock, LOCK_EX | LOCK_NB) == 0, CELLA_ERR_EXISTS,
-           "use that one, or `cella platform stop` it first", "another platform serves %s", m->options->paths.socket);
+           "use that one, or `cella platform stop` it first", "another platform serves %s",
+           m->options->paths.socket);
     return CELLA_SUCCESS;
 }
 
@@ -69,11 +72,12 @@ static struct cella_result listen_on_socket(struct monitor *m) {
     m->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ENSURE(m->listener >= 0, CELLA_ERR_IO, NULL, "cannot make a socket: %s", strerror(errno));
     (void)unlink(path);
-    mode_t old = umask(m->uid == 0 ? 0111 : 0177); /* connecting is writing: the system's is for all local users */
+    mode_t old = umask(
+        m->uid == 0 ? 0111 : 0177); /* connecting is writing: the system's is for all local users */
     int bad = bind(m->listener, (struct sockaddr *)&address, sizeof(address));
     umask(old);
-    ENSURE(!bad && listen(m->listener, LISTEN_BACKLOG) == 0, CELLA_ERR_IO, NULL, "cannot listen on %s: %s", path,
-           strerror(errno));
+    ENSURE(!bad && listen(m->listener, LISTEN_BACKLOG) == 0, CELLA_ERR_IO, NULL,
+           "cannot listen on %s: %s", path, strerror(errno));
     return monitor_watch(m, m->listener, monitor_tag(m, EVENT_LISTENER, NULL));
 }
 
@@ -104,17 +108,20 @@ static struct cella_result start_zygote(struct monitor *m) {
     struct cella_zygote_options z = {.pool_size = m->options->pool_size};
     choose_user(&z);
     TRY(cella_zygote_start(&z, &m->zygote));
-    if (m->zygote.reason[0]) cella_log(CELLA_LOG_WARN, "pool of secret memory: %s", m->zygote.reason);
+    if (m->zygote.reason[0])
+        cella_log(CELLA_LOG_WARN, "pool of secret memory: %s", m->zygote.reason);
     return monitor_watch(m, m->zygote.control, monitor_tag(m, EVENT_ZYGOTE, NULL));
 }
 
-/* From here on no core, no debugger of this user, no swap where the lock limit lets us. Workers that check images
- * are forked: they get zeros where these secrets lie. */
+/* From here on no core, no debugger of this user, no swap where the lock limit lets us. Workers
+ * that check images are forked: they get zeros where these secrets lie. */
 static struct cella_result protect_keys(struct monitor *m) {
-    const struct cella_secret *secrets[] = {&m->authority.state.seal_root, &m->authority.report.secret};
+    const struct cella_secret *secrets[] = {&m->authority.state.seal_root,
+                                            &m->authority.report.secret};
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
         (void)madvise(secrets[i]->data, CELLA_PAGE_SIZE, MADV_WIPEONFORK);
-    /* on fault: a client's image of a gigabyte, mapped for a look at its head, is not to be read in whole */
+    /* on fault: a client's image of a gigabyte, mapped for a look at its head, is not to be read in
+     * whole */
     if (m->uid == 0) (void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     return CELLA_SUCCESS;
 }
@@ -123,8 +130,8 @@ static struct cella_result start(struct monitor *m) {
     m->uid = geteuid();
     m->epoll = epoll_create1(EPOLL_CLOEXEC);
     ENSURE(m->epoll >= 0, CELLA_ERR_INTERNAL, NULL, "epoll_create1: %s", strerror(errno));
-    ENSURE(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, CELLA_ERR_INTERNAL,
-           NULL, "cannot become non-dumpable");
+    ENSURE(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
+           CELLA_ERR_INTERNAL, NULL, "cannot become non-dumpable");
     TRY(watch_signals(m));
     TRY(lock_socket(m));
     TRY(cella_state_lock(m->options->paths.state, &m->authority.state));
@@ -140,8 +147,8 @@ static void tell_ready(struct monitor *m, struct cella_result r) {
     int fd = m->options->ready_fd;
     if (fd < 0) return;
     char text[1200];
-    int n = cella_failed(r) ? snprintf(text, sizeof(text), "E%c%s%c%s", (int)cella_code_of(r), r.error->what, 0,
-                                       r.error->hint ? r.error->hint : "")
+    int n = cella_failed(r) ? snprintf(text, sizeof(text), "E%c%s%c%s", (int)cella_code_of(r),
+                                       r.error->what, 0, r.error->hint ? r.error->hint : "")
                             : snprintf(text, sizeof(text), "R");
     if (n > 0) (void)!write(fd, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
     close(fd);
@@ -159,7 +166,8 @@ static struct client *client_of_tag(struct monitor *m, uint64_t tag) {
 static void handle_event(struct monitor *m, uint64_t tag) {
     struct client *c = NULL;
     enum event_kind kind = (enum event_kind)(tag >> 56);
-    if (kind >= EVENT_CLIENT && !(c = client_of_tag(m, tag))) return; /* gone since the batch was read */
+    if (kind >= EVENT_CLIENT && !(c = client_of_tag(m, tag)))
+        return; /* gone since the batch was read */
     switch (kind) {
     case EVENT_LISTENER: client_accept(m); break;
     case EVENT_SIGNAL: m->stopping = true; break;
@@ -179,9 +187,11 @@ static void handle_event(struct monitor *m, uint64_t tag) {
 static void expire(struct monitor *m, struct client *c) {
     static const char *const what[] = {[CLIENT_OPEN] = "no request came in time",
                                        [CLIENT_QUEUED] = "too many images wait to be checked",
-                                       [CLIENT_INTAKE] = "reading and checking the image took too long",
+                                       [CLIENT_INTAKE] =
+                                           "reading and checking the image took too long",
                                        [CLIENT_STARTING] = "the enclave did not start in time"};
-    client_reply(m, c, CELLA_FAILURE(CELLA_ERR_UNAVAILABLE, "try again", "%s", what[c->state]), cella_bytes(NULL, 0));
+    client_reply(m, c, CELLA_FAILURE(CELLA_ERR_UNAVAILABLE, "try again", "%s", what[c->state]),
+                 cella_bytes(NULL, 0));
     if (c->state != CLIENT_FREE) client_drop(m, c);
     enclave_start_queued(m);
 }
@@ -214,7 +224,8 @@ static void serve(struct monitor *m) {
 }
 
 static void stop(struct monitor *m) {
-    cella_zygote_stop(&m->zygote); /* enclaves first: none must outlive the channel that it trusts */
+    cella_zygote_stop(
+        &m->zygote); /* enclaves first: none must outlive the channel that it trusts */
     for (size_t i = 0; i < CLIENT_MAX; i++)
         if (m->clients[i].state != CLIENT_FREE) client_free(&m->clients[i]);
     if (m->listener >= 0) (void)unlink(m->options->paths.socket);
@@ -230,9 +241,11 @@ static void stop(struct monitor *m) {
 CELLA_RESULT cella_monitor_run(const struct cella_monitor_options *options) {
     static struct monitor monitor;
     struct monitor *m = &monitor;
-    *m = (struct monitor){.options = options, .epoll = -1, .listener = -1, .signals = -1, .socket_lock = -1};
+    *m = (struct monitor){
+        .options = options, .epoll = -1, .listener = -1, .signals = -1, .socket_lock = -1};
     m->zygote.control = m->authority.state.lock = -1;
-    for (int i = 0; i < CELLA_SETTING_FILES; i++) m->authority.settings.fd[i] = m->authority.settings.near[i] = -1;
+    for (int i = 0; i < CELLA_SETTING_FILES; i++)
+        m->authority.settings.fd[i] = m->authority.settings.near[i] = -1;
     for (size_t i = 0; i < CLIENT_MAX; i++) m->clients[i].socket = m->clients[i].channel = -1;
     struct cella_result r = start(m);
     tell_ready(m, r);
@@ -241,6 +254,7 @@ CELLA_RESULT cella_monitor_run(const struct cella_monitor_options *options) {
     bool gone = m->zygote_gone;
     stop(m);
     TRY(r);
-    ENSURE(!gone, CELLA_ERR_UNAVAILABLE, "start it again", "the process that makes enclaves died, and all enclaves with it");
+    ENSURE(!gone, CELLA_ERR_UNAVAILABLE, "start it again",
+           "the process that makes enclaves died, and all enclaves with it");
     return CELLA_SUCCESS;
 }

@@ -14,8 +14,10 @@ static struct client *free_slot(struct monitor *m, uid_t uid) {
     unsigned same = 0;
     for (size_t i = 0; i < CLIENT_MAX; i++) {
         struct client *c = &m->clients[i];
-        if (c->state == CLIENT_FREE) found = found ? found : c;
-        else if (c->uid == uid) same++;
+        if (c->state == CLIENT_FREE)
+            found = found ? found : c;
+        else if (c->uid == uid)
+            same++;
     }
     return same < CLIENT_MAX_PER_UID || uid == m->uid ? found : NULL;
 }
@@ -27,7 +29,8 @@ static void put_text(struct cella_writer *w, const char *text) {
     cella_writer_put(w, cella_bytes(text, size));
 }
 
-static enum cella_channel_state send_reply(int socket, struct cella_result r, struct cella_bytes body) {
+static enum cella_channel_state send_reply(int socket, struct cella_result r,
+                                           struct cella_bytes body) {
     static uint8_t message[CELLA_PROTOCOL_ANSWER_MAX];
     struct cella_writer w = cella_writer(message, sizeof(message));
     cella_writer_u32le(&w, CELLA_PROTOCOL_REPLY);
@@ -49,13 +52,19 @@ static struct cella_result check_user(const struct monitor *m, uid_t uid) {
 static struct cella_result admit(struct monitor *m, int fd) {
     struct ucred who;
     socklen_t size = sizeof(who);
-    ENSURE(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0, CELLA_ERR_PERMISSION, NULL, "unknown peer");
+    ENSURE(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0, CELLA_ERR_PERMISSION, NULL,
+           "unknown peer");
     TRY(check_user(m, who.uid));
     struct client *c = free_slot(m, who.uid);
     ENSURE(c, CELLA_ERR_LIMIT, "try again when another enclave has ended",
-           "the platform serves at most %d clients, %d of one user", CLIENT_MAX, CLIENT_MAX_PER_UID);
+           "the platform serves at most %d clients, %d of one user", CLIENT_MAX,
+           CLIENT_MAX_PER_UID);
     uint32_t generation = c->generation + 1;
-    *c = (struct client){.state = CLIENT_OPEN, .generation = generation, .socket = fd, .uid = who.uid, .channel = -1,
+    *c = (struct client){.state = CLIENT_OPEN,
+                         .generation = generation,
+                         .socket = fd,
+                         .uid = who.uid,
+                         .channel = -1,
                          .deadline_ms = monitor_now_ms() + REQUEST_TIMEOUT_MS};
     for (int i = 0; i < CELLA_PROTOCOL_START_FDS; i++) c->fds[i] = -1;
     struct cella_result r = monitor_watch(m, fd, monitor_tag(m, EVENT_CLIENT, c));
@@ -75,8 +84,10 @@ void client_accept(struct monitor *m) {
     }
 }
 
-void client_reply(struct monitor *m, struct client *c, struct cella_result r, struct cella_bytes body) {
-    if (c->socket >= 0 && send_reply(c->socket, r, body) != CELLA_CHANNEL_MESSAGE) client_drop(m, c);
+void client_reply(struct monitor *m, struct client *c, struct cella_result r,
+                  struct cella_bytes body) {
+    if (c->socket >= 0 && send_reply(c->socket, r, body) != CELLA_CHANNEL_MESSAGE)
+        client_drop(m, c);
     cella_result_drop(r);
 }
 
@@ -86,7 +97,8 @@ void client_tell_exited(struct monitor *m, struct client *c, bool signalled, uin
     cella_writer_u32le(&w, CELLA_PROTOCOL_EXITED);
     cella_writer_u32le(&w, signalled);
     cella_writer_u32le(&w, status);
-    if (c->socket >= 0 && cella_channel_send(c->socket, cella_writer_bytes(&w), NULL, 0, MSG_DONTWAIT) != CELLA_CHANNEL_MESSAGE)
+    if (c->socket >= 0 && cella_channel_send(c->socket, cella_writer_bytes(&w), NULL, 0,
+                                             MSG_DONTWAIT) != CELLA_CHANNEL_MESSAGE)
         cella_log(CELLA_LOG_INFO, "a client did not take the end of its enclave");
     (void)m;
 }
@@ -104,14 +116,18 @@ void client_free(struct client *c) {
 void client_drop(struct monitor *m, struct client *c) {
     if (c->socket >= 0) close(c->socket);
     c->socket = -1;
-    if (c->state == CLIENT_STARTING || c->state == CLIENT_RUNNING) enclave_end(m, c);
-    else if (c->state != CLIENT_ENDING) client_free(c);
+    if (c->state == CLIENT_STARTING || c->state == CLIENT_RUNNING)
+        enclave_end(m, c);
+    else if (c->state != CLIENT_ENDING)
+        client_free(c);
 }
 
 static void handle_start(struct monitor *m, struct client *c, const struct cella_request *request,
                          struct cella_received *got) {
     if (c->state != CLIENT_OPEN) {
-        client_reply(m, c, CELLA_FAILURE(CELLA_ERR_PROTOCOL, NULL, "this connection has its enclave already"),
+        client_reply(m, c,
+                     CELLA_FAILURE(CELLA_ERR_PROTOCOL, NULL,
+                                   "this connection has its enclave already"),
                      cella_bytes(NULL, 0));
         return;
     }
@@ -123,7 +139,9 @@ static void handle_start(struct monitor *m, struct client *c, const struct cella
 
 static void handle_stop(struct monitor *m, struct client *c) {
     if (c->uid != 0 && c->uid != m->uid) {
-        client_reply(m, c, CELLA_FAILURE(CELLA_ERR_PERMISSION, NULL, "only root or the platform's own user may stop it"),
+        client_reply(m, c,
+                     CELLA_FAILURE(CELLA_ERR_PERMISSION, NULL,
+                                   "only root or the platform's own user may stop it"),
                      cella_bytes(NULL, 0));
         return;
     }
@@ -134,11 +152,13 @@ static void handle_stop(struct monitor *m, struct client *c) {
 /* A text of the daemon's own making, in the shared buffer. */
 static void handle_text(struct monitor *m, struct client *c, uint32_t op) {
     m->reply.size = 0;
-    struct cella_result r = op == CELLA_PROTOCOL_KEY ? monitor_public_keys(m, &m->reply) : monitor_status(m, c, &m->reply);
+    struct cella_result r = op == CELLA_PROTOCOL_KEY ? monitor_public_keys(m, &m->reply)
+                                                     : monitor_status(m, c, &m->reply);
     client_reply(m, c, r, cella_failed(r) ? cella_bytes(NULL, 0) : cella_buffer_bytes(&m->reply));
 }
 
-static void handle(struct monitor *m, struct client *c, struct cella_bytes message, struct cella_received *got) {
+static void handle(struct monitor *m, struct client *c, struct cella_bytes message,
+                   struct cella_received *got) {
     struct cella_request request;
     struct cella_result r = cella_request_decode(message, got->fd_count, &request);
     if (cella_failed(r)) { /* one malformed word ends the conversation, and with it the enclave */

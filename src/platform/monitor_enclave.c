@@ -35,9 +35,11 @@ static void refuse(struct monitor *m, struct client *c, struct cella_result r) {
     client_reply(m, c, r, cella_bytes(NULL, 0));
 }
 
-/* Secret memory, unless it is a debug enclave, or the manifest allows private memory and secret memory can never
- * be had here. Never a silent downgrade: evidence and `cella run` say which it was (T12). */
-static struct cella_result choose_memory(const struct monitor *m, const struct cella_intake_image *image,
+/* Secret memory, unless it is a debug enclave, or the manifest allows private memory and secret
+ * memory can never be had here. Never a silent downgrade: evidence and `cella run` say which it was
+ * (T12). */
+static struct cella_result choose_memory(const struct monitor *m,
+                                         const struct cella_intake_image *image,
                                          struct cella_load *load) {
     load->debug = image->identity.debug;
     load->secret = !load->debug;
@@ -52,7 +54,8 @@ static struct cella_result choose_memory(const struct monitor *m, const struct c
            "mend that, or sign the program with memory = private, which evidence then reports",
            "this platform has no secret memory: %s", m->zygote.reason);
     FAIL(CELLA_ERR_UNAVAILABLE,
-         "start the platform with a larger --pool where the memory-lock limit allows it, or sign the program with a "
+         "start the platform with a larger --pool where the memory-lock limit allows it, or sign "
+         "the program with a "
          "smaller heap or memory = private",
          "the enclave needs %llu KiB of secret memory; the platform's whole pool has %llu KiB%s%s",
          (unsigned long long)size / 1024, (unsigned long long)m->zygote.pool_size / 1024,
@@ -65,12 +68,14 @@ static struct cella_result open_channel(struct monitor *m, struct client *c, int
     *enclave_end_fd = ends[1];
     c->channel = ends[0];
     int on = 1;
-    ENSURE(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 && setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0,
+    ENSURE(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 &&
+               setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0,
            CELLA_ERR_INTERNAL, NULL, "cannot prepare the platform channel: %s", strerror(errno));
     return monitor_watch(m, ends[0], monitor_tag(m, EVENT_CHANNEL, c));
 }
 
-static struct cella_result launch(struct monitor *m, struct client *c, const struct cella_intake_image *image) {
+static struct cella_result launch(struct monitor *m, struct client *c,
+                                  const struct cella_intake_image *image) {
     static struct cella_load load;
     load = image->load;
     TRY(choose_memory(m, image, &load));
@@ -81,13 +86,15 @@ static struct cella_result launch(struct monitor *m, struct client *c, const str
     TRY(cella_random(c->caller.instance_id, sizeof(c->caller.instance_id)));
     c->host_signals = image->host_signals;
     c->debug = load.debug;
-    const int fds[CELLA_ZYGOTE_LAUNCH_FDS] = {image->fd, c->fds[1], c->fds[2], c->fds[3], c->fds[4], other};
+    const int fds[CELLA_ZYGOTE_LAUNCH_FDS] = {image->fd, c->fds[1], c->fds[2],
+                                              c->fds[3], c->fds[4], other};
     TRY(cella_zygote_launch(&m->zygote, id_of(m, c), &load, fds));
     c->pages = load.secret ? cella_load_writable_pages(&load) : 0;
     return CELLA_SUCCESS;
 }
 
-static void launch_or_refuse(struct monitor *m, struct client *c, const struct cella_intake_image *image) {
+static void launch_or_refuse(struct monitor *m, struct client *c,
+                             const struct cella_intake_image *image) {
     struct cella_result r = launch(m, c, image);
     if (cella_failed(r)) {
         cella_fd_close(&c->channel);
@@ -148,12 +155,15 @@ void enclave_job_done(struct monitor *m, struct client *c) {
     if (c->state != CLIENT_INTAKE) return;
     const struct cella_intake_image *image;
     struct cella_result r = cella_intake_finish(&m->intake, &c->job, &image);
-    if (cella_failed(r)) refuse(m, c, r);
-    else launch_or_refuse(m, c, image);
+    if (cella_failed(r))
+        refuse(m, c, r);
+    else
+        launch_or_refuse(m, c, image);
     enclave_start_queued(m);
 }
 
-/* The loader's word before the shim runs: loaded at a base, or why not (backend_software.h, zygote.h). */
+/* The loader's word before the shim runs: loaded at a base, or why not (backend_software.h,
+ * zygote.h). */
 static void first_word(struct monitor *m, struct client *c, struct cella_bytes message, pid_t pid) {
     struct cella_reader r = cella_reader(message);
     uint32_t code = cella_reader_u32le(&r);
@@ -162,8 +172,10 @@ static void first_word(struct monitor *m, struct client *c, struct cella_bytes m
         struct cella_bytes hint = cella_reader_bytes(&r, cella_reader_u16le(&r));
         char text[520];
         snprintf(text, sizeof(text), "%.*s", (int)hint.size, (const char *)hint.data);
-        client_reply(m, c, CELLA_FAILURE((enum cella_code)code, text[0] ? text : NULL, "%.*s", (int)what.size,
-                                         (const char *)what.data), cella_bytes(NULL, 0));
+        client_reply(m, c,
+                     CELLA_FAILURE((enum cella_code)code, text[0] ? text : NULL, "%.*s",
+                                   (int)what.size, (const char *)what.data),
+                     cella_bytes(NULL, 0));
         if (c->state == CLIENT_STARTING) enclave_end(m, c);
         return;
     }
@@ -176,7 +188,8 @@ static void first_word(struct monitor *m, struct client *c, struct cella_bytes m
     struct cella_writer w = cella_writer(body, sizeof(body));
     cella_writer_u32le(&w, (uint32_t)pid);
     cella_writer_u64le(&w, base);
-    cella_writer_u32le(&w, (c->caller.memory_secret ? CELLA_START_SECRET_MEMORY : 0U) | (c->debug ? CELLA_START_DEBUG : 0U));
+    cella_writer_u32le(&w, (c->caller.memory_secret ? CELLA_START_SECRET_MEMORY : 0U) |
+                               (c->debug ? CELLA_START_DEBUG : 0U));
     client_reply(m, c, CELLA_SUCCESS, cella_writer_bytes(&w));
 }
 
@@ -184,11 +197,13 @@ static void first_word(struct monitor *m, struct client *c, struct cella_bytes m
 static void answer_call(struct monitor *m, struct client *c, struct cella_bytes message) {
     m->reply.size = 0;
     struct cella_result r = cella_authority_answer(&m->authority, &c->caller, message, &m->reply);
-    bool sent = !cella_failed(r) && cella_channel_send(c->channel, cella_buffer_bytes(&m->reply), NULL, 0, MSG_DONTWAIT) ==
-                                        CELLA_CHANNEL_MESSAGE;
+    bool sent =
+        !cella_failed(r) && cella_channel_send(c->channel, cella_buffer_bytes(&m->reply), NULL, 0,
+                                               MSG_DONTWAIT) == CELLA_CHANNEL_MESSAGE;
     cella_wipe(m->reply.data, m->reply.size); /* it may have held a seal key (R51) */
     if (!sent) {
-        cella_log(CELLA_LOG_WARN, "%s: ended: %s", c->name, cella_failed(r) ? r.error->what : "it does not read its answers");
+        cella_log(CELLA_LOG_WARN, "%s: ended: %s", c->name,
+                  cella_failed(r) ? r.error->what : "it does not read its answers");
         cella_fd_close(&c->channel);
         cella_zygote_signal(&m->zygote, id_of(m, c), SIGKILL);
     }
@@ -201,14 +216,17 @@ void enclave_channel_readable(struct monitor *m, struct client *c) {
     enum cella_channel_state state =
         cella_channel_receive(c->channel, message, sizeof(message), MSG_DONTWAIT, &got);
     if (state == CELLA_CHANNEL_AGAIN) return;
-    if (state != CELLA_CHANNEL_MESSAGE) { /* gone: the zygote will say how it ended; broken: it must end */
+    if (state !=
+        CELLA_CHANNEL_MESSAGE) { /* gone: the zygote will say how it ended; broken: it must end */
         cella_fd_close(&c->channel);
         if (state == CELLA_CHANNEL_BROKEN) cella_zygote_signal(&m->zygote, id_of(m, c), SIGKILL);
         return;
     }
     cella_received_close(&got); /* no call brings descriptors */
-    if (c->state == CLIENT_STARTING) first_word(m, c, cella_bytes(message, got.size), got.pid);
-    else if (c->state == CLIENT_RUNNING) answer_call(m, c, cella_bytes(message, got.size));
+    if (c->state == CLIENT_STARTING)
+        first_word(m, c, cella_bytes(message, got.size), got.pid);
+    else if (c->state == CLIENT_RUNNING)
+        answer_call(m, c, cella_bytes(message, got.size));
 }
 
 void enclave_signal(struct monitor *m, struct client *c, int number) {
@@ -232,24 +250,34 @@ static void refused_by_zygote(struct monitor *m, struct client *c, struct cella_
     snprintf(text, sizeof(text), "%.*s", (int)hint.size, (const char *)hint.data);
     cella_fd_close(&c->channel);
     c->pages = 0;
-    if (c->socket < 0) client_free(c);
-    else refuse(m, c, CELLA_FAILURE((enum cella_code)code, text[0] ? text : NULL, "%.*s", (int)what.size, (const char *)what.data));
+    if (c->socket < 0)
+        client_free(c);
+    else
+        refuse(m, c,
+               CELLA_FAILURE((enum cella_code)code, text[0] ? text : NULL, "%.*s", (int)what.size,
+                             (const char *)what.data));
 }
 
 static void exited(struct monitor *m, struct client *c, struct cella_reader *r) {
     uint32_t signalled = cella_reader_u32le(r), status = cella_reader_u32le(r);
-    if (c->state == CLIENT_STARTING && c->channel >= 0) enclave_channel_readable(m, c); /* its word may be waiting */
+    if (c->state == CLIENT_STARTING && c->channel >= 0)
+        enclave_channel_readable(m, c); /* its word may be waiting */
     if (c->state == CLIENT_STARTING)
-        client_reply(m, c, CELLA_FAILURE(CELLA_ERR_UNAVAILABLE, NULL, "the enclave ended before it started (%s %u)",
-                                         signalled ? "signal" : "status", status), cella_bytes(NULL, 0));
-    else if (c->state == CLIENT_RUNNING) client_tell_exited(m, c, signalled, status);
+        client_reply(m, c,
+                     CELLA_FAILURE(CELLA_ERR_UNAVAILABLE, NULL,
+                                   "the enclave ended before it started (%s %u)",
+                                   signalled ? "signal" : "status", status),
+                     cella_bytes(NULL, 0));
+    else if (c->state == CLIENT_RUNNING)
+        client_tell_exited(m, c, signalled, status);
     if (c->state != CLIENT_FREE) client_free(c);
 }
 
 bool enclave_zygote_readable(struct monitor *m) {
     uint8_t message[2048];
     struct cella_received got;
-    enum cella_channel_state state = cella_channel_receive(m->zygote.control, message, sizeof(message), MSG_DONTWAIT, &got);
+    enum cella_channel_state state =
+        cella_channel_receive(m->zygote.control, message, sizeof(message), MSG_DONTWAIT, &got);
     if (state == CELLA_CHANNEL_AGAIN) return true;
     if (state != CELLA_CHANNEL_MESSAGE) return false;
     cella_received_close(&got);

@@ -27,7 +27,7 @@ enum client_state {
     CLIENT_INTAKE,   /* its image is being checked */
     CLIENT_STARTING, /* the zygote was told: waits for the enclave's first word */
     CLIENT_RUNNING,
-    CLIENT_ENDING,   /* nobody is interested any more: waits for the zygote to say it ended */
+    CLIENT_ENDING, /* nobody is interested any more: waits for the zygote to say it ended */
 };
 
 struct client {
@@ -36,20 +36,27 @@ struct client {
     int socket;          /* -1: the client is gone */
     uid_t uid;
     char name[CELLA_PROTOCOL_NAME_MAX + 1];
-    int64_t deadline_ms; /* 0: none */
+    int64_t deadline_ms;               /* 0: none */
     int fds[CELLA_PROTOCOL_START_FDS]; /* as the client sent them, until the launch; -1 */
     struct cella_intake_key key;
     struct cella_intake_job job;
     int channel; /* platform channel; -1 */
     struct cella_caller caller;
     uint64_t host_signals;
-    uint64_t pages;      /* of secret memory */
+    uint64_t pages; /* of secret memory */
     bool debug, end_asked;
     pid_t pid;
     int64_t started_ms;
 };
 
-enum event_kind { EVENT_LISTENER, EVENT_SIGNAL, EVENT_ZYGOTE, EVENT_CLIENT, EVENT_CHANNEL, EVENT_JOB };
+enum event_kind {
+    EVENT_LISTENER,
+    EVENT_SIGNAL,
+    EVENT_ZYGOTE,
+    EVENT_CLIENT,
+    EVENT_CHANNEL,
+    EVENT_JOB
+};
 
 struct monitor {
     const struct cella_monitor_options *options;
@@ -58,7 +65,8 @@ struct monitor {
     struct cella_authority authority;
     struct cella_intake intake;
     struct client clients[CLIENT_MAX];
-    struct cella_buffer reply; /* capacity for the largest answer from the start: keys in it are never moved */
+    struct cella_buffer
+        reply; /* capacity for the largest answer from the start: keys in it are never moved */
     uid_t uid;
     int64_t idle_since_ms;
     bool stopping, zygote_gone;
@@ -73,7 +81,8 @@ unsigned monitor_count(const struct monitor *m, enum client_state state);
 void client_accept(struct monitor *m);
 void client_readable(struct monitor *m, struct client *c);
 /* Sends a REPLY; takes the result. A client that does not read is dropped. */
-void client_reply(struct monitor *m, struct client *c, struct cella_result r, struct cella_bytes body);
+void client_reply(struct monitor *m, struct client *c, struct cella_result r,
+                  struct cella_bytes body);
 void client_tell_exited(struct monitor *m, struct client *c, bool signalled, uint32_t status);
 /* Closes the connection, ends its enclave, frees the slot as soon as that is gone. */
 void client_drop(struct monitor *m, struct client *c);

@@ -34,21 +34,26 @@ uint64_t cella_pool_affordable(uint64_t wanted) {
 static struct cella_result map_secret(uint64_t size, uint8_t **out) {
     int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
     ENSURE(fd >= 0, CELLA_ERR_UNAVAILABLE,
-           "use Linux 5.14 or newer with secret memory on (kernel command line secretmem.enable=1 before 6.5), or "
+           "use Linux 5.14 or newer with secret memory on (kernel command line secretmem.enable=1 "
+           "before 6.5), or "
            "sign with memory = private",
            "this kernel gives no secret memory: memfd_secret: %s", strerror(errno));
     void *p = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0) p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ftruncate(fd, (off_t)size) == 0)
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int error = errno;
-    close(fd); /* from here on nothing but this mapping reaches the memory (software-tee section 5) */
-    ENSURE(p != MAP_FAILED, CELLA_ERR_UNAVAILABLE, "raise it: `ulimit -l`, or LimitMEMLOCK= of the service",
-           "the memory-lock limit does not allow a pool of %llu KiB: %s", (unsigned long long)size / 1024,
-           strerror(error));
+    close(
+        fd); /* from here on nothing but this mapping reaches the memory (software-tee section 5) */
+    ENSURE(p != MAP_FAILED, CELLA_ERR_UNAVAILABLE,
+           "raise it: `ulimit -l`, or LimitMEMLOCK= of the service",
+           "the memory-lock limit does not allow a pool of %llu KiB: %s",
+           (unsigned long long)size / 1024, strerror(error));
     *out = p;
     return CELLA_SUCCESS;
 }
 
-static struct cella_result prepare(uint8_t *memory, uint64_t size, bool secret, struct cella_pool *out) {
+static struct cella_result prepare(uint8_t *memory, uint64_t size, bool secret,
+                                   struct cella_pool *out) {
     uint64_t pages = size / CELLA_PAGE_SIZE;
     uint8_t *state = calloc(pages, 1); /* all dirty */
     if (!state) munmap(memory, size);
@@ -60,7 +65,8 @@ static struct cella_result prepare(uint8_t *memory, uint64_t size, bool secret, 
 CELLA_RESULT cella_pool_new(uint64_t size, struct cella_pool *out) {
     *out = (struct cella_pool){0};
     ENSURE(size >= CELLA_PAGE_SIZE && size % CELLA_PAGE_SIZE == 0, CELLA_ERR_UNAVAILABLE,
-           "raise it: `ulimit -l`, or LimitMEMLOCK= of the service", "the memory-lock limit leaves no room for a pool");
+           "raise it: `ulimit -l`, or LimitMEMLOCK= of the service",
+           "the memory-lock limit leaves no room for a pool");
     uint8_t *memory = NULL;
     TRY(map_secret(size, &memory));
     return prepare(memory, size, true, out);
@@ -79,7 +85,8 @@ void cella_pool_free(struct cella_pool *pool) {
 }
 
 /* The first run of pages pages that are all free (or, with dirty_too, not in use). */
-static bool find_run(const struct cella_pool *pool, uint64_t pages, bool dirty_too, uint64_t *first) {
+static bool find_run(const struct cella_pool *pool, uint64_t pages, bool dirty_too,
+                     uint64_t *first) {
     uint64_t run = 0;
     for (uint64_t i = 0; i < pool->pages; i++) {
         bool fits = pool->state[i] == PAGE_FREE || (dirty_too && pool->state[i] == PAGE_DIRTY);
@@ -93,7 +100,10 @@ static bool find_run(const struct cella_pool *pool, uint64_t pages, bool dirty_t
 
 static void scrub_page(struct cella_pool *pool, uint64_t page) {
     cella_zero(pool->memory + page * CELLA_PAGE_SIZE, CELLA_PAGE_SIZE);
-    __asm__ volatile("" : : "r"(pool->memory) : "memory"); /* the mapping is shared: the zeros must be written */
+    __asm__ volatile(""
+                     :
+                     : "r"(pool->memory)
+                     : "memory"); /* the mapping is shared: the zeros must be written */
     pool->state[page] = PAGE_FREE;
     pool->dirty_pages--;
     pool->free_pages++;
@@ -101,16 +111,21 @@ static void scrub_page(struct cella_pool *pool, uint64_t page) {
 
 CELLA_RESULT cella_pool_take(struct cella_pool *pool, uint64_t pages, uint64_t *first) {
     ENSURE(pages > 0 && pages <= pool->pages, CELLA_ERR_UNAVAILABLE,
-           "start the platform with a larger --pool (and a memory-lock limit that allows it), or sign the program "
+           "start the platform with a larger --pool (and a memory-lock limit that allows it), or "
+           "sign the program "
            "with a smaller heap",
            "the enclave needs %llu KiB of secret memory; the platform's whole pool has %llu KiB",
            (unsigned long long)pages * 4, (unsigned long long)pool->pages * 4);
     bool found = find_run(pool, pages, false, first) || find_run(pool, pages, true, first);
-    ENSURE(found, CELLA_ERR_UNAVAILABLE, "wait for another enclave to end, or start the platform with a larger --pool",
-           "the enclave needs %llu KiB of secret memory in one piece; %llu of the pool's %llu KiB are not in use, the "
+    ENSURE(found, CELLA_ERR_UNAVAILABLE,
+           "wait for another enclave to end, or start the platform with a larger --pool",
+           "the enclave needs %llu KiB of secret memory in one piece; %llu of the pool's %llu KiB "
+           "are not in use, the "
            "largest piece has %llu KiB",
-           (unsigned long long)pages * 4, (unsigned long long)(pool->free_pages + pool->dirty_pages) * 4,
-           (unsigned long long)pool->pages * 4, (unsigned long long)cella_pool_largest_free(pool) * 4);
+           (unsigned long long)pages * 4,
+           (unsigned long long)(pool->free_pages + pool->dirty_pages) * 4,
+           (unsigned long long)pool->pages * 4,
+           (unsigned long long)cella_pool_largest_free(pool) * 4);
     for (uint64_t i = *first; i < *first + pages; i++) {
         if (pool->state[i] == PAGE_DIRTY) scrub_page(pool, i);
         pool->state[i] = PAGE_IN_USE;

@@ -1,6 +1,6 @@
-/* What a client (`cella run`, `cella platform ...`) and the platform say to each other: SOCK_SEQPACKET, one request
- * per message, all integers little-endian. One connection has at most one enclave; when the client closes it, the
- * enclave is ended.
+/* What a client (`cella run`, `cella platform ...`) and the platform say to each other:
+ * SOCK_SEQPACKET, one request per message, all integers little-endian. One connection has at most
+ * one enclave; when the client closes it, the enclave is ended.
  *
  *   request: u32 op | u32 version | body
  *     START   u16 size + name for messages; descriptors: image, stdin, stdout, stderr, host channel
@@ -8,8 +8,8 @@
  *     KEY, STATUS, STOP   no body
  *   answer:  u32 kind | ...
  *     REPLY   u32 enum cella_code | u16 size + what | u16 size + hint | body
- *             START: u32 pid | u64 base | u32 flags (CELLA_START_*);  KEY: PEM;  STATUS: "name=value" lines
- *     EXITED  u32 signalled | u32 exit status or signal number
+ *             START: u32 pid | u64 base | u32 flags (CELLA_START_*);  KEY: PEM;  STATUS:
+ * "name=value" lines EXITED  u32 signalled | u32 exit status or signal number
  */
 #ifndef CELLA_PLATFORM_PROTOCOL_H
 #define CELLA_PLATFORM_PROTOCOL_H

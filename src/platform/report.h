@@ -1,7 +1,9 @@
-/* Local reports: SGX's EREPORT and EGETKEY(report key), played by the platform (SDM 3D 38.15, 38.17).
+/* Local reports: SGX's EREPORT and EGETKEY(report key), played by the platform (SDM
+ * 3D 38.15, 38.17).
  *
- * The MAC key of a report is derived from a secret that lives as long as the daemon and from the target's identity,
- * so only the target, by asking the platform that made it, can check one; nobody else can make one. */
+ * The MAC key of a report is derived from a secret that lives as long as the daemon and from the
+ * target's identity, so only the target, by asking the platform that made it, can check one; nobody
+ * else can make one. */
 #ifndef CELLA_PLATFORM_REPORT_H
 #define CELLA_PLATFORM_REPORT_H
 
@@ -20,13 +22,15 @@ CELLA_RESULT cella_report_secret_new(struct cella_report_secret *out);
 void cella_report_secret_free(struct cella_report_secret *secret);
 
 /* TARGETINFO of an enclave: what others name it by. */
-void cella_report_targetinfo(const struct cella_identity *identity, uint8_t out[CELLA_SGX_TARGETINFO_SIZE]);
-/* REPORT of identity for the target. Fails with CELLA_ERR_FORMAT when reserved fields of targetinfo are not zero. */
-CELLA_RESULT cella_report_make(const struct cella_report_secret *secret, const struct cella_identity *identity,
-                               struct cella_bytes targetinfo, struct cella_bytes report_data,
-                               uint8_t out[CELLA_SGX_REPORT_SIZE]);
+void cella_report_targetinfo(const struct cella_identity *identity,
+                             uint8_t out[CELLA_SGX_TARGETINFO_SIZE]);
+/* REPORT of identity for the target. Fails with CELLA_ERR_FORMAT when reserved fields of targetinfo
+ * are not zero. */
+CELLA_RESULT cella_report_make(const struct cella_report_secret *secret,
+                               const struct cella_identity *identity, struct cella_bytes targetinfo,
+                               struct cella_bytes report_data, uint8_t out[CELLA_SGX_REPORT_SIZE]);
 /* CELLA_ERR_INTEGRITY unless the report was made with this secret for the target. */
-CELLA_RESULT cella_report_verify(const struct cella_report_secret *secret, const struct cella_identity *target,
-                                 struct cella_bytes report);
+CELLA_RESULT cella_report_verify(const struct cella_report_secret *secret,
+                                 const struct cella_identity *target, struct cella_bytes report);
 
 #endif

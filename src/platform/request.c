@@ -4,7 +4,8 @@
 
 #include "base/reader.h"
 
-/* The name ends up in messages and logs: no control characters, no escape sequences of terminals. */
+/* The name ends up in messages and logs: no control characters, no escape sequences of terminals.
+ */
 static void take_name(struct cella_reader *r, char out[CELLA_PROTOCOL_NAME_MAX + 1]) {
     uint16_t size = cella_reader_u16le(r);
     struct cella_bytes name = cella_reader_bytes(r, size);
@@ -15,7 +16,8 @@ static void take_name(struct cella_reader *r, char out[CELLA_PROTOCOL_NAME_MAX +
     out[name.size] = 0;
 }
 
-CELLA_RESULT cella_request_decode(struct cella_bytes bytes, int fd_count, struct cella_request *out) {
+CELLA_RESULT cella_request_decode(struct cella_bytes bytes, int fd_count,
+                                  struct cella_request *out) {
     *out = (struct cella_request){0};
     struct cella_reader r = cella_reader(bytes);
     uint32_t op = cella_reader_u32le(&r);
@@ -27,8 +29,8 @@ CELLA_RESULT cella_request_decode(struct cella_bytes bytes, int fd_count, struct
     ENSURE(op >= CELLA_PROTOCOL_START && op <= CELLA_PROTOCOL_STOP, CELLA_ERR_PROTOCOL, NULL,
            "no request has the number %u", op);
     int wanted = op == CELLA_PROTOCOL_START ? CELLA_PROTOCOL_START_FDS : 0;
-    ENSURE(fd_count == wanted, CELLA_ERR_PROTOCOL, NULL, "request %u came with %d descriptors instead of %d", op,
-           fd_count, wanted);
+    ENSURE(fd_count == wanted, CELLA_ERR_PROTOCOL, NULL,
+           "request %u came with %d descriptors instead of %d", op, fd_count, wanted);
     if (op == CELLA_PROTOCOL_START) take_name(&r, out->name);
     if (op == CELLA_PROTOCOL_SIGNAL) {
         uint32_t number = cella_reader_u32le(&r);

@@ -14,7 +14,9 @@ struct cella_request {
     int signal;                             /* SIGNAL: 1 to 64 */
 };
 
-/* CELLA_ERR_PROTOCOL when malformed, CELLA_ERR_UNSUPPORTED for another version. fd_count: that came along. */
-CELLA_RESULT cella_request_decode(struct cella_bytes bytes, int fd_count, struct cella_request *out);
+/* CELLA_ERR_PROTOCOL when malformed, CELLA_ERR_UNSUPPORTED for another version. fd_count: that came
+ * along. */
+CELLA_RESULT cella_request_decode(struct cella_bytes bytes, int fd_count,
+                                  struct cella_request *out);
 
 #endif

@@ -5,7 +5,8 @@
 
 #define TPM_DEFAULT_TCTI "device:/dev/tpmrm0"
 
-CELLA_RESULT cella_root_open(const char *spec, const struct cella_key *platform_key, struct cella_root_evidence *out) {
+CELLA_RESULT cella_root_open(const char *spec, const struct cella_key *platform_key,
+                             struct cella_root_evidence *out) {
     *out = (struct cella_root_evidence){.root = CELLA_ROOT_FILE};
     if (strcmp(spec, "file") == 0) return CELLA_SUCCESS;
     ENSURE(strcmp(spec, "tpm") == 0 || strncmp(spec, "tpm:", 4) == 0, CELLA_ERR_USAGE,

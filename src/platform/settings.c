@@ -27,14 +27,19 @@ static const struct {
     [CELLA_SETTING_YAMA] = {"yama.ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope"},
     [CELLA_SETTING_LOCKDOWN] = {"lockdown", "/sys/kernel/security/lockdown"},
     [CELLA_SETTING_MODULES_DISABLED] = {"modules.disabled", "/proc/sys/kernel/modules_disabled"},
-    [CELLA_SETTING_MODULES_SIGNED] = {"modules.sig_enforce", "/sys/module/module/parameters/sig_enforce"},
-    [CELLA_SETTING_KEXEC_DISABLED] = {"kexec.load_disabled", "/proc/sys/kernel/kexec_load_disabled"},
+    [CELLA_SETTING_MODULES_SIGNED] = {"modules.sig_enforce",
+                                      "/sys/module/module/parameters/sig_enforce"},
+    [CELLA_SETTING_KEXEC_DISABLED] = {"kexec.load_disabled",
+                                      "/proc/sys/kernel/kexec_load_disabled"},
     [CELLA_SETTING_CRASH_KERNEL] = {"kexec.crash_loaded", "/sys/kernel/kexec_crash_loaded"},
-    [CELLA_SETTING_BPF] = {"bpf.unprivileged_disabled", "/proc/sys/kernel/unprivileged_bpf_disabled"},
+    [CELLA_SETTING_BPF] = {"bpf.unprivileged_disabled",
+                           "/proc/sys/kernel/unprivileged_bpf_disabled"},
     [CELLA_SETTING_PERF] = {"perf.paranoid", "/proc/sys/kernel/perf_event_paranoid"},
-    [CELLA_SETTING_HELPER_CAPABILITIES] = {"usermodehelper.bset", "/proc/sys/kernel/usermodehelper/bset"},
+    [CELLA_SETTING_HELPER_CAPABILITIES] = {"usermodehelper.bset",
+                                           "/proc/sys/kernel/usermodehelper/bset"},
     [CELLA_SETTING_KPTR] = {"kptr_restrict", "/proc/sys/kernel/kptr_restrict"},
-    [CELLA_SETTING_USERFAULTFD] = {"userfaultfd.unprivileged", "/proc/sys/vm/unprivileged_userfaultfd"},
+    [CELLA_SETTING_USERFAULTFD] = {"userfaultfd.unprivileged",
+                                   "/proc/sys/vm/unprivileged_userfaultfd"},
     [CELLA_SETTING_IO_URING] = {"io_uring.disabled", "/proc/sys/kernel/io_uring_disabled"},
     [CELLA_SETTING_CORE_PATTERN] = {"core_pattern", "/proc/sys/kernel/core_pattern"},
     [CELLA_SETTING_SWAP] = {"swap.areas", "/proc/swaps"},
@@ -65,8 +70,9 @@ static void full_path(const struct cella_settings_source *source, const char *pa
     snprintf(out, 512, "%s%s", source->root, path);
 }
 
-/* Most settings that a kernel lacks stay absent, and looking for one costs more than reading one: the walk to where
- * it would be is made once. Only for the machine itself; a test's tree may change its folders. */
+/* Most settings that a kernel lacks stay absent, and looking for one costs more than reading one:
+ * the walk to where it would be is made once. Only for the machine itself; a test's tree may change
+ * its folders. */
 static void find_near(struct cella_settings_source *source, int id) {
     char path[128];
     snprintf(path, sizeof(path), "%s", table[id].path);
@@ -95,8 +101,10 @@ static bool finish_text(ssize_t n, bool absent, char *out, size_t capacity) {
     return true;
 }
 
-/* Text of a small file into out, without its last newline; false with "absent" or "unreadable" in out. */
-static bool read_text(const struct cella_settings_source *source, const char *path, char *out, size_t capacity) {
+/* Text of a small file into out, without its last newline; false with "absent" or "unreadable" in
+ * out. */
+static bool read_text(const struct cella_settings_source *source, const char *path, char *out,
+                      size_t capacity) {
     char full[512];
     full_path(source, path, full);
     CELLA_FD fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -128,10 +136,12 @@ static void count_lines_after_first(char *text, size_t capacity) {
     snprintf(text, capacity, "%u", lines);
 }
 
-static void read_file_setting(struct cella_settings_source *source, int id, struct cella_setting *out) {
+static void read_file_setting(struct cella_settings_source *source, int id,
+                              struct cella_setting *out) {
     char text[1024];
     bool there = read_setting(source, id, text, sizeof(text));
-    if (there && (id == CELLA_SETTING_LOCKDOWN || id == CELLA_SETTING_HIBERNATION)) take_bracketed(text);
+    if (there && (id == CELLA_SETTING_LOCKDOWN || id == CELLA_SETTING_HIBERNATION))
+        take_bracketed(text);
     if (there && id == CELLA_SETTING_SWAP) count_lines_after_first(text, sizeof(text));
     for (char *p = text; *p; p++)
         if (*p == '\t' || *p == '\n') *p = ' ';
@@ -145,11 +155,13 @@ static void from_command_line(const char *line, const char *name, struct cella_s
     for (const char *p = line; (p = strstr(p, name)); p += size) {
         if (p[size] != '=' || (p != line && p[-1] != ' ')) continue;
         const char *end = strchrnul(p + size + 1, ' ');
-        snprintf(out->value, sizeof(out->value), "%.*s", (int)(end - p - (long)size - 1), p + size + 1);
+        snprintf(out->value, sizeof(out->value), "%.*s", (int)(end - p - (long)size - 1),
+                 p + size + 1);
     }
 }
 
-static void hash_file(struct cella_settings_source *source, const char *path, struct cella_setting *out) {
+static void hash_file(struct cella_settings_source *source, const char *path,
+                      struct cella_setting *out) {
     char full[512], hex[65];
     uint8_t digest[CELLA_SHA256_SIZE];
     CELLA_BUFFER content = {0};
@@ -171,12 +183,15 @@ static void read_boot_id(struct cella_settings_source *source) {
     if (!read_text(source, "/proc/sys/kernel/random/boot_id", text, sizeof(text))) return;
     for (const char *p = text; *p && n < 32; p++)
         if (*p != '-') digits[n++] = *p;
-    cella_result_drop(cella_hex_decode(cella_bytes(digits, n), source->boot_id, sizeof(source->boot_id)));
+    cella_result_drop(
+        cella_hex_decode(cella_bytes(digits, n), source->boot_id, sizeof(source->boot_id)));
 }
 
 static void probe_kernel(struct cella_settings *fixed) {
     struct utsname name;
-    if (uname(&name) == 0) snprintf(fixed->list[CELLA_SETTING_KERNEL].value, CELLA_SETTING_VALUE_MAX, "%.79s", name.release);
+    if (uname(&name) == 0)
+        snprintf(fixed->list[CELLA_SETTING_KERNEL].value, CELLA_SETTING_VALUE_MAX, "%.79s",
+                 name.release);
     int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
     set(&fixed->list[CELLA_SETTING_SECRET_MEMORY], fd >= 0 ? "yes" : "no");
     if (fd >= 0) close(fd);
@@ -195,10 +210,13 @@ CELLA_RESULT cella_settings_source_open(const char *root, struct cella_settings_
     }
     char line[COMMAND_LINE_MAX];
     if (!read_text(out, "/proc/cmdline", line, sizeof(line))) line[0] = 0;
-    from_command_line(line, "proc_mem.force_override", &out->fixed.list[CELLA_SETTING_FORCE_OVERRIDE]);
+    from_command_line(line, "proc_mem.force_override",
+                      &out->fixed.list[CELLA_SETTING_FORCE_OVERRIDE]);
     from_command_line(line, "vsyscall", &out->fixed.list[CELLA_SETTING_VSYSCALL]);
-    hash_file(out, table[CELLA_SETTING_COMMAND_LINE].path, &out->fixed.list[CELLA_SETTING_COMMAND_LINE]);
-    hash_file(out, table[CELLA_SETTING_KERNEL_CONFIG].path, &out->fixed.list[CELLA_SETTING_KERNEL_CONFIG]);
+    hash_file(out, table[CELLA_SETTING_COMMAND_LINE].path,
+              &out->fixed.list[CELLA_SETTING_COMMAND_LINE]);
+    hash_file(out, table[CELLA_SETTING_KERNEL_CONFIG].path,
+              &out->fixed.list[CELLA_SETTING_KERNEL_CONFIG]);
     for (int i = 0; i < CELLA_SETTING_FILES && !root[0]; i++)
         if (access(table[i].path, F_OK) != 0) find_near(out, i);
     read_boot_id(out);
@@ -218,5 +236,7 @@ void cella_settings_read(struct cella_settings_source *source, struct cella_sett
     for (int i = 0; i < CELLA_SETTING_FILES; i++) read_file_setting(source, i, &out->list[i]);
     char full[512];
     full_path(source, table[CELLA_SETTING_TRACEFS].path, full);
-    set(&out->list[CELLA_SETTING_TRACEFS], access(full, F_OK) == 0 ? "present" : errno == ENOENT ? "absent" : "unreadable");
+    set(&out->list[CELLA_SETTING_TRACEFS], access(full, F_OK) == 0 ? "present"
+                                           : errno == ENOENT       ? "absent"
+                                                                   : "unreadable");
 }

@@ -25,17 +25,20 @@ CELLA_RESULT cella_state_lock(const char *folder, struct cella_state *out) {
     *out = (struct cella_state){.lock = -1};
     TRY(cella_file_make_folder(folder, 0700));
     struct stat st;
-    ENSURE(lstat(folder, &st) == 0 && S_ISDIR(st.st_mode), CELLA_ERR_IO, NULL, "%s is not a folder", folder);
+    ENSURE(lstat(folder, &st) == 0 && S_ISDIR(st.st_mode), CELLA_ERR_IO, NULL, "%s is not a folder",
+           folder);
     ENSURE(st.st_uid == geteuid() && (st.st_mode & 077) == 0, CELLA_ERR_PERMISSION,
            "chown it to the platform's user and chmod 700 it, or name another with --state",
-           "the state folder %s has mode %04o and owner %u: others could read or replace the platform's keys", folder,
-           st.st_mode & 07777, st.st_uid);
+           "the state folder %s has mode %04o and owner %u: others could read or replace the "
+           "platform's keys",
+           folder, st.st_mode & 07777, st.st_uid);
     char path[PATH_MAX];
     TRY(join(folder, "platform.lock", path));
     CELLA_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ENSURE(fd >= 0, CELLA_ERR_IO, "free some space, or name another folder with --state", "cannot open %s: %s", path,
-           strerror(errno));
-    ENSURE(flock(fd, LOCK_EX | LOCK_NB) == 0, CELLA_ERR_EXISTS, "use that one, or `cella platform stop` it first",
+    ENSURE(fd >= 0, CELLA_ERR_IO, "free some space, or name another folder with --state",
+           "cannot open %s: %s", path, strerror(errno));
+    ENSURE(flock(fd, LOCK_EX | LOCK_NB) == 0, CELLA_ERR_EXISTS,
+           "use that one, or `cella platform stop` it first",
            "another platform runs on the state folder %s", folder);
     out->lock = MOVE_FD(fd);
     return CELLA_SUCCESS;
@@ -47,7 +50,8 @@ static void remove_leftovers(const char *folder) {
     if (!dir) return;
     for (struct dirent *e; (e = readdir(dir));) {
         size_t size = strlen(e->d_name);
-        if (size > 4 && strcmp(e->d_name + size - 4, ".tmp") == 0) (void)unlinkat(dirfd(dir), e->d_name, 0);
+        if (size > 4 && strcmp(e->d_name + size - 4, ".tmp") == 0)
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
     }
     closedir(dir);
 }
@@ -65,13 +69,15 @@ CELLA_RESULT cella_state_open(const char *folder, struct cella_state *state) {
     remove_leftovers(folder);
     if (access(root, F_OK) != 0) {
         ENSURE(access(key, F_OK) != 0, CELLA_ERR_NOT_FOUND,
-               "restore it from a backup; or, to give up all that was sealed here, move platform-key.pem away too",
+               "restore it from a backup; or, to give up all that was sealed here, move "
+               "platform-key.pem away too",
                "%s is missing though this platform has run before", root);
         TRY(make_seal_root(root, &state->seal_root));
     } else
         TRY(cella_file_read_secret(root, CELLA_SEAL_ROOT_SIZE + 1, &state->seal_root));
-    ENSURE(state->seal_root.size == CELLA_SEAL_ROOT_SIZE, CELLA_ERR_FORMAT, "restore it from a backup",
-           "%s should have %d bytes and has %zu", root, CELLA_SEAL_ROOT_SIZE, state->seal_root.size);
+    ENSURE(state->seal_root.size == CELLA_SEAL_ROOT_SIZE, CELLA_ERR_FORMAT,
+           "restore it from a backup", "%s should have %d bytes and has %zu", root,
+           CELLA_SEAL_ROOT_SIZE, state->seal_root.size);
     if (access(key, F_OK) == 0) return cella_key_load_p256(key, &state->key);
     TRY(cella_key_new_p256(&state->key));
     return cella_key_save(state->key, key);

@@ -1,6 +1,7 @@
-/* The platform's state folder: platform-key.pem (P-256, PKCS#8) and seal-root (32 bytes), both 0600 in a folder of
- * mode 0700. Created at the first start, seal-root first; each is whole or absent at every moment. Losing
- * seal-root loses everything sealed on the machine, so it is never made anew beside an old key. */
+/* The platform's state folder: platform-key.pem (P-256, PKCS#8) and seal-root (32 bytes), both 0600
+ * in a folder of mode 0700. Created at the first start, seal-root first; each is whole or absent at
+ * every moment. Losing seal-root loses everything sealed on the machine, so it is never made anew
+ * beside an old key. */
 #ifndef CELLA_PLATFORM_STATE_H
 #define CELLA_PLATFORM_STATE_H
 
@@ -13,7 +14,8 @@ struct cella_state {
     struct cella_key *key;
 };
 
-/* Makes the folder, checks its owner and mode, and takes the lock: CELLA_ERR_EXISTS when another daemon has it. */
+/* Makes the folder, checks its owner and mode, and takes the lock: CELLA_ERR_EXISTS when another
+ * daemon has it. */
 CELLA_RESULT cella_state_lock(const char *folder, struct cella_state *out);
 /* Loads the keys, or makes them at the first start. */
 CELLA_RESULT cella_state_open(const char *folder, struct cella_state *state);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "abi/sgx.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "platform/backend_software.h"
 #include "platform/channel.h"
@@ -43,7 +44,8 @@ static struct {
 
 static struct instance *find(uint64_t id) {
     for (size_t i = 0; i < CELLA_ZYGOTE_INSTANCE_MAX; i++)
-        if (zygote.instances[i].state != NONE && zygote.instances[i].id == id) return &zygote.instances[i];
+        if (zygote.instances[i].state != NONE && zygote.instances[i].id == id)
+            return &zygote.instances[i];
     return NULL;
 }
 
@@ -87,14 +89,16 @@ __attribute__((noreturn)) static void become_enclave(const struct instance *in, 
     struct cella_writer w = cella_writer(message, sizeof(message));
     put_error(&w, r);
     if (cella_channel_send(fds[5], cella_writer_bytes(&w), NULL, 0, 0) != CELLA_CHANNEL_MESSAGE)
-        (void)cella_channel_send(CELLA_FD_PLATFORM, cella_writer_bytes(&w), NULL, 0, 0); /* moved already */
+        (void)cella_channel_send(CELLA_FD_PLATFORM, cella_writer_bytes(&w), NULL, 0,
+                                 0); /* moved already */
     _exit(1);
 }
 
-static struct cella_result launch(struct cella_reader *r, const struct cella_received *got, struct instance *in) {
+static struct cella_result launch(struct cella_reader *r, const struct cella_received *got,
+                                  struct instance *in) {
     TRY(cella_load_decode(r, &zygote.load));
-    ENSURE(got->fd_count == CELLA_ZYGOTE_LAUNCH_FDS, CELLA_ERR_INTERNAL, NULL, "a launch came with %d descriptors",
-           got->fd_count);
+    ENSURE(got->fd_count == CELLA_ZYGOTE_LAUNCH_FDS, CELLA_ERR_INTERNAL, NULL,
+           "a launch came with %d descriptors", got->fd_count);
     if (zygote.load.secret) {
         uint64_t pages = cella_load_writable_pages(&zygote.load);
         TRY(cella_pool_take(&zygote.pool, pages, &in->first));
@@ -124,7 +128,8 @@ static void handle(const struct cella_received *got) {
     } else if (op == CELLA_ZYGOTE_SIGNAL) {
         struct instance *in = find(id);
         int number = (int)cella_reader_u32le(&r);
-        if (in && in->state == RUNNING && !r.failed) kill(in->pid, number); /* not reaped yet: the pid is its own */
+        if (in && in->state == RUNNING && !r.failed)
+            kill(in->pid, number); /* not reaped yet: the pid is its own */
     }
 }
 
@@ -150,12 +155,14 @@ static bool tell_events(void) {
         struct cella_writer w = cella_writer(message, sizeof(message));
         cella_writer_u32le(&w, in->state == REFUSED ? CELLA_ZYGOTE_REFUSED : CELLA_ZYGOTE_EXITED);
         cella_writer_u64le(&w, in->id);
-        if (in->state == REFUSED) put_error(&w, in->error);
+        if (in->state == REFUSED)
+            put_error(&w, in->error);
         else {
             cella_writer_u32le(&w, in->signalled);
             cella_writer_u32le(&w, in->status);
         }
-        if (cella_channel_send(CONTROL, cella_writer_bytes(&w), NULL, 0, MSG_DONTWAIT) != CELLA_CHANNEL_MESSAGE)
+        if (cella_channel_send(CONTROL, cella_writer_bytes(&w), NULL, 0, MSG_DONTWAIT) !=
+            CELLA_CHANNEL_MESSAGE)
             return true;
         if (in->state == REFUSED) cella_result_drop(in->error);
         in->state = NONE;
@@ -170,11 +177,20 @@ static void limit_resources(void) {
         (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){OPEN_FILES_MAX, OPEN_FILES_MAX});
 }
 
+/* What a container may forbid and an enclave can do without: its filter lets it open nothing
+ * anyway. */
+static void go_without(struct cella_result r) {
+    if (cella_failed(r))
+        cella_log(CELLA_LOG_WARN, "enclaves keep the machine's root folder: %s", r.error->what);
+    cella_result_drop(r);
+}
+
 /* The pool first: it may need root's right to lock memory. */
-static struct cella_result confine(int control, const struct cella_zygote_options *options, bool namespaces) {
+static struct cella_result confine(int control, const struct cella_zygote_options *options,
+                                   bool namespaces) {
     TRY(cella_confine_descriptors(control));
     if (options->drop) {
-        if (namespaces) TRY(cella_confine_root_folder());
+        if (namespaces) go_without(cella_confine_root_folder());
         TRY(cella_confine_drop(options->uid, options->gid));
     }
     TRY(cella_confine_self());
@@ -185,7 +201,8 @@ static struct cella_result confine(int control, const struct cella_zygote_option
 static void block_signals(void) {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL); /* blocked in enclaves too, until their shim is ready for them */
+    sigprocmask(SIG_SETMASK, &all,
+                NULL); /* blocked in enclaves too, until their shim is ready for them */
     struct sigaction plain = {.sa_handler = SIG_DFL};
     for (int n = 1; n < NSIG; n++) (void)sigaction(n, &plain, NULL);
 }
@@ -194,7 +211,8 @@ static void block_signals(void) {
 static void make_pool(const struct cella_zygote_options *options, char *reason, size_t capacity) {
     uint64_t size = options->pool_size;
     struct cella_result r = cella_pool_new(size, &zygote.pool); /* CAP_IPC_LOCK knows no limit */
-    if (cella_failed(r) && (size = cella_pool_affordable(options->pool_size)) < options->pool_size) {
+    if (cella_failed(r) &&
+        (size = cella_pool_affordable(options->pool_size)) < options->pool_size) {
         cella_result_drop(r);
         r = cella_pool_new(size, &zygote.pool);
     }
@@ -202,7 +220,8 @@ static void make_pool(const struct cella_zygote_options *options, char *reason, 
     if (cella_failed(r))
         snprintf(reason, capacity, "%s; %s", r.error->what, r.error->hint ? r.error->hint : "");
     else if (size < options->pool_size)
-        snprintf(reason, capacity, "the memory-lock limit (ulimit -l) allows %llu of the %llu KiB wanted",
+        snprintf(reason, capacity,
+                 "the memory-lock limit (ulimit -l) allows %llu of the %llu KiB wanted",
                  (unsigned long long)size / 1024, (unsigned long long)options->pool_size / 1024);
     cella_result_drop(r);
 }
@@ -214,14 +233,16 @@ static void tell_ready(bool namespaces, const char *reason) {
     cella_writer_u64le(&w, zygote.pool.pages * CELLA_PAGE_SIZE);
     cella_writer_u32le(&w, namespaces);
     cella_writer_put(&w, cella_bytes_text(reason));
-    if (cella_channel_send(CONTROL, cella_writer_bytes(&w), NULL, 0, 0) != CELLA_CHANNEL_MESSAGE) _exit(0);
+    if (cella_channel_send(CONTROL, cella_writer_bytes(&w), NULL, 0, 0) != CELLA_CHANNEL_MESSAGE)
+        _exit(0);
 }
 
 __attribute__((noreturn)) static void serve(int children) {
     for (;;) {
         bool pending = tell_events();
         bool dirty = cella_pool_scrub(&zygote.pool, 0);
-        struct pollfd wait[2] = {{.fd = CONTROL, .events = (short)(POLLIN | (pending ? POLLOUT : 0))},
+        struct pollfd wait[2] = {{.fd = CONTROL,
+                                  .events = (short)(POLLIN | (pending ? POLLOUT : 0))},
                                  {.fd = children, .events = POLLIN}};
         int n = poll(wait, 2, dirty ? 0 : -1);
         if (n == 0) (void)cella_pool_scrub(&zygote.pool, SCRUB_PAGES); /* only in idle time */
@@ -233,8 +254,8 @@ __attribute__((noreturn)) static void serve(int children) {
         }
         if (!wait[0].revents) continue;
         struct cella_received got;
-        enum cella_channel_state state =
-            cella_channel_receive(CONTROL, zygote.message, sizeof(zygote.message), MSG_DONTWAIT, &got);
+        enum cella_channel_state state = cella_channel_receive(
+            CONTROL, zygote.message, sizeof(zygote.message), MSG_DONTWAIT, &got);
         if (state == CELLA_CHANNEL_GONE || state == CELLA_CHANNEL_BROKEN) break;
         if (state == CELLA_CHANNEL_MESSAGE) handle(&got);
         cella_received_close(&got);
@@ -248,7 +269,8 @@ void cella_zygote_main(int control, const struct cella_zygote_options *options, 
     char reason[400];
     setsid();
     block_signals();
-    struct cella_result r = cella_confine_self(); /* before the pool: no debugger sees the descriptor's moment */
+    struct cella_result r =
+        cella_confine_self(); /* before the pool: no debugger sees the descriptor's moment */
     if (!cella_failed(r)) make_pool(options, reason, sizeof(reason));
     if (!cella_failed(r)) r = confine(control, options, namespaces);
     if (cella_failed(r)) {

@@ -4,7 +4,8 @@
 
 #include "platform/zygote.h"
 
-__attribute__((noreturn)) void cella_zygote_main(int control, const struct cella_zygote_options *options,
+__attribute__((noreturn)) void cella_zygote_main(int control,
+                                                 const struct cella_zygote_options *options,
                                                  bool namespaces);
 
 #endif

@@ -1,4 +1,5 @@
-/* T8, T9: the level follows the settings, read anew each time, and never exceeds what they prove. */
+/* T8, T9: the level follows the settings, read anew each time, and never exceeds what they prove.
+ */
 #include "cmocka_all.h"
 
 #include <fcntl.h>
@@ -28,10 +29,13 @@ static void drop(const char *path) {
     assert_int_equal(unlink(full), 0);
 }
 
-static void put_process(const char *pid, const char *permitted, const char *bounding, bool kernel_thread) {
+static void put_process(const char *pid, const char *permitted, const char *bounding,
+                        bool kernel_thread) {
     char path[64], text[512];
     snprintf(path, sizeof(path), "/proc/%s/status", pid);
-    snprintf(text, sizeof(text), "Name:\tdaemon %s\nState:\tS (sleeping)\n%sCapInh:\t0\nCapPrm:\t%s\nCapEff:\t0\nCapBnd:\t%s\n",
+    snprintf(text, sizeof(text),
+             "Name:\tdaemon %s\nState:\tS "
+             "(sleeping)\n%sCapInh:\t0\nCapPrm:\t%s\nCapEff:\t0\nCapBnd:\t%s\n",
              pid, kernel_thread ? "" : "VmSize:\t  100 kB\n", permitted, bounding);
     put(path, text);
 }
@@ -53,7 +57,7 @@ static int make_machine(void **state) {
     put("/proc/sys/kernel/unprivileged_bpf_disabled", "2\n");
     put("/proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n");
     put_process("1", "0", "0", false);
-    put_process("2", "ffffffffffffffff", "ffffffffffffffff", true); /* kthreadd */
+    put_process("2", "ffffffffffffffff", "ffffffffffffffff", true);   /* kthreadd */
     put_process("40", "0000000000000400", "0000000000000400", false); /* NET_BIND_SERVICE */
     put("/proc/self/ns/keep", "");
     char link[256];
@@ -82,7 +86,8 @@ static void test_s2_and_what_it_says(void **state) {
     assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_LOCKDOWN), "integrity");
     assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_SWAP), "1");
     assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_FORCE_OVERRIDE), "never");
-    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES), "none outside");
+    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES),
+                        "none outside");
     assert_int_equal(source.boot_id[15], 0xff);
     assert_int_equal(got.weakness[0], 0);
     assert_int_equal(got.blocker_count, 1); /* S3 is never given here */
@@ -99,9 +104,10 @@ static void test_each_setting_lowers(void **state) {
         {"/proc/sys/kernel/yama/ptrace_scope", "30\n", "3\n", CELLA_ASSURANCE_S0},
         {"/proc/sys/kernel/yama/ptrace_scope", "", "3\n", CELLA_ASSURANCE_S0},
         {"/proc/sys/kernel/yama/ptrace_scope", NULL, "3\n", CELLA_ASSURANCE_S0},
-        {"/sys/kernel/security/lockdown", "[none] integrity confidentiality\n", "none [integrity] confidentiality\n",
+        {"/sys/kernel/security/lockdown", "[none] integrity confidentiality\n",
+         "none [integrity] confidentiality\n", CELLA_ASSURANCE_S1},
+        {"/sys/kernel/security/lockdown", NULL, "none integrity [confidentiality]\n",
          CELLA_ASSURANCE_S1},
-        {"/sys/kernel/security/lockdown", NULL, "none integrity [confidentiality]\n", CELLA_ASSURANCE_S1},
         {"/proc/sys/kernel/modules_disabled", "0\n", "1\n", CELLA_ASSURANCE_S1},
         {"/proc/sys/kernel/kexec_load_disabled", "0\n", "1\n", CELLA_ASSURANCE_S1},
         {"/sys/kernel/kexec_crash_loaded", "1\n", "0\n", CELLA_ASSURANCE_S1},
@@ -111,8 +117,10 @@ static void test_each_setting_lowers(void **state) {
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(level(), CELLA_ASSURANCE_S2);
-        if (cases[i].value) put(cases[i].path, cases[i].value);
-        else drop(cases[i].path);
+        if (cases[i].value)
+            put(cases[i].path, cases[i].value);
+        else
+            drop(cases[i].path);
         assert_int_equal(level(), cases[i].level);
         assert_true(got.blocker_count > 0);
         put(cases[i].path, cases[i].good);
@@ -142,11 +150,13 @@ static void test_capabilities(void **state) {
         assert_int_equal(level(), CELLA_ASSURANCE_S1);
         put_process("77", "0", mask, false); /* bounding alone: one exec away */
         assert_int_equal(level(), CELLA_ASSURANCE_S1);
-        assert_non_null(strstr(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES), "77 daemon 77"));
+        assert_non_null(strstr(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES),
+                               "77 daemon 77"));
         put_process("77", "0", "0", false);
         assert_int_equal(level(), CELLA_ASSURANCE_S2);
     }
-    put("/proc/78/status", "Name:\tx\nState:\tS\nVmSize:\t1 kB\n"); /* says nothing of its capabilities */
+    put("/proc/78/status",
+        "Name:\tx\nState:\tS\nVmSize:\t1 kB\n"); /* says nothing of its capabilities */
     assert_int_equal(level(), CELLA_ASSURANCE_S1);
 }
 
@@ -172,9 +182,11 @@ static void test_private_memory_holds_s0(void **state) {
     (void)state;
     cella_assurance_derive(&source, false, false, &got);
     assert_int_equal(got.level, CELLA_ASSURANCE_S0);
-    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES), "not scanned below S1");
+    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES),
+                        "not scanned below S1");
     cella_assurance_derive(&source, false, true, &got);
-    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES), "none outside");
+    assert_string_equal(cella_settings_value(&got.settings, CELLA_SETTING_CAPABILITIES),
+                        "none outside");
 }
 
 static void test_weakness_against_users(void **state) {
@@ -194,7 +206,8 @@ static void test_hostile_values(void **state) {
     put("/proc/sys/kernel/core_pattern", huge);
     put("/sys/kernel/security/lockdown", "]][[");
     assert_int_equal(level(), CELLA_ASSURANCE_S1);
-    assert_int_equal(strlen(cella_settings_value(&got.settings, CELLA_SETTING_CORE_PATTERN)), CELLA_SETTING_VALUE_MAX - 1);
+    assert_int_equal(strlen(cella_settings_value(&got.settings, CELLA_SETTING_CORE_PATTERN)),
+                     CELLA_SETTING_VALUE_MAX - 1);
     assert_false(cella_capscan_mask_is_clean("0 0 0"));
     assert_false(cella_capscan_mask_is_clean(""));
     assert_false(cella_capscan_mask_is_clean("524288 0")); /* SYS_PTRACE */
@@ -210,16 +223,23 @@ static void test_this_machine(void **state) {
     cella_assurance_derive(&real, true, false, &a);
     cella_assurance_derive(&real, true, false, &b);
     assert_int_equal(a.level, b.level);
-    for (int i = 0; i < CELLA_SETTING_COUNT; i++) assert_true(a.settings.list[i].value[0] || i == CELLA_SETTING_CORE_PATTERN);
+    for (int i = 0; i < CELLA_SETTING_COUNT; i++)
+        assert_true(a.settings.list[i].value[0] || i == CELLA_SETTING_CORE_PATTERN);
     cella_settings_source_close(&real);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_machine, remove_machine)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(test_s2_and_what_it_says), CASE(test_each_setting_lowers), CASE(test_absent_modules_and_kexec_are_closed),
-        CASE(test_capabilities), CASE(test_scan_must_see_all), CASE(test_private_memory_holds_s0),
-        CASE(test_weakness_against_users), CASE(test_hostile_values), CASE(test_this_machine),
+        CASE(test_s2_and_what_it_says),
+        CASE(test_each_setting_lowers),
+        CASE(test_absent_modules_and_kexec_are_closed),
+        CASE(test_capabilities),
+        CASE(test_scan_must_see_all),
+        CASE(test_private_memory_holds_s0),
+        CASE(test_weakness_against_users),
+        CASE(test_hostile_values),
+        CASE(test_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The platform's answers to enclaves: reports, seal keys, evidence; and what malformed requests do. */
+/* The platform's answers to enclaves: reports, seal keys, evidence; and what malformed requests do.
+ */
 #include "cmocka_all.h"
 
 #include <unistd.h>
@@ -44,7 +45,8 @@ static int close_authority(void **state) {
 }
 
 /* Sends op with body; returns the reply's code, its body in *out. */
-static uint32_t ask(const struct cella_caller *who, uint32_t op, struct cella_bytes body, struct cella_bytes *out) {
+static uint32_t ask(const struct cella_caller *who, uint32_t op, struct cella_bytes body,
+                    struct cella_bytes *out) {
     uint8_t message[2048];
     struct cella_writer w = cella_writer(message, sizeof(message));
     cella_writer_u32le(&w, op);
@@ -59,7 +61,8 @@ static uint32_t ask(const struct cella_caller *who, uint32_t op, struct cella_by
     return code;
 }
 
-static void report_for(const struct cella_caller *from, const struct cella_caller *to, uint8_t report[CELLA_SGX_REPORT_SIZE]) {
+static void report_for(const struct cella_caller *from, const struct cella_caller *to,
+                       uint8_t report[CELLA_SGX_REPORT_SIZE]) {
     uint8_t body[CELLA_SGX_TARGETINFO_SIZE + CELLA_SGX_REPORTDATA_SIZE];
     struct cella_bytes out;
     assert_int_equal(ask(to, CELLA_PLATCALL_TARGETINFO, cella_bytes(NULL, 0), &out), CELLA_OK);
@@ -78,16 +81,21 @@ static void test_report_is_for_its_target_alone(void **state) {
     report_for(&alice, &bob, report);
     assert_memory_equal(report + CELLA_SGX_REPORT_MRENCLAVE, alice.identity.mrenclave, 32);
     assert_int_equal(report[CELLA_SGX_REPORT_ISVSVN], 5);
-    assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out), CELLA_OK);
+    assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out),
+                     CELLA_OK);
     assert_int_equal(out.size, 0);
-    assert_int_equal(ask(&alice, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out), CELLA_ERR_INTEGRITY);
-    struct cella_caller changed[4] = {bob, bob, bob, bob}; /* the same code with another life is another target */
+    assert_int_equal(ask(&alice, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out),
+                     CELLA_ERR_INTEGRITY);
+    struct cella_caller changed[4] = {bob, bob, bob,
+                                      bob}; /* the same code with another life is another target */
     changed[0].identity.attributes |= 2;
     changed[1].identity.config_id[63] = 1;
     changed[2].identity.xfrm = 7;
     changed[3].identity.miscselect = 1;
     for (int i = 0; i < 4; i++)
-        assert_int_equal(ask(&changed[i], CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out), CELLA_ERR_INTEGRITY);
+        assert_int_equal(ask(&changed[i], CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report),
+                             &out),
+                         CELLA_ERR_INTEGRITY);
 }
 
 /* A36: every single flipped bit. */
@@ -98,7 +106,8 @@ static void test_report_every_bit(void **state) {
     report_for(&alice, &bob, report);
     for (size_t bit = 0; bit < 8 * sizeof(report); bit++) {
         report[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out), CELLA_ERR_INTEGRITY);
+        assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out),
+                         CELLA_ERR_INTEGRITY);
         report[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }
@@ -110,7 +119,8 @@ static void test_report_of_an_earlier_start(void **state) {
     report_for(&alice, &bob, report);
     cella_report_secret_free(&authority.report);
     assert_ok(cella_report_secret_new(&authority.report));
-    assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out), CELLA_ERR_INTEGRITY);
+    assert_int_equal(ask(&bob, CELLA_PLATCALL_VERIFY_REPORT, CELLA_BYTES_OF(report), &out),
+                     CELLA_ERR_INTEGRITY);
 }
 
 static void test_targetinfo_reserved(void **state) {
@@ -118,11 +128,13 @@ static void test_targetinfo_reserved(void **state) {
     uint8_t body[CELLA_SGX_TARGETINFO_SIZE + 64] = {0};
     struct cella_bytes out;
     body[CELLA_SGX_TARGETINFO_SIZE - 1] = 1;
-    assert_int_equal(ask(&alice, CELLA_PLATCALL_REPORT, CELLA_BYTES_OF(body), &out), CELLA_ERR_FORMAT);
+    assert_int_equal(ask(&alice, CELLA_PLATCALL_REPORT, CELLA_BYTES_OF(body), &out),
+                     CELLA_ERR_FORMAT);
     assert_int_equal(out.size, 0); /* nothing of the answer that was begun */
 }
 
-static uint32_t seal_key(const struct cella_caller *who, uint16_t policy, uint16_t svn, uint8_t id, uint8_t key[32]) {
+static uint32_t seal_key(const struct cella_caller *who, uint16_t policy, uint16_t svn, uint8_t id,
+                         uint8_t key[32]) {
     uint8_t body[40] = {0};
     struct cella_bytes out;
     struct cella_writer w = cella_writer(body, sizeof(body));
@@ -135,7 +147,8 @@ static uint32_t seal_key(const struct cella_caller *who, uint16_t policy, uint16
     return code;
 }
 
-static void assert_same(bool same, const struct cella_caller *a, const struct cella_caller *b, uint16_t policy, uint16_t svn) {
+static void assert_same(bool same, const struct cella_caller *a, const struct cella_caller *b,
+                        uint16_t policy, uint16_t svn) {
     uint8_t one[32], two[32];
     assert_int_equal(seal_key(a, policy, svn, 0, one), CELLA_OK);
     assert_int_equal(seal_key(b, policy, svn, 0, two), CELLA_OK);
@@ -152,8 +165,10 @@ static void test_seal_keys_matrix(void **state) {
     struct cella_caller newer = alice;
     newer.identity.svn = 9;
     memset(newer.identity.mrenclave, 0xc0, 32);
-    assert_same(true, &alice, &newer, CELLA_SEAL_POLICY_SIGNER, 5); /* newer opens what the older sealed */
-    assert_int_equal(seal_key(&alice, CELLA_SEAL_POLICY_SIGNER, 9, 0, key), CELLA_ERR_REFUSED); /* never the reverse */
+    assert_same(true, &alice, &newer, CELLA_SEAL_POLICY_SIGNER,
+                5); /* newer opens what the older sealed */
+    assert_int_equal(seal_key(&alice, CELLA_SEAL_POLICY_SIGNER, 9, 0, key),
+                     CELLA_ERR_REFUSED); /* never the reverse */
     assert_int_equal(seal_key(&alice, CELLA_SEAL_POLICY_SIGNER, 6, 0, key), CELLA_ERR_REFUSED);
     assert_int_equal(seal_key(&alice, CELLA_SEAL_POLICY_SIGNER, 65535, 0, key), CELLA_ERR_REFUSED);
     struct cella_caller changed[4] = {alice, alice, alice, alice};
@@ -161,7 +176,8 @@ static void test_seal_keys_matrix(void **state) {
     changed[1].identity.product_id = 4;
     changed[2].identity.debug = true;
     changed[3].identity.config_id[0] = 1;
-    for (int i = 0; i < 4; i++) assert_same(false, &alice, &changed[i], CELLA_SEAL_POLICY_SIGNER, 5);
+    for (int i = 0; i < 4; i++)
+        assert_same(false, &alice, &changed[i], CELLA_SEAL_POLICY_SIGNER, 5);
     assert_same(false, &alice, &changed[2], CELLA_SEAL_POLICY_ENCLAVE, 5);
     assert_same(false, &alice, &changed[3], CELLA_SEAL_POLICY_ENCLAVE, 5);
     assert_int_equal(seal_key(&alice, CELLA_SEAL_POLICY_SIGNER, 5, 0, key), CELLA_OK);
@@ -212,9 +228,12 @@ static void test_evidence_verifies(void **state) {
 /* A malformed request fails whole: its enclave ends, the platform goes on. */
 static void test_malformed_requests(void **state) {
     (void)state;
-    static const struct { uint32_t op; size_t size; } good[] = {
-        {CELLA_PLATCALL_REPORT, 576}, {CELLA_PLATCALL_VERIFY_REPORT, 432}, {CELLA_PLATCALL_SEAL_KEY, 40},
-        {CELLA_PLATCALL_EVIDENCE, 64}, {CELLA_PLATCALL_TARGETINFO, 0}, {CELLA_PLATCALL_INFO, 0}};
+    static const struct {
+        uint32_t op;
+        size_t size;
+    } good[] = {{CELLA_PLATCALL_REPORT, 576},   {CELLA_PLATCALL_VERIFY_REPORT, 432},
+                {CELLA_PLATCALL_SEAL_KEY, 40},  {CELLA_PLATCALL_EVIDENCE, 64},
+                {CELLA_PLATCALL_TARGETINFO, 0}, {CELLA_PLATCALL_INFO, 0}};
     uint8_t message[1024];
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         for (size_t size = 0; size < 700; size++) {
@@ -225,21 +244,27 @@ static void test_malformed_requests(void **state) {
             cella_writer_u32le(&w, (uint32_t)size);
             reply.size = 0;
             assert_code(CELLA_ERR_PROTOCOL,
-                        cella_authority_answer(&authority, &alice, cella_bytes(message, size + 8), &reply));
-            assert_code(CELLA_ERR_PROTOCOL, cella_authority_answer(&authority, &alice, cella_bytes(message, size + 7), &reply));
+                        cella_authority_answer(&authority, &alice, cella_bytes(message, size + 8),
+                                               &reply));
+            assert_code(CELLA_ERR_PROTOCOL,
+                        cella_authority_answer(&authority, &alice, cella_bytes(message, size + 7),
+                                               &reply));
         }
     for (uint32_t op = 0; op < 300; op += 7) {
         struct cella_writer w = cella_writer(message, sizeof(message));
         cella_writer_u32le(&w, op ? op : 0);
         cella_writer_u32le(&w, 0);
         if (op >= 1 && op <= 6) continue;
-        assert_code(CELLA_ERR_PROTOCOL, cella_authority_answer(&authority, &alice, cella_bytes(message, 8), &reply));
+        assert_code(CELLA_ERR_PROTOCOL,
+                    cella_authority_answer(&authority, &alice, cella_bytes(message, 8), &reply));
     }
     uint8_t seal[48] = {CELLA_PLATCALL_SEAL_KEY, 0, 0, 0, 40, 0, 0, 0, 3};
-    assert_code(CELLA_ERR_PROTOCOL, cella_authority_answer(&authority, &alice, CELLA_BYTES_OF(seal), &reply));
+    assert_code(CELLA_ERR_PROTOCOL,
+                cella_authority_answer(&authority, &alice, CELLA_BYTES_OF(seal), &reply));
     seal[8] = 1;
     seal[12] = 1; /* reserved */
-    assert_code(CELLA_ERR_PROTOCOL, cella_authority_answer(&authority, &alice, CELLA_BYTES_OF(seal), &reply));
+    assert_code(CELLA_ERR_PROTOCOL,
+                cella_authority_answer(&authority, &alice, CELLA_BYTES_OF(seal), &reply));
     seal[12] = 0;
     assert_ok(cella_authority_answer(&authority, &alice, CELLA_BYTES_OF(seal), &reply));
 }
@@ -247,9 +272,14 @@ static void test_malformed_requests(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_authority, close_authority)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(test_report_is_for_its_target_alone), CASE(test_report_every_bit), CASE(test_report_of_an_earlier_start),
-        CASE(test_targetinfo_reserved), CASE(test_seal_keys_matrix), CASE(test_seal_root_decides),
-        CASE(test_evidence_verifies), CASE(test_malformed_requests),
+        CASE(test_report_is_for_its_target_alone),
+        CASE(test_report_every_bit),
+        CASE(test_report_of_an_earlier_start),
+        CASE(test_targetinfo_reserved),
+        CASE(test_seal_keys_matrix),
+        CASE(test_seal_root_decides),
+        CASE(test_evidence_verifies),
+        CASE(test_malformed_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static void start_daemon(void) {
     daemon_pid = fork();
     if (daemon_pid == 0) {
         close(ready[0]);
-        struct cella_monitor_options o = {.paths = client.paths, .pool_size = 1 << 20, .root = "file", .ready_fd = ready[1]};
+        struct cella_monitor_options o = {
+            .paths = client.paths, .pool_size = 1 << 20, .root = "file", .ready_fd = ready[1]};
         struct cella_result r = cella_monitor_run(&o);
         cella_result_print(r);
         _exit(cella_failed(r));
@@ -112,7 +113,8 @@ static unsigned start_with(int image, int host) {
     uint8_t bytes[64];
     size_t size = start_bytes(bytes);
     int fd = raw(), fds[5] = {image, 0, 1, 2, host};
-    assert_int_equal(cella_channel_send(fd, cella_bytes(bytes, size), fds, 5, 0), CELLA_CHANNEL_MESSAGE);
+    assert_int_equal(cella_channel_send(fd, cella_bytes(bytes, size), fds, 5, 0),
+                     CELLA_CHANNEL_MESSAGE);
     unsigned code = answer_code(fd);
     close(fd);
     return code;
@@ -140,13 +142,15 @@ static void test_wrong_descriptors(void **state) {
     assert_int_equal(pipe(pipes), 0);
     int zero = open("/dev/zero", O_RDONLY), folder_fd = open("/", O_RDONLY | O_DIRECTORY);
     int path_only = open("/proc/self/exe", O_PATH), empty = memfd_create("empty", 0);
-    int write_only = open(client.paths.state, O_TMPFILE | O_WRONLY, 0600), huge = memfd_create("huge", 0);
+    int write_only = open(client.paths.state, O_TMPFILE | O_WRONLY, 0600),
+        huge = memfd_create("huge", 0);
     assert_int_equal(ftruncate(huge, 1LL << 40), 0);
     assert_int_equal(start_with(pipes[0], host[0]), CELLA_ERR_FORMAT);
     assert_int_equal(start_with(zero, host[0]), CELLA_ERR_FORMAT);
     assert_int_equal(start_with(folder_fd, host[0]), CELLA_ERR_FORMAT);
     assert_int_equal(start_with(host[1], host[0]), CELLA_ERR_FORMAT);
-    assert_int_equal(start_with(path_only, host[0]), CELLA_ERR_PERMISSION); /* may not be readable to this client */
+    assert_int_equal(start_with(path_only, host[0]),
+                     CELLA_ERR_PERMISSION); /* may not be readable to this client */
     if (write_only >= 0) assert_int_equal(start_with(write_only, host[0]), CELLA_ERR_PERMISSION);
     assert_int_equal(start_with(empty, host[0]), CELLA_ERR_LIMIT);
     assert_int_equal(start_with(huge, host[0]), CELLA_ERR_LIMIT);
@@ -163,7 +167,8 @@ static void test_descriptor_floods(void **state) {
     size_t size = start_bytes(bytes);
     int many[8];
     for (int i = 0; i < 8; i++) many[i] = 0;
-    for (int round = 0; round < 300; round++) { /* would run the daemon out of descriptors if it kept any */
+    for (int round = 0; round < 300;
+         round++) { /* would run the daemon out of descriptors if it kept any */
         int fd = raw();
         (void)cella_channel_send(fd, cella_bytes(bytes, size), many, 1 + round % 8, 0);
         if (round % 2) (void)answer_code(fd);
@@ -172,7 +177,8 @@ static void test_descriptor_floods(void **state) {
     assert_serves();
 }
 
-/* K17: connections that say nothing are bounded, and go away by themselves; others are served meanwhile. */
+/* K17: connections that say nothing are bounded, and go away by themselves; others are served
+ * meanwhile. */
 static void test_silent_connections(void **state) {
     (void)state;
     int fds[200];
@@ -202,7 +208,8 @@ static void test_second_daemon_is_refused(void **state) {
     (void)state;
     pid_t pid = fork();
     if (pid == 0) {
-        struct cella_monitor_options o = {.paths = client.paths, .pool_size = 1 << 20, .root = "file", .ready_fd = -1};
+        struct cella_monitor_options o = {
+            .paths = client.paths, .pool_size = 1 << 20, .root = "file", .ready_fd = -1};
         struct cella_result r = cella_monitor_run(&o);
         _exit((int)cella_code_of(r));
     }
@@ -213,7 +220,8 @@ static void test_second_daemon_is_refused(void **state) {
     assert_serves();
 }
 
-/* After kill -9 the socket's file is still there; the next daemon takes its place and has the same keys. */
+/* After kill -9 the socket's file is still there; the next daemon takes its place and has the same
+ * keys. */
 static void test_restart_after_kill(void **state) {
     (void)state;
     struct cella_buffer before = {0}, after = {0};
@@ -237,9 +245,13 @@ static void test_restart_after_kill(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_garbage), cmocka_unit_test(test_wrong_descriptors), cmocka_unit_test(test_descriptor_floods),
-        cmocka_unit_test(test_silent_connections), cmocka_unit_test(test_client_that_does_not_read),
-        cmocka_unit_test(test_second_daemon_is_refused), cmocka_unit_test(test_restart_after_kill),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_wrong_descriptors),
+        cmocka_unit_test(test_descriptor_floods),
+        cmocka_unit_test(test_silent_connections),
+        cmocka_unit_test(test_client_that_does_not_read),
+        cmocka_unit_test(test_second_daemon_is_refused),
+        cmocka_unit_test(test_restart_after_kill),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,7 @@ cella=$1
 work=$(mktemp -d)
 passed=0 failed=0 skipped=0 pids=""
 export CELLA_PLATFORM_SOCKET="$work/run/p.sock" CELLA_PLATFORM_STATE="$work/state"
+# shellcheck disable=SC2154
 trap 'for p in $pids; do kill -9 $p 2>/dev/null; done; rm -rf "$work"' EXIT
 # The platform drops root to an ordinary user, and tests below run as one: both must reach the images.
 chmod 755 "$work"
@@ -25,11 +26,11 @@ start_platform() {
     "$cella" platform "$@" >"$work/platform.log" 2>&1 &
     platform=$!
     pids="$pids $platform"
-    for i in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && return; sleep 0.05; done
+    for _ in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && return; sleep 0.05; done
     echo "the platform did not start"; cat "$work/platform.log"
 }
 stop_platform() { kill $platform 2>/dev/null; wait $platform 2>/dev/null; }
-wait_for() { for i in $(seq 100); do grep -q "$1" "$2" 2>/dev/null && return 0; sleep 0.05; done; return 1; }
+wait_for() { for _ in $(seq 100); do grep -q "$1" "$2" 2>/dev/null && return 0; sleep 0.05; done; return 1; }
 
 cat >"$work/program.c" <<'C'
 #include <stdio.h>
@@ -116,7 +117,7 @@ else skip "layout of a running enclave (needs root)"; fi
 
 # the client goes: its enclave ends
 kill -9 $waiting; wait $waiting 2>/dev/null
-for i in $(seq 100); do "$cella" platform status | grep -q "enclaves=0" && break; sleep 0.05; done
+for _ in $(seq 100); do "$cella" platform status | grep -q "enclaves=0" && break; sleep 0.05; done
 "$cella" platform status | grep -q "enclaves=0" && pass "the enclave ends with its client" || fail "enclave outlived its client"
 
 # a signal that the image does not take ends the enclave
@@ -142,7 +143,7 @@ kill -9 $platform; wait $platform 2>/dev/null
 wait $waiting
 status=$?
 grep -q "the platform stopped; the enclave ended with it" "$work/waiting" && [ $status -eq 1 ] && pass "daemon killed: said so" || { cp "$work/waiting" "$work/out"; fail "daemon killed"; }
-for i in $(seq 40); do [ -d "/proc/$pid" ] || break; sleep 0.05; done
+for _ in $(seq 40); do [ -d "/proc/$pid" ] || break; sleep 0.05; done
 [ -n "$pid" ] && [ ! -d "/proc/$pid" ] && pass "daemon killed: enclave gone" || fail "enclave outlived the daemon"
 start_platform --pool 8
 expect 42 inside "starts again after kill -9" "$cella" run "$work/app.cella"
@@ -183,7 +184,7 @@ chmod 700 "$CELLA_PLATFORM_STATE"
 wait $a; ra=$?; wait $b; rb=$?
 [ $ra$rb = 4242 ] && pass "two first runs at once, one daemon" || { cat "$work/one" "$work/two" >"$work/out"; fail "on demand: $ra $rb"; }
 check "stop" "$cella" platform stop
-for i in $(seq 40); do "$cella" platform status >/dev/null 2>&1 || break; sleep 0.05; done
+for _ in $(seq 40); do "$cella" platform status >/dev/null 2>&1 || break; sleep 0.05; done
 expect 1 "no platform runs" "status without a platform" "$cella" platform status
 expect 1 "no platform runs" "--no-start" "$cella" run --no-start "$work/app.cella"
 

@@ -50,7 +50,8 @@ static int set_up(void **state) {
     assert_int_equal(symlink("sub", path), 0);
     path_of("in/fifo", path);
     assert_int_equal(mkfifo(path, 0644), 0);
-    config = (struct cella_config){.key_count = 2, .key = {cella_bytes_text("one"), cella_bytes_text("two")}};
+    config = (struct cella_config){.key_count = 2,
+                                   .key = {cella_bytes_text("one"), cella_bytes_text("two")}};
     server = (struct cella_host_server){.mount_count = 2, .config = &config};
     path_of("in", path);
     server.mount[0].folder = open(path, O_PATH | O_DIRECTORY);
@@ -68,7 +69,8 @@ static int tear_down(void **state) {
     return system(command);
 }
 
-static long call(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, const void *payload, size_t size) {
+static long call(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, const void *payload,
+                 size_t size) {
     static uint8_t request[CELLA_HOSTCALL_MAX];
     struct cella_writer w = cella_writer(request, sizeof(request));
     cella_writer_u32le(&w, op);
@@ -77,7 +79,8 @@ static long call(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, const void
     cella_writer_u64le(&w, b);
     cella_writer_u32le(&w, (uint32_t)size);
     cella_writer_put(&w, cella_bytes(payload, size));
-    enum cella_host_answer answer = cella_host_serve(&server, cella_writer_bytes(&w), reply, &reply_size, &reply_fd);
+    enum cella_host_answer answer =
+        cella_host_serve(&server, cella_writer_bytes(&w), reply, &reply_size, &reply_fd);
     if (answer == CELLA_HOST_PENDING) return -9999;
     assert_int_equal(answer, CELLA_HOST_ANSWERED);
     struct cella_reader r = cella_reader(cella_bytes(reply, reply_size));
@@ -110,20 +113,35 @@ static void test_open_and_stat(void **state) {
 
 static void test_nothing_outside(void **state) {
     (void)state;
-    static const char *const paths[] = {"../secret", "/etc/passwd", "sub/../../secret", "link", "folder-link/secret", "sub-link/b",
-                                        "folder-link", "self", "..", "/", "sub/../..", "fifo", "./../secret"};
+    static const char *const paths[] = {"../secret",
+                                        "/etc/passwd",
+                                        "sub/../../secret",
+                                        "link",
+                                        "folder-link/secret",
+                                        "sub-link/b",
+                                        "folder-link",
+                                        "self",
+                                        "..",
+                                        "/",
+                                        "sub/../..",
+                                        "fifo",
+                                        "./../secret"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         for (uint32_t mount = 0; mount < 2; mount++) {
             assert_true(on_path(CELLA_HOSTCALL_OPEN, mount, O_RDONLY, 0, paths[i]) < 0);
-            assert_true(on_path(CELLA_HOSTCALL_OPEN, mount, O_WRONLY | O_CREAT, 0600, paths[i]) < 0 || mount == 1);
-            if (reply_fd >= 0) close(reply_fd); /* mount 1 may make a plain file of that name, inside */
+            assert_true(on_path(CELLA_HOSTCALL_OPEN, mount, O_WRONLY | O_CREAT, 0600, paths[i]) <
+                            0 ||
+                        mount == 1);
+            if (reply_fd >= 0)
+                close(reply_fd); /* mount 1 may make a plain file of that name, inside */
             assert_true(on_path(CELLA_HOSTCALL_READDIR, mount, 0, 0, paths[i]) < 0);
             assert_true(on_path(CELLA_HOSTCALL_STAT, 0, 0, 0, paths[i]) < 0);
         }
     assert_true(call(CELLA_HOSTCALL_OPEN, 0, 0, 0, "a\0b", 3) == -EINVAL);
     assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 2, 0, 0, "a"), -ENOENT);
     assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, UINT32_MAX, 0, 0, "a"), -ENOENT);
-    static const char *const moves[] = {"../secret", "link/x", "folder-link/secret", "..", ".", "", "sub/.."};
+    static const char *const moves[] = {"../secret", "link/x", "folder-link/secret", "..", ".",
+                                        "",          "sub/.."};
     for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
         char both[64];
         int n = snprintf(both, sizeof(both), "%smoved", moves[i]);
@@ -140,12 +158,14 @@ static void test_nothing_outside(void **state) {
 static void test_read_only_mount(void **state) {
     (void)state;
     static const uint64_t flags[] = {O_WRONLY, O_RDWR, O_RDONLY | O_CREAT, O_RDONLY | O_TRUNC};
-    for (size_t i = 0; i < 4; i++) assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 0, flags[i], 0600, "a"), -EROFS);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 0, flags[i], 0600, "a"), -EROFS);
     assert_int_equal(on_path(CELLA_HOSTCALL_UNLINK, 0, 0, 0, "a"), -EROFS);
     assert_int_equal(on_path(CELLA_HOSTCALL_MKDIR, 0, 0, 0700, "d"), -EROFS);
     assert_int_equal(on_path(CELLA_HOSTCALL_RMDIR, 0, 0, 0, "sub"), -EROFS);
     assert_int_equal(call(CELLA_HOSTCALL_RENAME, 0, 1, 0, "ab", 2), -EROFS);
-    static const uint64_t odd[] = {O_PATH, O_TMPFILE, O_NOFOLLOW, O_APPEND, O_DIRECT, 1ULL << 40, O_CLOEXEC};
+    static const uint64_t odd[] = {O_PATH,   O_TMPFILE,  O_NOFOLLOW, O_APPEND,
+                                   O_DIRECT, 1ULL << 40, O_CLOEXEC};
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
         assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 1, odd[i], 0, "a"), -EINVAL);
     assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 1, O_RDWR | O_CREAT, 04755, "suid"), -EINVAL);
@@ -157,7 +177,8 @@ static void test_writes_where_it_may(void **state) {
     assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 1, O_RDWR | O_CREAT | O_EXCL, 0600, "d/x"), 0);
     assert_int_equal(write(reply_fd, "1", 1), 1);
     close(reply_fd);
-    assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 1, O_RDWR | O_CREAT | O_EXCL, 0600, "d/x"), -EEXIST);
+    assert_int_equal(on_path(CELLA_HOSTCALL_OPEN, 1, O_RDWR | O_CREAT | O_EXCL, 0600, "d/x"),
+                     -EEXIST);
     assert_int_equal(call(CELLA_HOSTCALL_RENAME, 1, 3, 0, "d/xd/y", 6), 0);
     assert_int_equal(call(CELLA_HOSTCALL_RENAME, 1, 1000, 0, "d/xd/y", 6), -EINVAL);
     assert_int_equal(on_path(CELLA_HOSTCALL_RMDIR, 1, 0, 0, "d"), -ENOTEMPTY);
@@ -201,13 +222,15 @@ static void test_list(void **state) {
 static void test_grants(void **state) {
     (void)state;
     char request[160], folder[160], one[160];
-    assert_int_equal(call(CELLA_HOSTCALL_KEY_REQUEST, 0, 0, 0, "req", 3), -ECANCELED); /* nobody asked for it */
+    assert_int_equal(call(CELLA_HOSTCALL_KEY_REQUEST, 0, 0, 0, "req", 3),
+                     -ECANCELED); /* nobody asked for it */
     path_of("request", request);
     path_of("grants", folder);
     path_of("grants/one.grant", one);
     server.request_path = request;
     assert_int_equal(call(CELLA_HOSTCALL_KEY_REQUEST, 0, 0, 0, "req", 3), 0);
-    assert_int_equal(call(CELLA_HOSTCALL_KEY_GRANT, 0, 0, 0, NULL, 0), -ECANCELED); /* and none will come */
+    assert_int_equal(call(CELLA_HOSTCALL_KEY_GRANT, 0, 0, 0, NULL, 0),
+                     -ECANCELED); /* and none will come */
     server.grant_folder = folder;
     assert_int_equal(call(CELLA_HOSTCALL_KEY_GRANT, 0, 0, 0, NULL, 0), -9999);
     put("grants/one.grant", "grant of one");
@@ -222,13 +245,15 @@ static void test_grants(void **state) {
 
 static void test_boot(void **state) {
     (void)state;
-    char *args[] = {(char *)(uintptr_t)"x", (char *)(uintptr_t)""}, *envs[] = {(char *)(uintptr_t)"A=b"};
+    char *args[] = {(char *)(uintptr_t) "x", (char *)(uintptr_t) ""},
+         *envs[] = {(char *)(uintptr_t) "A=b"};
     server.args = args;
     server.arg_count = 2;
     server.envs = envs;
     server.env_count = 1;
     assert_int_equal(call(CELLA_HOSTCALL_BOOT, 0, 0, 0, NULL, 0), 0);
-    static const uint8_t want[] = {2, 0, 0, 0, 1, 0, 0, 0, 'x', 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 'A', '=', 'b'};
+    static const uint8_t want[] = {2, 0, 0, 0, 1, 0, 0, 0, 'x', 0,   0,   0,
+                                   0, 1, 0, 0, 0, 3, 0, 0, 0,   'A', '=', 'b'};
     assert_int_equal(reply_size, CELLA_HOSTCALL_REPLY_HEADER + sizeof(want));
     assert_memory_equal(reply + CELLA_HOSTCALL_REPLY_HEADER, want, sizeof(want));
 }
@@ -239,23 +264,35 @@ static void test_malformed(void **state) {
     good[24] = 1;
     good[28] = 'a';
     for (size_t size = 0; size < sizeof(good); size++)
-        assert_int_equal(cella_host_serve(&server, cella_bytes(good, size), reply, &reply_size, &reply_fd), CELLA_HOST_BROKEN);
-    assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size, &reply_fd), CELLA_HOST_ANSWERED);
+        assert_int_equal(cella_host_serve(&server, cella_bytes(good, size), reply, &reply_size,
+                                          &reply_fd),
+                         CELLA_HOST_BROKEN);
+    assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size, &reply_fd),
+                     CELLA_HOST_ANSWERED);
     good[27] = 0xff; /* a size far beyond the message */
-    assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size, &reply_fd), CELLA_HOST_BROKEN);
+    assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size, &reply_fd),
+                     CELLA_HOST_BROKEN);
     good[27] = 0;
     for (unsigned op = 0; op < 256; op++) {
         good[0] = (uint8_t)op;
         if (op >= 1 && op <= 10) continue;
-        assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size, &reply_fd), CELLA_HOST_BROKEN);
+        assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size,
+                                          &reply_fd),
+                         CELLA_HOST_BROKEN);
     }
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(test_open_and_stat), CASE(test_nothing_outside), CASE(test_read_only_mount), CASE(test_writes_where_it_may),
-        CASE(test_list), CASE(test_grants), CASE(test_boot), CASE(test_malformed),
+        CASE(test_open_and_stat),
+        CASE(test_nothing_outside),
+        CASE(test_read_only_mount),
+        CASE(test_writes_where_it_may),
+        CASE(test_list),
+        CASE(test_grants),
+        CASE(test_boot),
+        CASE(test_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

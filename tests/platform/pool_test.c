@@ -8,7 +8,9 @@
 
 enum { PAGE = 4096, PAGES = 64 };
 
-static void fresh(struct cella_pool *pool) { assert_ok(cella_pool_new_insecure_for_test(PAGES * PAGE, pool)); }
+static void fresh(struct cella_pool *pool) {
+    assert_ok(cella_pool_new_insecure_for_test(PAGES * PAGE, pool));
+}
 
 static void test_begins_dirty_and_scrubs(void **state) {
     (void)state;
@@ -22,7 +24,8 @@ static void test_begins_dirty_and_scrubs(void **state) {
     cella_pool_free(&pool);
 }
 
-/* T11, R51: what one enclave left, also by a crash, the next never sees, scrubbed in between or not. */
+/* T11, R51: what one enclave left, also by a crash, the next never sees, scrubbed in between or
+ * not. */
 static void test_canary_is_gone(void **state) {
     (void)state;
     struct cella_pool pool;
@@ -61,14 +64,17 @@ static void test_slices_never_overlap(void **state) {
     (void)state;
     struct cella_pool pool;
     fresh(&pool);
-    struct { uint64_t first, pages; } held[16] = {{0}};
+    struct {
+        uint64_t first, pages;
+    } held[16] = {{0}};
     uint32_t seed = 1;
     for (int round = 0; round < 4000; round++) {
         seed = seed * 1664525 + 1013904223;
         unsigned i = seed >> 28;
         if (held[i].pages) {
             uint8_t *p = pool.memory + held[i].first * PAGE;
-            for (uint64_t k = 0; k < held[i].pages; k++) assert_int_equal(p[k * PAGE], i + 1); /* nobody else wrote it */
+            for (uint64_t k = 0; k < held[i].pages; k++)
+                assert_int_equal(p[k * PAGE], i + 1); /* nobody else wrote it */
             cella_pool_give_back(&pool, held[i].first, held[i].pages);
             held[i].pages = 0;
             continue;
@@ -106,7 +112,8 @@ static void test_refuses_clearly(void **state) {
     cella_pool_free(&pool);
 }
 
-/* With a lock limit of one page, as an ordinary user: a clear refusal, and what is affordable is used. */
+/* With a lock limit of one page, as an ordinary user: a clear refusal, and what is affordable is
+ * used. */
 static void test_lock_limit(void **state) {
     (void)state;
     pid_t pid = fork();
@@ -118,7 +125,8 @@ static void test_lock_limit(void **state) {
         if (cella_pool_affordable(PAGES * PAGE) != 8 * PAGE) _exit(4);
         struct cella_result r = cella_pool_new(PAGES * PAGE, &pool);
         bool clear = cella_code_of(r) == CELLA_ERR_UNAVAILABLE && r.error->hint;
-        if (clear && strstr(r.error->what, "no secret memory")) _exit(77); /* this kernel has none */
+        if (clear && strstr(r.error->what, "no secret memory"))
+            _exit(77); /* this kernel has none */
         if (!clear || !strstr(r.error->what, "256 KiB")) _exit(5);
         if (cella_failed(cella_pool_new(8 * PAGE, &pool))) _exit(6);
         uint64_t first;

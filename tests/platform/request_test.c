@@ -22,17 +22,24 @@ static void test_start(void **state) {
     struct cella_request request;
     size_t size = start_request(bytes, "app\x1b[2J.cella", 13);
     assert_ok(cella_request_decode(cella_bytes(bytes, size), 5, &request));
-    assert_string_equal(request.name, "app?[2J.cella"); /* a terminal's escape does not reach a log */
+    assert_string_equal(request.name,
+                        "app?[2J.cella"); /* a terminal's escape does not reach a log */
     for (size_t cut = 0; cut < size; cut++)
         assert_code(CELLA_ERR_PROTOCOL, cella_request_decode(cella_bytes(bytes, cut), 5, &request));
     for (int fds = 0; fds < 9; fds++)
-        if (fds != 5) assert_code(CELLA_ERR_PROTOCOL, cella_request_decode(cella_bytes(bytes, size), fds, &request));
+        if (fds != 5)
+            assert_code(CELLA_ERR_PROTOCOL,
+                        cella_request_decode(cella_bytes(bytes, size), fds, &request));
     bytes[size] = 0;
-    assert_code(CELLA_ERR_PROTOCOL, cella_request_decode(cella_bytes(bytes, size + 1), 5, &request));
+    assert_code(CELLA_ERR_PROTOCOL,
+                cella_request_decode(cella_bytes(bytes, size + 1), 5, &request));
     char longest[300];
     memset(longest, 'n', sizeof(longest));
-    assert_ok(cella_request_decode(cella_bytes(bytes, start_request(bytes, longest, 255)), 5, &request));
-    assert_code(CELLA_ERR_PROTOCOL, cella_request_decode(cella_bytes(bytes, start_request(bytes, longest, 256)), 5, &request));
+    assert_ok(
+        cella_request_decode(cella_bytes(bytes, start_request(bytes, longest, 255)), 5, &request));
+    assert_code(CELLA_ERR_PROTOCOL,
+                cella_request_decode(cella_bytes(bytes, start_request(bytes, longest, 256)), 5,
+                                     &request));
     bytes[4] = 2;
     assert_code(CELLA_ERR_UNSUPPORTED, cella_request_decode(cella_bytes(bytes, size), 5, &request));
 }
@@ -47,7 +54,8 @@ static void test_signal_numbers(void **state) {
         cella_writer_u32le(&w, CELLA_PROTOCOL_SIGNAL);
         cella_writer_u32le(&w, CELLA_PROTOCOL_VERSION);
         cella_writer_u32le(&w, i < 5 ? bad[i] : 15);
-        assert_code(i < 5 ? CELLA_ERR_PROTOCOL : CELLA_OK, cella_request_decode(CELLA_BYTES_OF(bytes), 0, &request));
+        assert_code(i < 5 ? CELLA_ERR_PROTOCOL : CELLA_OK,
+                    cella_request_decode(CELLA_BYTES_OF(bytes), 0, &request));
     }
     assert_int_equal(request.signal, 15);
 }
@@ -55,11 +63,20 @@ static void test_signal_numbers(void **state) {
 static struct cella_load plan, copy;
 
 static void make_plan(void) {
-    plan = (struct cella_load){.enclave_size = 1 << 20, .secret = true, .entry = 0x1000, .stack_top = 0x9000,
-                               .start_offset = 0xa000, .config_offset = 0x2000, .config_size = 5, .region_count = 3};
-    plan.region[0] = (struct cella_load_region){0x1000, 1, 0x3000, PROT_READ | PROT_EXEC, CELLA_REGION_SHIM_TEXT};
-    plan.region[1] = (struct cella_load_region){0x8000, 1, 0, PROT_READ | PROT_WRITE, CELLA_REGION_THREAD_STACK};
-    plan.region[2] = (struct cella_load_region){0xa000, 2, 0, PROT_READ | PROT_WRITE, CELLA_REGION_START};
+    plan = (struct cella_load){.enclave_size = 1 << 20,
+                               .secret = true,
+                               .entry = 0x1000,
+                               .stack_top = 0x9000,
+                               .start_offset = 0xa000,
+                               .config_offset = 0x2000,
+                               .config_size = 5,
+                               .region_count = 3};
+    plan.region[0] = (struct cella_load_region){0x1000, 1, 0x3000, PROT_READ | PROT_EXEC,
+                                                CELLA_REGION_SHIM_TEXT};
+    plan.region[1] =
+        (struct cella_load_region){0x8000, 1, 0, PROT_READ | PROT_WRITE, CELLA_REGION_THREAD_STACK};
+    plan.region[2] =
+        (struct cella_load_region){0xa000, 2, 0, PROT_READ | PROT_WRITE, CELLA_REGION_START};
 }
 
 enum { AT_REGION_COUNT = 56 };
@@ -86,11 +103,11 @@ static void test_plan(void **state) {
 /* R49, R21: what the mapping code relies on is checked where the plan is read. */
 static void test_bad_plans(void **state) {
     (void)state;
-#define REFUSED(change)                                                                                      \
-    do {                                                                                                     \
-        make_plan();                                                                                         \
-        change;                                                                                              \
-        assert_code(CELLA_ERR_FORMAT, round_trip(SIZE_MAX));                                                 \
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        make_plan();                                                                               \
+        change;                                                                                    \
+        assert_code(CELLA_ERR_FORMAT, round_trip(SIZE_MAX));                                       \
     } while (0)
     REFUSED(plan.enclave_size = 3 << 20);
     REFUSED(plan.enclave_size = 0);
@@ -114,12 +131,15 @@ static void test_bad_plans(void **state) {
     REFUSED(plan.region[2].pages = UINT64_MAX / 4096);
     REFUSED(plan.region[2].pages = 1ULL << 52);
     REFUSED(plan.region[2].offset = UINT64_MAX - 4095);
-    REFUSED(plan.base_mode = CELLA_IMAGE_BASE_ZERO); /* its first region lies in the lowest 64 KiB */
+    REFUSED(plan.base_mode =
+                CELLA_IMAGE_BASE_ZERO); /* its first region lies in the lowest 64 KiB */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start), cmocka_unit_test(test_signal_numbers), cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_signal_numbers),
+        cmocka_unit_test(test_plan),
         cmocka_unit_test(test_bad_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

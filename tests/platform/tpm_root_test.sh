@@ -7,6 +7,7 @@ work=$(mktemp -d)
 chmod 755 "$work"
 export CELLA_PLATFORM_SOCKET="$work/run/p.sock" CELLA_PLATFORM_STATE="$work/state"
 pids=""
+# shellcheck disable=SC2154
 trap 'for p in $pids; do kill $p 2>/dev/null; done; rm -rf "$work"' EXIT
 failed=0
 check() { name=$1; shift; if timeout 30 "$@" >"$work/out" 2>&1; then echo "ok: $name"; else echo "FAILED: $name"; sed 's/^/    /' "$work/out"; failed=1; fi; }
@@ -23,7 +24,7 @@ start_platform() {
     "$cella" platform --pool 8 --root "tpm:swtpm:host=127.0.0.1,port=$1" 2>"$work/log" &
     platform=$!
     pids="$pids $platform"
-    for i in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && return; sleep 0.05; done
+    for _ in $(seq 100); do "$cella" platform status >/dev/null 2>&1 && return; sleep 0.05; done
     cat "$work/log"
 }
 stop_platform() { kill $platform; wait $platform 2>/dev/null; }
