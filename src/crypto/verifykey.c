@@ -1,35 +1,16 @@
 #include "crypto/verifykey.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <openssl/rsa.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "crypto/der.h"
 #include "crypto/openssl.h"
+#include "crypto/verifykey_inner.h"
 
-enum { RSA_SIZE_MIN = 256, RSA_SIZE_MAX = 512, POINT_SIZE_MAX = 97, DIGEST_COUNT = 3, DIGEST_SIZE_MAX = 64,
-       ECDSA_DER_MAX = 104 };
+enum { RSA_SIZE_MIN = 256, RSA_SIZE_MAX = 512, DIGEST_SIZE_MAX = 64 };
 
-struct cella_verifykey {
-    enum cella_verifykey_kind kind;
-    size_t size; /* of a coordinate, or of the modulus, in bytes */
-    EVP_PKEY *pkey;
-    EVP_PKEY_CTX *verify;         /* ECDSA: made ready once; each check works on a copy, so threads may share it */
-    EVP_MD *digest[DIGEST_COUNT]; /* SHA-256, 384, 512: fetched once, not at every check */
-};
-
-/* What an algorithm asks of the key and of the digest. */
-struct algorithm {
-    enum cella_verifykey_kind kind;
-    unsigned digest; /* index in digest[] */
-    bool pss;
-};
-static const struct algorithm algorithms[] = {
+static const struct verifykey_algorithm algorithms[] = {
     [CELLA_SIG_ECDSA_P256_SHA256] = {CELLA_VERIFYKEY_P256, 0, false},
     [CELLA_SIG_ECDSA_P384_SHA384] = {CELLA_VERIFYKEY_P384, 1, false},
     [CELLA_SIG_ECDSA_P256_SHA384] = {CELLA_VERIFYKEY_P256, 1, false},
@@ -47,7 +28,8 @@ void cella_verifykey_free(struct cella_verifykey **key) {
     if (!*key) return;
     EVP_PKEY_CTX_free((*key)->verify);
     EVP_PKEY_free((*key)->pkey);
-    for (size_t i = 0; i < DIGEST_COUNT; i++) EVP_MD_free((*key)->digest[i]);
+    if ((*key)->point.p) ecc_point_clear(&(*key)->point);
+    for (size_t i = 0; i < VERIFYKEY_DIGESTS; i++) EVP_MD_free((*key)->digest[i]);
     free(*key);
     *key = NULL;
 }
@@ -55,12 +37,12 @@ void cella_verifykey_free(struct cella_verifykey **key) {
 enum cella_verifykey_kind cella_verifykey_kind(const struct cella_verifykey *key) { return key->kind; }
 
 static CELLA_RESULT key_new(enum cella_verifykey_kind kind, size_t size, struct cella_verifykey **out) {
-    static const char *const names[DIGEST_COUNT] = {"SHA256", "SHA384", "SHA512"};
+    static const char *const names[VERIFYKEY_DIGESTS] = {"SHA256", "SHA384", "SHA512"};
     CELLA_VERIFYKEY key = calloc(1, sizeof(*key));
     ENSURE(key, CELLA_ERR_MEMORY, NULL, "no memory for a public key");
     key->kind = kind;
     key->size = size;
-    for (size_t i = 0; i < DIGEST_COUNT; i++) {
+    for (size_t i = 0; i < VERIFYKEY_DIGESTS; i++) {
         key->digest[i] = EVP_MD_fetch(NULL, names[i], NULL);
         OPENSSL(key->digest[i] ? 1 : 0, "find a digest");
     }
@@ -68,29 +50,10 @@ static CELLA_RESULT key_new(enum cella_verifykey_kind kind, size_t size, struct 
     return CELLA_SUCCESS;
 }
 
-static bool pkey_from(const char *type, OSSL_PARAM *params, EVP_PKEY **out) {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    bool done = ctx && EVP_PKEY_fromdata_init(ctx) > 0 &&
-                EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) > 0;
-    EVP_PKEY_CTX_free(ctx);
-    if (!done) ERR_clear_error();
-    return done;
-}
-
 static CELLA_RESULT new_ec(enum cella_verifykey_kind kind, struct cella_bytes xy, struct cella_verifykey **out) {
-    uint8_t point[POINT_SIZE_MAX] = {4};
-    char group[] = "P-256", *name = kind == CELLA_VERIFYKEY_P256 ? group : (char[]){"P-384"};
-    cella_copy(point + 1, xy.data, xy.size);
     CELLA_VERIFYKEY key = NULL;
     TRY(key_new(kind, xy.size / 2, &key));
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
-                           OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, xy.size + 1),
-                           OSSL_PARAM_construct_end()};
-    /* Fails for a point that is not on the curve (A20); tests/crypto/verifykey_test.c holds OpenSSL to that. */
-    ENSURE(pkey_from("EC", params, &key->pkey), CELLA_ERR_FORMAT, NULL,
-           "public key: the point is not on the curve %s", name);
-    key->verify = EVP_PKEY_CTX_new(key->pkey, NULL);
-    OPENSSL(key->verify ? EVP_PKEY_verify_init(key->verify) : 0, "make a key ready to verify");
+    TRY(kind == CELLA_VERIFYKEY_P256 ? verifykey_load_p256(key, xy) : verifykey_load_p384(key, xy));
     *out = MOVE(key);
     return CELLA_SUCCESS;
 }
@@ -123,24 +86,6 @@ static struct cella_bytes without_zero(struct cella_bytes number) {
     return zero ? cella_bytes(number.data + 1, number.size - 1) : number;
 }
 
-static CELLA_RESULT new_rsa(struct cella_bytes n, uint64_t e, struct cella_verifykey **out) {
-    CELLA_VERIFYKEY key = NULL;
-    TRY(key_new(CELLA_VERIFYKEY_RSA, n.size, &key));
-    BIGNUM *modulus = BN_bin2bn(n.data, (int)n.size, NULL);
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    OSSL_PARAM *params = NULL;
-    if (modulus && build && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
-        OSSL_PARAM_BLD_push_uint64(build, OSSL_PKEY_PARAM_RSA_E, e))
-        params = OSSL_PARAM_BLD_to_param(build);
-    bool done = params && pkey_from("RSA", params, &key->pkey);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    BN_free(modulus);
-    ENSURE(done, CELLA_ERR_FORMAT, NULL, "public key: OpenSSL refuses the RSA key");
-    *out = MOVE(key);
-    return CELLA_SUCCESS;
-}
-
 static CELLA_RESULT new_rsa_spki(struct cella_reader *parameters, struct cella_bytes content,
                                  struct cella_verifykey **out) {
     struct cella_reader r = cella_reader(content);
@@ -154,7 +99,11 @@ static CELLA_RESULT new_rsa_spki(struct cella_reader *parameters, struct cella_b
            CELLA_ERR_LIMIT, NULL, "public key: an RSA modulus of %zu bytes, expected 2048 to 4096 bits", n.size);
     ENSURE((n.data[n.size - 1] & 1) && (e & 1) && e >= 3, CELLA_ERR_FORMAT, NULL,
            "public key: RSA modulus and exponent must be odd and the exponent at least 3");
-    return new_rsa(n, e, out);
+    CELLA_VERIFYKEY key = NULL;
+    TRY(key_new(CELLA_VERIFYKEY_RSA, n.size, &key));
+    TRY(verifykey_load_rsa(key, n, e));
+    *out = MOVE(key);
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_verifykey_new(struct cella_bytes spki, struct cella_verifykey **out) {
@@ -187,56 +136,28 @@ static bool is_scalar(const uint8_t *number, const uint8_t *order, size_t size) 
     return !zero && __builtin_memcmp(number, order, size) < 0;
 }
 
-static size_t put_integer(uint8_t *to, const uint8_t *number, size_t size) {
-    while (size > 1 && number[0] == 0) number++, size--;
-    size_t zero = number[0] >= 0x80;
-    to[0] = CELLA_DER_INTEGER;
-    to[1] = (uint8_t)(size + zero);
-    to[2] = 0;
-    cella_copy(to + 2 + zero, number, size);
-    return 2 + zero + size;
-}
-
 static bool check_ecdsa(const struct cella_verifykey *key, struct cella_bytes digest, struct cella_bytes signature) {
-    const uint8_t *order = key->kind == CELLA_VERIFYKEY_P256 ? order_p256 : order_p384;
+    bool p256 = key->kind == CELLA_VERIFYKEY_P256;
+    const uint8_t *order = p256 ? order_p256 : order_p384;
     if (signature.size != 2 * key->size || !is_scalar(signature.data, order, key->size) ||
         !is_scalar(signature.data + key->size, order, key->size))
         return false;
-    uint8_t der[ECDSA_DER_MAX] = {CELLA_DER_SEQUENCE};
-    size_t size = put_integer(der + 2, signature.data, key->size);
-    size += put_integer(der + 2 + size, signature.data + key->size, key->size);
-    der[1] = (uint8_t)size; /* at most 102 */
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->verify);
-    bool good = ctx && EVP_PKEY_verify(ctx, der, size + 2, digest.data, digest.size) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return good;
-}
-
-static bool check_rsa(const struct cella_verifykey *key, const struct algorithm *a, struct cella_bytes digest,
-                      struct cella_bytes signature) {
-    if (signature.size != key->size) return false;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
-    bool good = ctx && EVP_PKEY_verify_init(ctx) > 0 &&
-                EVP_PKEY_CTX_set_rsa_padding(ctx, a->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
-                EVP_PKEY_CTX_set_signature_md(ctx, key->digest[a->digest]) > 0 &&
-                (!a->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0) &&
-                EVP_PKEY_verify(ctx, signature.data, signature.size, digest.data, digest.size) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return good;
+    return p256 ? verifykey_check_p256(key, digest, signature.data) : verifykey_check_p384(key, digest, signature.data);
 }
 
 CELLA_RESULT cella_verifykey_check(const struct cella_verifykey *key, enum cella_signature_algorithm algorithm,
                                    struct cella_bytes message, struct cella_bytes signature) {
     ENSURE(algorithm > CELLA_SIG_NONE && (unsigned)algorithm < ALGORITHM_COUNT, CELLA_ERR_FORMAT, NULL,
            "no signature algorithm has the number %d", (int)algorithm);
-    const struct algorithm *a = &algorithms[algorithm];
+    const struct verifykey_algorithm *a = &algorithms[algorithm];
     ENSURE(a->kind == key->kind, CELLA_ERR_FORMAT, NULL, "the signature algorithm does not fit the key's kind");
     uint8_t bytes[DIGEST_SIZE_MAX];
     unsigned size = 0;
     OPENSSL(EVP_Digest(message.data, message.size, bytes, &size, key->digest[a->digest], NULL), "hash");
     struct cella_bytes digest = cella_bytes(bytes, size);
-    bool good = a->kind == CELLA_VERIFYKEY_RSA ? check_rsa(key, a, digest, signature) : check_ecdsa(key, digest, signature);
-    if (!good) ERR_clear_error();
+    bool good = a->kind != CELLA_VERIFYKEY_RSA
+                    ? check_ecdsa(key, digest, signature)
+                    : signature.size == key->size && verifykey_check_rsa(key, a, digest, signature.data);
     ENSURE(good, CELLA_ERR_INTEGRITY, NULL, "the signature does not match: the data was changed, or another key made it");
     return CELLA_SUCCESS;
 }

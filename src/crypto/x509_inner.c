@@ -74,16 +74,16 @@ static enum cella_signature_algorithm pkcs1_algorithm(struct cella_bytes oid) {
     return CELLA_SIG_NONE;
 }
 
-/* Parameters are what RFC 5758 and 4055 say: absent with ECDSA, NULL with PKCS#1. */
+/* Parameters are NULL with PKCS#1 (RFC 4055). With ECDSA they should be absent (RFC 5758 3.2), but mbedTLS, and so the
+ * certificates that Gramine makes, writes NULL: taken too, as both copies must be alike anyway. */
 enum cella_signature_algorithm x509_algorithm(struct cella_bytes identifier) {
     struct cella_reader r = cella_reader(identifier);
     struct cella_reader inner = cella_der_read(&r, CELLA_DER_SEQUENCE);
     struct cella_bytes oid = cella_der_bytes(&inner, CELLA_DER_OID);
-    enum cella_signature_algorithm found = ecdsa_algorithm(oid);
-    if (found == CELLA_SIG_NONE) {
-        found = pkcs1_algorithm(oid);
-        if (found != CELLA_SIG_NONE && cella_der_bytes(&inner, CELLA_DER_NULL).size) return CELLA_SIG_NONE;
-    }
+    enum cella_signature_algorithm ecdsa = ecdsa_algorithm(oid), pkcs1 = pkcs1_algorithm(oid);
+    enum cella_signature_algorithm found = ecdsa != CELLA_SIG_NONE ? ecdsa : pkcs1;
+    bool null = pkcs1 != CELLA_SIG_NONE || (ecdsa != CELLA_SIG_NONE && cella_reader_left(&inner));
+    if (null && cella_der_bytes(&inner, CELLA_DER_NULL).size) return CELLA_SIG_NONE;
     if (OID_IS(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")) found = pss_algorithm(&inner);
     return cella_reader_done(&inner) && cella_reader_done(&r) ? found : CELLA_SIG_NONE;
 }

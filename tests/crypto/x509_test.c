@@ -1,0 +1,248 @@
+/* Certificates and revocation lists against OpenSSL, on everything under the vectors; and what must be refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <ftw.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "crypto/x509.h"
+
+static bool fails(struct cella_result r) {
+    bool failed = cella_failed(r);
+    cella_result_print(r);
+    cella_result_drop(r);
+    return failed;
+}
+#define OK(r) assert_false(fails(r))
+
+static enum cella_code code_of(struct cella_result r) {
+    enum cella_code code = cella_code_of(r);
+    cella_result_drop(r);
+    return code;
+}
+
+static const char *vectors(void) {
+    const char *path = getenv("CELLA_VECTORS");
+    return path ? path : CELLA_SOURCE_ROOT "/../shared/vectors";
+}
+
+static struct {
+    size_t files, certificates, lists, refused, checked;
+} seen;
+static char current[512];
+
+static uint64_t unix_of(const ASN1_TIME *time) {
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0, seconds = 0;
+    assert_int_equal(ASN1_TIME_diff(&days, &seconds, epoch, time), 1);
+    ASN1_TIME_free(epoch);
+    return (uint64_t)days * 86400 + (uint64_t)seconds;
+}
+
+static void same_name(const X509_NAME *name, struct cella_bytes found) {
+    const unsigned char *der = NULL;
+    size_t size = 0;
+    assert_int_equal(X509_NAME_get0_der(name, &der, &size), 1);
+    /* OpenSSL keeps the bytes that it read. */
+    assert_int_equal(size, found.size);
+    assert_memory_equal(der, found.data, size);
+}
+
+static void same_number(const ASN1_INTEGER *number, struct cella_bytes found) {
+    BIGNUM *ours = BN_bin2bn(found.data, (int)found.size, NULL), *theirs = ASN1_INTEGER_to_BN(number, NULL);
+    assert_int_equal(BN_cmp(ours, theirs), 0);
+    BN_free(ours);
+    BN_free(theirs);
+}
+
+static void same_constraints(X509 *x, const struct cella_certificate *c) {
+    BASIC_CONSTRAINTS *basic = X509_get_ext_d2i(x, NID_basic_constraints, NULL, NULL);
+    assert_int_equal(c->has_basic_constraints, basic != NULL);
+    if (basic) {
+        assert_int_equal(c->is_ca, basic->ca != 0);
+        assert_int_equal(c->path_length, basic->pathlen ? ASN1_INTEGER_get(basic->pathlen) : -1);
+    }
+    BASIC_CONSTRAINTS_free(basic);
+    ASN1_BIT_STRING *usage = X509_get_ext_d2i(x, NID_key_usage, NULL, NULL);
+    assert_int_equal(c->has_key_usage, usage != NULL);
+    for (int i = 0; usage && i < 9; i++) assert_int_equal(c->key_usage >> i & 1, ASN1_BIT_STRING_get_bit(usage, i));
+    ASN1_BIT_STRING_free(usage);
+}
+
+static void same_extensions(X509 *x, const struct cella_certificate *c) {
+    for (int i = 0; i < X509_get_ext_count(x); i++) {
+        X509_EXTENSION *e = X509_get_ext(x, i);
+        const ASN1_OBJECT *oid = X509_EXTENSION_get_object(e);
+        const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(e);
+        struct cella_bytes found;
+        assert_true(cella_certificate_extension(c, cella_bytes(OBJ_get0_data(oid), OBJ_length(oid)), &found));
+        assert_int_equal(found.size, ASN1_STRING_length(value));
+        assert_memory_equal(found.data, ASN1_STRING_get0_data(value), found.size);
+    }
+}
+
+static void same_certificate(X509 *x, const struct cella_certificate *c) {
+    same_number(X509_get0_serialNumber(x), c->serial);
+    same_name(X509_get_issuer_name(x), c->issuer);
+    same_name(X509_get_subject_name(x), c->subject);
+    assert_int_equal(c->not_before_unix, unix_of(X509_get0_notBefore(x)));
+    assert_int_equal(c->not_after_unix, unix_of(X509_get0_notAfter(x)));
+    unsigned char *spki = NULL;
+    int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki);
+    assert_int_equal(size, c->spki.size);
+    assert_memory_equal(spki, c->spki.data, size);
+    OPENSSL_free(spki);
+    const ASN1_BIT_STRING *signature = NULL;
+    X509_get0_signature(&signature, NULL, x);
+    assert_int_equal(signature->length, c->signature.size);
+    assert_memory_equal(signature->data, c->signature.data, c->signature.size);
+    unsigned char *tbs = NULL;
+    size = i2d_re_X509_tbs(x, &tbs); /* re-encoded: a second opinion on tbs too */
+    assert_int_equal(size, c->tbs.size);
+    assert_memory_equal(tbs, c->tbs.data, size);
+    OPENSSL_free(tbs);
+    same_constraints(x, c);
+    same_extensions(x, c);
+}
+
+/* A self-signed one can be checked on the spot, by both. */
+static void same_check(X509 *x, const struct cella_certificate *c) {
+    if (c->issuer.size != c->subject.size || !cella_equal(c->issuer.data, c->subject.data, c->issuer.size)) return;
+    bool theirs = X509_verify(x, X509_get0_pubkey(x)) == 1;
+    CELLA_VERIFYKEY key = NULL;
+    struct cella_result r = cella_verifykey_new(c->spki, &key);
+    if (!cella_failed(r)) r = cella_certificate_check(c, key);
+    if (cella_failed(r) == theirs) printf("self-signature in %s: OpenSSL says %d; cella: %s\n", current, theirs, r.error ? r.error->what : "good");
+    bool ours = !cella_failed(r);
+    enum cella_code code = cella_code_of(r);
+    cella_result_drop(r);
+    assert_true(ours == theirs || (theirs && (code == CELLA_ERR_UNSUPPORTED || code == CELLA_ERR_LIMIT)));
+    seen.checked++;
+}
+
+static void compare_certificate(const uint8_t *data, size_t size) {
+    const unsigned char *at = data;
+    X509 *x = d2i_X509(NULL, &at, (long)size);
+    if (!x) return;
+    struct cella_certificate c;
+    struct cella_result r = cella_certificate_parse_first(cella_bytes(data, size), &c);
+    if (cella_failed(r)) {
+        printf("refused, unlike OpenSSL: %s: %s\n", current, r.error->what);
+        cella_result_drop(r);
+        seen.refused++;
+    } else {
+        seen.certificates++;
+        assert_int_equal(c.der.size, at - data);
+        same_certificate(x, &c);
+        same_check(x, &c);
+    }
+    X509_free(x);
+}
+
+static void same_list(X509_CRL *x, const struct cella_crl *c) {
+    same_name(X509_CRL_get_issuer(x), c->issuer);
+    assert_int_equal(c->this_update_unix, unix_of(X509_CRL_get0_lastUpdate(x)));
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(x);
+    assert_int_equal(c->next_update_unix, next ? unix_of(next) : 0);
+    ASN1_INTEGER *number = X509_CRL_get_ext_d2i(x, NID_crl_number, NULL, NULL);
+    assert_int_equal(number != NULL, c->number.size != 0);
+    if (number) same_number(number, c->number);
+    ASN1_INTEGER_free(number);
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(x);
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
+        const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
+        unsigned char der[64], *to = der;
+        int size = i2d_ASN1_INTEGER(serial, &to);
+        bool revoked = false;
+        OK(cella_crl_revokes(c, cella_bytes(der + 2, size - 2), &revoked));
+        assert_true(revoked);
+        der[size - 1] ^= 1;
+        ASN1_INTEGER *other = NULL;
+        const unsigned char *from = der;
+        other = d2i_ASN1_INTEGER(NULL, &from, size);
+        X509_REVOKED *hit = NULL;
+        OK(cella_crl_revokes(c, cella_bytes(der + 2, size - 2), &revoked));
+        assert_int_equal(revoked, X509_CRL_get0_by_serial(x, &hit, other) == 1);
+        ASN1_INTEGER_free(other);
+    }
+}
+
+static void compare_list(const uint8_t *data, size_t size) {
+    const unsigned char *at = data;
+    X509_CRL *x = d2i_X509_CRL(NULL, &at, (long)size);
+    if (!x) return;
+    struct cella_crl c;
+    struct cella_result r = cella_crl_parse(cella_bytes(data, at - data), &c);
+    if (cella_failed(r)) {
+        printf("refused, unlike OpenSSL: %s: %s\n", current, r.error->what);
+        cella_result_drop(r);
+        seen.refused++;
+    } else {
+        seen.lists++;
+        same_list(x, &c);
+    }
+    X509_CRL_free(x);
+}
+
+/* Blocks of PEM: in text, and inside quotes. */
+static void each_pem(struct cella_bytes text, const char *label, void (*compare)(const uint8_t *, size_t)) {
+    size_t at = 0;
+    for (;;) {
+        CELLA_BUFFER der = {0};
+        bool found = false;
+        struct cella_result r = cella_pem_next(text, label, &at, &der, &found);
+        if (cella_failed(r)) printf("%s: %s\n", current, r.error->what);
+        cella_result_drop(r);
+        if (!found) return;
+        compare(der.data, der.size);
+    }
+}
+
+static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st, (void)ftw;
+    if (type != FTW_F || strstr(path, "sealed.bin")) return 0;
+    CELLA_BUFFER file = {0};
+    if (fails(cella_file_read(path, 8 << 20, &file))) return 0;
+    snprintf(current, sizeof(current), "%s", path + strlen(vectors()));
+    seen.files++;
+    each_pem(cella_buffer_bytes(&file), "CERTIFICATE", compare_certificate);
+    each_pem(cella_buffer_bytes(&file), "X509 CRL", compare_list);
+    /* DER wherever it stands: 30 82 .. .. 30. */
+    for (size_t i = 0; i + 5 < file.size; i++) {
+        if (file.data[i] != 0x30 || file.data[i + 4] != 0x30) continue;
+        if (file.data[i + 1] == 0x82) compare_certificate(file.data + i, file.size - i);
+        if (file.data[i + 1] == 0x82) compare_list(file.data + i, file.size - i);
+    }
+    ERR_clear_error();
+    return 0;
+}
+
+static void agrees_with_openssl(void **state) {
+    (void)state;
+    if (nftw(vectors(), visit, 16, FTW_PHYS) != 0 || seen.files == 0) {
+        printf("skipped: no vectors at %s\n", vectors());
+        skip();
+    }
+    printf("%zu files: %zu certificates and %zu lists alike, %zu self-signatures checked, %zu refused\n", seen.files,
+           seen.certificates, seen.lists, seen.checked, seen.refused);
+    assert_true(seen.certificates > 100 && seen.lists > 100);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_openssl),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
