@@ -70,16 +70,22 @@ static struct shim_thread *take_slot(void) {
     return NULL;
 }
 
-/* A thread that has ended leaves its slot a moment later: worth a short wait before EAGAIN. */
+/* A thread that has ended leaves its slot a moment later, and its joiner may be here first: worth a
+ * wait of up to a second before EAGAIN. */
 static struct shim_thread *wait_for_slot(void) {
-    for (int i = 0; i < 1000; i++) {
+    enum { YIELDS = 50, SLEEPS = 2000, SLEEP_NS = 500000 };
+    const int64_t pause[2] = {0, SLEEP_NS};
+    for (int i = 0; i < YIELDS + SLEEPS; i++) {
         struct shim_thread *t = take_slot();
         if (t) return t;
         bool leaving = false;
         for (uint32_t s = 0; s < shim.config.thread_count; s++)
             leaving |= shim_thread_slot(s)->busy == 2;
         if (!leaving) return NULL;
-        shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+        if (i < YIELDS)
+            shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+        else
+            shim_syscall(__NR_clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, (long)pause, 0, 0, 0);
     }
     return NULL;
 }
@@ -189,12 +195,13 @@ static void robust_end(struct shim_thread *thread) {
 }
 
 void shim_thread_end(struct shim_thread *thread, int status) {
+    thread->busy =
+        2; /* before the joiner wakes: it may want the slot, free once the kernel clears host_tid */
     robust_end(thread);
     if (thread->clear_tid && shim_writable((void *)thread->clear_tid, 4)) {
         *(volatile uint32_t *)thread->clear_tid = 0;
         shim_futex_wake((void *)thread->clear_tid, 1);
     }
-    thread->busy = 2; /* free as soon as the kernel clears host_tid */
     gate_thread_exit(status);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka wants those first */
+
 #include <cmocka.h>
 #include <elf.h>
 #include <string.h>
