@@ -8,6 +8,7 @@ static void prepare(void) {
     shim.config.key[0] = cella_bytes_text("k");
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bool started;
     if (!started) prepare();

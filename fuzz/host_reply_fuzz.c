@@ -46,6 +46,7 @@ static void call(unsigned which) {
     }
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bool started;
     if (size < 2) return 0;

@@ -26,6 +26,7 @@ static void call(unsigned which) {
     if (size > sizeof(out)) __builtin_trap();
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1) return 0;
     fake.lie_platform = any;
