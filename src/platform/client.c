@@ -15,7 +15,7 @@
 #include "platform/channel.h"
 #include "platform/client_start.h"
 
-enum { CONNECT_TRIES = 200, CONNECT_PAUSE_MS = 25 };
+enum { START_TRIES = 20, CONNECT_TRIES = 10, CONNECT_PAUSE_MS = 25 };
 
 enum attempt { CONNECTED, NOBODY_THERE, FAILED };
 
@@ -61,12 +61,15 @@ CELLA_RESULT cella_client_connect(const struct cella_client_options *options, in
     const char *path;
     CELLA_FD fd = -1;
     enum attempt attempt = connect_any(options, &fd, &path);
-    if (attempt == NOBODY_THERE && options->start_on_demand) {
+    /* Another client's platform may have won the race and still be starting, or one may be ending
+     * and hold the lock for a last moment: try either again. */
+    for (int i = 0; options->start_on_demand && attempt == NOBODY_THERE && i < START_TRIES; i++) {
         TRY(cella_client_start_platform(&options->paths, options->program));
-        /* another client's platform may have won the race and still be starting */
-        for (int i = 0;
-             i < CONNECT_TRIES && (attempt = connect_any(options, &fd, &path)) == NOBODY_THERE; i++)
-            nanosleep(&(struct timespec){0, CONNECT_PAUSE_MS * 1000000L}, NULL);
+        for (int k = 0; attempt == NOBODY_THERE && k < CONNECT_TRIES; k++) {
+            attempt = connect_any(options, &fd, &path);
+            if (attempt == NOBODY_THERE)
+                nanosleep(&(struct timespec){0, CONNECT_PAUSE_MS * 1000000L}, NULL);
+        }
     }
     ENSURE(attempt != NOBODY_THERE, CELLA_ERR_UNAVAILABLE, "start it with `cella platform`",
            "no platform runs at %s", path);

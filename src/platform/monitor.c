@@ -224,12 +224,13 @@ static void serve(struct monitor *m) {
 }
 
 static void stop(struct monitor *m) {
+    if (m->listener >= 0)
+        (void)unlink(m->options->paths.socket); /* who comes now starts the next */
+    cella_fd_close(&m->listener);
     cella_zygote_stop(
         &m->zygote); /* enclaves first: none must outlive the channel that it trusts */
     for (size_t i = 0; i < CLIENT_MAX; i++)
         if (m->clients[i].state != CLIENT_FREE) client_free(&m->clients[i]);
-    if (m->listener >= 0) (void)unlink(m->options->paths.socket);
-    cella_fd_close(&m->listener);
     cella_fd_close(&m->signals);
     cella_fd_close(&m->epoll);
     cella_intake_free(&m->intake);

@@ -90,6 +90,7 @@ timeout 30 "$cella" run "$work/live.cella" >"$work/out" 2>&1
 printf '[enclave]\nheap = 64M\n' >"$work/big.manifest"
 sign "$work/big.manifest" "$work/big.cella"
 expect 1 "whole pool has 8192 KiB" "an enclave larger than the pool" "$cella" run "$work/big.cella"
+rm -f "$work/waiting" # what an earlier one said
 "$cella" run "$work/app.cella" -- wait >"$work/waiting" 2>&1 &
 waiting=$!
 pids="$pids $waiting"
@@ -121,6 +122,7 @@ for _ in $(seq 100); do "$cella" platform status | grep -q "enclaves=0" && break
 "$cella" platform status | grep -q "enclaves=0" && pass "the enclave ends with its client" || fail "enclave outlived its client"
 
 # a signal that the image does not take ends the enclave
+rm -f "$work/waiting" # what an earlier one said
 "$cella" run "$work/app.cella" -- wait >"$work/waiting" 2>&1 &
 waiting=$!
 wait_for inside "$work/waiting"
@@ -135,6 +137,7 @@ for i in 1 2 3; do
 done
 
 # the daemon is killed with an enclave running: it dies, and cella run says so
+rm -f "$work/waiting" # what an earlier one said
 "$cella" run "$work/app.cella" -- wait >"$work/waiting" 2>&1 &
 waiting=$!
 wait_for inside "$work/waiting"
@@ -183,6 +186,13 @@ chmod 700 "$CELLA_PLATFORM_STATE"
 "$cella" run "$work/app.cella" >"$work/two" 2>&1 & b=$!
 wait $a; ra=$?; wait $b; rb=$?
 [ $ra$rb = 4242 ] && pass "two first runs at once, one daemon" || { cat "$work/one" "$work/two" >"$work/out"; fail "on demand: $ra $rb"; }
+bad=0
+for _ in 1 2 3 4 5 6 7 8; do
+    "$cella" platform stop || bad=1
+    timeout 30 "$cella" run "$work/app.cella" >"$work/out" 2>&1
+    [ $? -eq 42 ] || bad=1
+done
+[ $bad = 0 ] && pass "a run right after a stop starts the next one" || fail "run after stop"
 check "stop" "$cella" platform stop
 for _ in $(seq 40); do "$cella" platform status >/dev/null 2>&1 || break; sleep 0.05; done
 expect 1 "no platform runs" "status without a platform" "$cella" platform status
