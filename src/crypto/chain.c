@@ -18,7 +18,7 @@ static const struct {
     [CELLA_CHAIN_CA] = {"basicConstraints", "issued another but is not a CA", NULL, CELLA_ERR_REFUSED},
     [CELLA_CHAIN_KEY_USAGE] = {"keyUsage", "issued another but may not sign certificates", NULL, CELLA_ERR_REFUSED},
     [CELLA_CHAIN_PATH_LENGTH] = {"pathLenConstraint", "has more CAs under it than it allows", NULL, CELLA_ERR_REFUSED},
-    [CELLA_CHAIN_ROOT] = {"root", "does not end at the pinned root key", "give the maker's own chain, or its root with --roots",
+    [CELLA_CHAIN_ROOT] = {"root", "is neither the pinned root nor signed by it", "give the maker's own chain, or its root with --roots",
                           CELLA_ERR_REFUSED},
     [CELLA_CHAIN_KEY] = {"public key", "has a public key that cannot be used", NULL, CELLA_ERR_REFUSED},
     [CELLA_CHAIN_SIGNATURE] = {"signature", "is not signed by its issuer", NULL, CELLA_ERR_INTEGRITY},
@@ -80,15 +80,16 @@ static enum cella_chain_check check_by_root(const struct cella_certificate *c, c
     return o->root_key ? check_under(c, o->root_key) : check_by_spki(c, o->root_spki);
 }
 
-/* From the root down: nothing of a certificate's key is used before its own signature is known to be good. */
+/* From the root down: nothing of a certificate's key is used before its own signature is known to be good. A root is
+ * no exception: its key is pinned, but its times and constraints are whatever an attacker wrote until it is checked. */
 static enum cella_chain_check check_signatures(const struct cella_certificate *c, size_t count,
                                                const struct cella_chain_options *o, size_t *index) {
     *index = count - 1;
-    bool root_is_in = same(c[count - 1].spki, o->root_spki);
-    if (!root_is_in && check_by_root(&c[count - 1], o) != CELLA_CHAIN_GOOD) return CELLA_CHAIN_ROOT;
+    bool pinned = o->root_der.size > 0 && same(c[count - 1].der, o->root_der);
+    if (!pinned && check_by_root(&c[count - 1], o) != CELLA_CHAIN_GOOD) return CELLA_CHAIN_ROOT;
     for (size_t i = count - 1; i > 0; i--) {
         *index = i - 1;
-        bool by_root = root_is_in && i == count - 1;
+        bool by_root = o->root_key && i == count - 1 && same(c[i].spki, o->root_spki);
         enum cella_chain_check found = by_root ? check_by_root(&c[i - 1], o) : check_by_spki(&c[i - 1], c[i].spki);
         if (found == CELLA_CHAIN_KEY) *index = i; /* the issuer's */
         if (found != CELLA_CHAIN_GOOD) return found;

@@ -31,6 +31,7 @@ struct cella_chain_fault {
 struct cella_chain_options {
     uint64_t time_unix;
     struct cella_bytes root_spki; /* the pinned root's SubjectPublicKeyInfo, DER (A08) */
+    struct cella_bytes root_der;  /* the pinned root's certificate: one that is the same to the byte needs no check; or empty */
     /* That key, ready: saves making it anew; NULL makes it from root_spki. */
     const struct cella_verifykey *root_key;
     /* Each may be off only where a maker's certificates are known to lack it. */
@@ -38,10 +39,10 @@ struct cella_chain_options {
     bool allow_unknown_critical; /* the caller reads the critical extensions itself */
 };
 
-/* The last certificate must carry the root's key (it is then not checked against itself: the key is pinned, what the
- * certificate adds is only its validity and constraints), or be signed by it. Fails with CELLA_ERR_EXPIRED for times,
- * CELLA_ERR_INTEGRITY for signatures, CELLA_ERR_REFUSED for the rest, the error naming certificate and check; *fault,
- * when not NULL, says the same to programs. Cost: count - 1 signatures, or count when the root itself is not in. */
+/* The last certificate must be signed by the pinned root's key, as the root itself and whatever it issued are, or be
+ * root_der. Fails with CELLA_ERR_EXPIRED for times, CELLA_ERR_INTEGRITY for signatures, CELLA_ERR_REFUSED for the rest,
+ * the error naming certificate and check; *fault, when not NULL, says the same to programs. Cost: count signatures, one
+ * less with root_der. */
 CELLA_RESULT cella_chain_check(const struct cella_certificate *certificates, size_t count,
                                const struct cella_chain_options *options, struct cella_chain_fault *fault);
 /* One word for a check, such as "notAfter" or "signature". */
