@@ -1,5 +1,5 @@
-/* Names of Linux's x86-64 system calls in the order of their numbers (arch/x86/entry/syscalls/syscall_64.tbl), for
- * the lines that refuse one. */
+/* Names of Linux's x86-64 system calls in the order of their numbers
+ * (arch/x86/entry/syscalls/syscall_64.tbl), for the lines that refuse one. */
 #ifndef CELLA_SHIM_SYSCALL_NAMES_H
 #define CELLA_SHIM_SYSCALL_NAMES_H
 

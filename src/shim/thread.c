@@ -195,8 +195,9 @@ static void robust_end(struct shim_thread *thread) {
 }
 
 void shim_thread_end(struct shim_thread *thread, int status) {
-    thread->busy =
-        2; /* before the joiner wakes: it may want the slot, free once the kernel clears host_tid */
+    /* Before the joiner wakes, which may want the slot; it is free once the kernel clears host_tid.
+     */
+    thread->busy = 2;
     robust_end(thread);
     if (thread->clear_tid && shim_writable((void *)thread->clear_tid, 4)) {
         *(volatile uint32_t *)thread->clear_tid = 0;

@@ -5,10 +5,10 @@
 #include <stdint.h>
 /* cmocka wants those first */
 
-#include <cmocka.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "shim/core.h"
 

@@ -7,9 +7,9 @@
 #include <stdint.h>
 /* cmocka wants those first */
 
-#include <cmocka.h>
 #include <elf.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "shim/core.h"
 
