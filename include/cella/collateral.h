@@ -18,6 +18,9 @@ void cella_collateral_free(struct cella_collateral **collateral);
 /* Replaces the built-in roots by these certificates or public keys (PEM or DER), for test roots and private makers. */
 CELLA_RESULT cella_collateral_set_roots(struct cella_collateral *collateral, const struct cella_bytes *roots,
                                         size_t count);
+/* Trusts one more public key (PEM or DER) to sign evidence itself: a software platform's key, or a TPM's attestation key.
+ * It never stands for a maker's root (A23). */
+CELLA_RESULT cella_collateral_trust(struct cella_collateral *collateral, struct cella_bytes key);
 /* Adds one item. name: its file name, a hint where content cannot tell. *taken is false for content that is no
  * collateral (evidence itself, notes): it is then ignored. An item that is malformed or wrongly signed is kept with its
  * failure, and the verification that needs it is refused with that reason: hostile collateral is a refusal, not an

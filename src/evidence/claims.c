@@ -1,10 +1,12 @@
 #include "evidence/claims.h"
 
+#include <string.h>
 #include <time.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 
-enum { HEX_MAX = 2 * 64 + 1, TIME_SIZE = 32 };
+enum { LINE_MAX = 1024, EXACT_MAX_BITS = 53 };
 
 const char *cella_assurance_gap(uint32_t assurance) {
     switch (assurance) {
@@ -28,145 +30,195 @@ const char *cella_assurance_gap(uint32_t assurance) {
     }
 }
 
-static void time_text(uint64_t unix_s, char out[TIME_SIZE]) {
-    time_t t = (time_t)unix_s;
-    struct tm tm;
-    if (!gmtime_r(&t, &tm) || strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        snprintf(out, TIME_SIZE, "unknown");
+/* --- Software evidence --- */
+
+static void add_identity(const struct cella_identity *id, struct cella_claimset *to) {
+    cella_claim_bytes(to, "measurement", CELLA_BYTES_OF(id->mrenclave));
+    cella_claim_bytes(to, "signer", CELLA_BYTES_OF(id->mrsigner));
+    cella_claim_number(to, "product-id", id->product_id);
+    cella_claim_number(to, "svn", id->svn);
+    cella_claim_boolean(to, "debug", id->debug);
+    cella_claim_bytes(to, "config-id", CELLA_BYTES_OF(id->config_id));
 }
 
-static const char *root_name(const struct cella_claims *c) {
-    return c->root == CELLA_ROOT_TPM ? "tpm" : "file";
-}
-
-static bool all_zero(const uint8_t *bytes, size_t size) {
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++) any |= bytes[i];
-    return any == 0;
-}
-
-static void line(FILE *to, const char *name, const char *text) {
-    fprintf(to, "  %-18s %s\n", name, text);
-}
-
-static void line_hex(FILE *to, const char *name, const uint8_t *bytes, size_t size) {
-    char hex[HEX_MAX];
-    cella_hex_encode(cella_bytes(bytes, size), hex);
-    line(to, name, size > 32 && all_zero(bytes, size) ? "0" : hex);
-}
-
-static void line_number(FILE *to, const char *name, uint64_t value, bool hexadecimal) {
-    char text[32];
-    snprintf(text, sizeof(text), hexadecimal ? "0x%llx" : "%llu", (unsigned long long)value);
-    line(to, name, text);
-}
-
-static void print_identity(FILE *to, const struct cella_identity *id) {
-    line_hex(to, "mrenclave", id->mrenclave, 32);
-    line_hex(to, "mrsigner", id->mrsigner, 32);
-    line_number(to, "product-id", id->product_id, false);
-    line_number(to, "svn", id->svn, false);
-    line(to, "debug", id->debug ? "yes: its memory is open to a debugger" : "no");
-    line_number(to, "attributes", id->attributes, true);
-    line_number(to, "xfrm", id->xfrm, true);
-    line_number(to, "miscselect", id->miscselect, true);
-    line_hex(to, "config-id", id->config_id, 64);
-}
-
-void cella_claims_print(FILE *to, const struct cella_claims *claims) {
+static void add_machine(const struct cella_claims *claims, struct cella_claimset *to) {
     const struct cella_software_claims *s = &claims->software;
-    char text[TIME_SIZE];
-    fprintf(to, "claims\n");
-    line(to, "tee", "software");
-    snprintf(text, sizeof(text), "S%u", s->assurance);
-    line(to, "assurance", text);
-    print_identity(to, &s->identity);
-    line_hex(to, "report-data", s->report_data, 64);
-    time_text(s->issued_unix, text);
-    line(to, "issued", text);
-    line(to, "memory",
-         s->memory_secret ? "secret" : "private: ordinary memory, which root can read");
-    line_hex(to, "boot-id", s->boot_id, 16);
-    line_hex(to, "instance-id", s->instance_id, 16);
-    line(to, "platform-version", s->platform_version);
-    line_hex(to, "platform-key", claims->platform_key, 32);
-    line(to, "root", root_name(claims));
-    line_hex(to, "trusted-by", claims->trusted_by, 32);
+    cella_claim_text(to, "software.platform-version", s->platform_version);
+    cella_claim_text(to, "software.memory", s->memory_secret ? "secret" : "private");
+    cella_claim_number(to, "software.attributes", s->identity.attributes);
+    cella_claim_number(to, "software.xfrm", s->identity.xfrm);
+    cella_claim_number(to, "software.miscselect", s->identity.miscselect);
+    cella_claim_bytes(to, "software.boot-id", CELLA_BYTES_OF(s->boot_id));
+    cella_claim_bytes(to, "software.instance-id", CELLA_BYTES_OF(s->instance_id));
+    cella_claim_text(to, "software.root", claims->root == CELLA_ROOT_TPM ? "tpm" : "file");
+    cella_claim_bytes(to, "software.trusted-by", CELLA_BYTES_OF(claims->trusted_by));
+}
+
+static void add_maps(const struct cella_claims *claims, struct cella_claimset *to) {
+    char name[CELLA_CLAIM_NAME_MAX + 1];
     for (uint32_t i = 0; i < claims->tpm_pcr_count; i++) {
-        snprintf(text, sizeof(text), "pcr%u", claims->tpm_pcr[i].index);
-        line_hex(to, text, claims->tpm_pcr[i].value, 32);
+        snprintf(name, sizeof(name), "software.pcr.%u", claims->tpm_pcr[i].index);
+        cella_claim_bytes(to, name, CELLA_BYTES_OF(claims->tpm_pcr[i].value));
     }
-    fprintf(to, "settings of the machine, as the platform read them\n");
-    for (uint32_t i = 0; i < s->setting_count; i++)
-        fprintf(to, "  %-30s %s\n", s->setting[i].name, s->setting[i].value);
-}
-
-static int set_hex(json_t *to, const char *name, const uint8_t *bytes, size_t size) {
-    char hex[HEX_MAX];
-    cella_hex_encode(cella_bytes(bytes, size), hex);
-    return json_object_set_new(to, name, json_string(hex));
-}
-
-/* 64-bit numbers go as hexadecimal text: JSON readers lose bits above 2^53. */
-static int set_u64(json_t *to, const char *name, uint64_t value) {
-    char text[24];
-    snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
-    return json_object_set_new(to, name, json_string(text));
-}
-
-static int fill_identity(json_t *to, const struct cella_identity *id) {
-    int bad = set_hex(to, "mrenclave", id->mrenclave, 32);
-    bad |= set_hex(to, "mrsigner", id->mrsigner, 32);
-    bad |= json_object_set_new(to, "product-id", json_integer(id->product_id));
-    bad |= json_object_set_new(to, "svn", json_integer(id->svn));
-    bad |= json_object_set_new(to, "debug", json_boolean(id->debug));
-    bad |= set_u64(to, "attributes", id->attributes);
-    bad |= set_u64(to, "xfrm", id->xfrm);
-    bad |= set_u64(to, "miscselect", id->miscselect);
-    return bad | set_hex(to, "config-id", id->config_id, 64);
-}
-
-static int fill_platform(json_t *to, const struct cella_claims *claims) {
-    const struct cella_software_claims *s = &claims->software;
-    char text[TIME_SIZE];
-    int bad = set_hex(to, "report-data", s->report_data, 64);
-    time_text(s->issued_unix, text);
-    bad |= json_object_set_new(to, "issued", json_string(text));
-    bad |= json_object_set_new(to, "iat", json_integer((json_int_t)s->issued_unix));
-    bad |= json_object_set_new(to, "memory", json_string(s->memory_secret ? "secret" : "private"));
-    bad |= set_hex(to, "boot-id", s->boot_id, 16);
-    bad |= set_hex(to, "instance-id", s->instance_id, 16);
-    bad |= json_object_set_new(to, "platform-version", json_string(s->platform_version));
-    bad |= set_hex(to, "platform-key", claims->platform_key, 32);
-    bad |= json_object_set_new(to, "root", json_string(root_name(claims)));
-    return bad | set_hex(to, "trusted-by", claims->trusted_by, 32);
-}
-
-static int fill_maps(json_t *to, const struct cella_claims *claims) {
-    json_t *settings = json_object(), *pcrs = json_object();
-    int bad = json_object_set_new(to, "settings", settings) | json_object_set_new(to, "pcrs", pcrs);
-    for (uint32_t i = 0; i < claims->software.setting_count; i++)
-        bad |= json_object_set_new(settings, claims->software.setting[i].name,
-                                   json_string(claims->software.setting[i].value));
-    for (uint32_t i = 0; i < claims->tpm_pcr_count; i++) {
-        char name[8];
-        snprintf(name, sizeof(name), "%u", claims->tpm_pcr[i].index);
-        bad |= set_hex(pcrs, name, claims->tpm_pcr[i].value, 32);
+    for (uint32_t i = 0; i < claims->software.setting_count; i++) {
+        snprintf(name, sizeof(name), "software.setting.%s", claims->software.setting[i].name);
+        cella_claim_text(to, name, claims->software.setting[i].value);
     }
-    return bad;
 }
 
-json_t *cella_claims_json(const struct cella_claims *claims) {
-    json_t *out = json_object();
+void cella_claims_add(const struct cella_claims *claims, struct cella_claimset *to) {
     char level[8];
     snprintf(level, sizeof(level), "S%u", claims->software.assurance);
-    int bad = json_object_set_new(out, "tee", json_string("software"));
-    bad |= json_object_set_new(out, "assurance", json_string(level));
+    cella_claim_text(to, "tee", "software");
+    cella_claim_text(to, "assurance", level);
     /* No hardware evidence is in the chain, so never, whatever level the platform states. */
-    bad |= json_object_set_new(out, "confidential-computing", json_false());
-    bad |= fill_identity(out, &claims->software.identity) | fill_platform(out, claims) |
-           fill_maps(out, claims);
+    cella_claim_boolean(to, "confidential-computing", false);
+    add_identity(&claims->software.identity, to);
+    cella_claim_bytes(to, "report-data", CELLA_BYTES_OF(claims->software.report_data));
+    cella_claim_time(to, "issued", claims->software.issued_unix);
+    cella_claim_bytes(to, "platform-id", CELLA_BYTES_OF(claims->platform_key));
+    add_machine(claims, to);
+    add_maps(claims, to);
+}
+
+/* --- Shown to people --- */
+
+void cella_time_show(uint64_t unix_s, char text[CELLA_TIME_TEXT]) {
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+    if (!gmtime_r(&t, &tm) || strftime(text, CELLA_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        snprintf(text, CELLA_TIME_TEXT, "unknown");
+}
+
+static void show_bytes(struct cella_bytes bytes, char *text, size_t size) {
+    size_t shown = bytes.size < (size - 4) / 2 ? bytes.size : (size - 4) / 2;
+    cella_hex_encode(cella_bytes(bytes.data, shown), text);
+    if (shown < bytes.size) snprintf(text + 2 * shown, size - 2 * shown, "...");
+}
+
+static void show_text(struct cella_bytes value, char *text, size_t size) {
+    size_t n = value.size < size - 1 ? value.size : size - 1;
+    for (size_t i = 0; i < n; i++) /* nothing that could move the cursor of a terminal */
+        text[i] = value.data[i] < 0x20 || value.data[i] == 0x7f ? '?' : (char)value.data[i];
+    text[n] = 0;
+}
+
+void cella_claim_show(const struct cella_claim *claim, char *text, size_t size) {
+    char time[CELLA_TIME_TEXT];
+    if (size < 8) return;
+    switch (claim->type) {
+    case CELLA_CLAIM_TEXT: show_text(claim->bytes, text, size); return;
+    case CELLA_CLAIM_BYTES: show_bytes(claim->bytes, text, size); return;
+    case CELLA_CLAIM_NUMBER: snprintf(text, size, "%llu", (unsigned long long)claim->number); return;
+    case CELLA_CLAIM_BOOLEAN: snprintf(text, size, "%s", claim->number ? "yes" : "no"); return;
+    case CELLA_CLAIM_TIME: break;
+    }
+    cella_time_show(claim->number, time);
+    snprintf(text, size, "%s", time);
+}
+
+void cella_claimset_print(FILE *to, const struct cella_claimset *set) {
+    char text[LINE_MAX];
+    fprintf(to, "claims\n");
+    for (size_t i = 0; i < cella_claimset_count(set); i++) {
+        const struct cella_claim *claim = cella_claimset_at(set, i);
+        cella_claim_show(claim, text, sizeof(text));
+        fprintf(to, "  %-26s %s\n", claim->name, text[0] ? text : "(empty)");
+    }
+}
+
+/* --- JSON --- */
+
+/* Numbers beyond 2^53 go as decimal text: most readers of JSON would lose their last bits. */
+static json_t *number_json(uint64_t number) {
+    char text[24];
+    if (number >> EXACT_MAX_BITS == 0) return json_integer((json_int_t)number);
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    return json_string(text);
+}
+
+static json_t *bytes_json(struct cella_bytes bytes) {
+    CELLA_BUFFER hex = {0};
+    uint8_t *to = NULL;
+    struct cella_result r = cella_buffer_extend(&hex, 2 * bytes.size + 1, &to);
+    bool failed = cella_failed(r);
+    cella_result_drop(r);
+    if (failed) return NULL;
+    cella_hex_encode(bytes, (char *)to);
+    return json_string((const char *)to);
+}
+
+static json_t *value_json(const struct cella_claim *claim) {
+    char time[CELLA_TIME_TEXT];
+    switch (claim->type) {
+    case CELLA_CLAIM_TEXT: return json_stringn((const char *)claim->bytes.data, claim->bytes.size);
+    case CELLA_CLAIM_BYTES: return bytes_json(claim->bytes);
+    case CELLA_CLAIM_NUMBER: return number_json(claim->number);
+    case CELLA_CLAIM_BOOLEAN: return json_boolean(claim->number != 0);
+    case CELLA_CLAIM_TIME: break;
+    }
+    cella_time_show(claim->number, time);
+    return json_string(time);
+}
+
+/* The object that a name with dots lies in, made as needed; *name is then the last part. Where a claim without dots has
+ * taken the word already, the rest of the name stays whole. */
+static json_t *object_of(json_t *root, const char **name) {
+    for (const char *dot; (dot = strchr(*name, '.')) && dot[1] && dot != *name;) {
+        char word[CELLA_CLAIM_NAME_MAX];
+        size_t size = (size_t)(dot - *name);
+        cella_copy(word, *name, size);
+        word[size] = 0;
+        json_t *inner = json_object_get(root, word);
+        if (!inner && json_object_set_new(root, word, json_object()) == 0) inner = json_object_get(root, word);
+        if (!json_is_object(inner)) break;
+        root = inner;
+        *name = dot + 1;
+    }
+    return root;
+}
+
+static int add_json(json_t *root, const struct cella_claim *claim) {
+    const char *name = claim->name;
+    json_t *to = object_of(root, &name), *value = value_json(claim);
+    json_t *there = json_object_get(to, name);
+    if (!claim->list && !there) return json_object_set_new(to, name, value);
+    if (json_is_array(there)) return json_array_append_new(there, value);
+    json_t *list = json_array(); /* a list, or a name that came twice */
+    int bad = there ? json_array_append(list, there) : 0;
+    bad |= json_array_append_new(list, value);
+    return bad | json_object_set_new(to, name, list);
+}
+
+json_t *cella_claimset_json(const struct cella_claimset *set) {
+    json_t *out = json_object();
+    int bad = out == NULL;
+    for (size_t i = 0; bad == 0 && i < cella_claimset_count(set); i++) bad = add_json(out, cella_claimset_at(set, i));
     if (bad == 0) return out;
     json_decref(out);
     return NULL;
+}
+
+void cella_claims_print(FILE *to, const struct cella_claims *claims) {
+    struct cella_claimset *set = NULL;
+    struct cella_result r = cella_claimset_new(&set);
+    if (!cella_failed(r)) {
+        cella_claims_add(claims, set);
+        cella_claimset_print(to, set);
+    }
+    cella_result_drop(r);
+    cella_claimset_free(&set);
+}
+
+json_t *cella_claims_json(const struct cella_claims *claims) {
+    struct cella_claimset *set = NULL;
+    struct cella_result r = cella_claimset_new(&set);
+    json_t *out = NULL;
+    if (!cella_failed(r)) {
+        cella_claims_add(claims, set);
+        out = cella_claimset_json(set);
+    }
+    cella_result_drop(r);
+    cella_claimset_free(&set);
+    return out;
 }

@@ -3,15 +3,26 @@
 #ifndef CELLA_EVIDENCE_CLAIMS_H
 #define CELLA_EVIDENCE_CLAIMS_H
 
+#include <cella/claims.h>
 #include <cella/evidence.h>
 #include <jansson.h>
 #include <stdio.h>
 
-/* The table, one claim a line. */
-void cella_claims_print(FILE *to, const struct cella_claims *claims);
-/* A new object, for the caller to json_decref; NULL without memory. */
-json_t *cella_claims_json(const struct cella_claims *claims);
+/* The claims of verified software evidence, under the common names and under "software.". */
+void cella_claims_add(const struct cella_claims *claims, struct cella_claimset *to);
+/* One line a claim. */
+void cella_claimset_print(FILE *to, const struct cella_claimset *set);
+/* The value in the spelling that is shown: hex, decimal, yes or no, RFC 3339, text; cut to size. */
+void cella_claim_show(const struct cella_claim *claim, char *text, size_t size);
+/* A new object, for the caller to json_decref; names with dots are objects in it. NULL without memory. */
+json_t *cella_claimset_json(const struct cella_claimset *set);
+/* Seconds since 1970 as RFC 3339. */
+enum { CELLA_TIME_TEXT = 32 };
+void cella_time_show(uint64_t unix_s, char text[CELLA_TIME_TEXT]);
 /* What the level does not stop, in one sentence; static. */
 const char *cella_assurance_gap(uint32_t assurance);
+
+void cella_claims_print(FILE *to, const struct cella_claims *claims);
+json_t *cella_claims_json(const struct cella_claims *claims);
 
 #endif

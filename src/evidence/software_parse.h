@@ -18,5 +18,7 @@ struct cella_software_payload {
 /* Strict: every claim of the profile, once, in the deterministic order, of its exact type and size,
  * and no other. */
 CELLA_RESULT cella_software_parse(struct cella_bytes payload, struct cella_software_payload *out);
+/* CELLA_ERR_EXPIRED when it is older than max_age_s (0: any age), or made in the future. */
+CELLA_RESULT cella_software_age(uint64_t issued_unix, uint64_t now_unix, uint64_t max_age_s);
 
 #endif

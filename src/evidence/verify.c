@@ -126,7 +126,7 @@ static struct cella_result check_chain(const struct cella_verifier *verifier,
     return CELLA_SUCCESS;
 }
 
-static struct cella_result check_time(uint64_t issued, uint64_t now, uint64_t max_age_s) {
+CELLA_RESULT cella_software_age(uint64_t issued, uint64_t now, uint64_t max_age_s) {
     if (max_age_s == 0) return CELLA_SUCCESS;
     ENSURE(issued <= now || issued - now <= CLOCK_SKEW_S, CELLA_ERR_EXPIRED,
            "compare the clocks of the two machines",
@@ -154,7 +154,7 @@ CELLA_RESULT cella_verifier_check(const struct cella_verifier *verifier,
     TRY(cella_cose_sign1_parse(evidence, CELLA_EVIDENCE_CONTENT_TYPE, &sign1));
     TRY(cella_software_parse(sign1.payload, &payload));
     TRY(check_chain(verifier, &sign1, &payload, &claims));
-    TRY(check_time(payload.claims.issued_unix, now_unix, max_age_s));
+    TRY(cella_software_age(payload.claims.issued_unix, now_unix, max_age_s));
     claims.software = payload.claims;
     *out = claims;
     return CELLA_SUCCESS;
