@@ -70,6 +70,12 @@ show() { # LINES-TO-SHOW COMMAND...: runs it and shows the lines that match
 }
 
 # ---- an enclave and its owners ----
+# The manifest with the ids of the owners' keys, which tell nothing of the keys: what each owner sends the analyst.
+pin_keys() {
+    cat examples/patients/app.manifest
+    for h in a b c; do printf '\n[key hospital-%s]\nid = %s\n' "$h" "$("$cella" keygen --id "$work/hospital-$h/data.key")"; done
+    printf '\n[key result]\nid = %s\n' "$("$cella" keygen --id "$work/hospital-a/result.key")"
+}
 start_enclave() { # STORAGE IMAGE SECONDS-TO-STAY [MORE OPTIONS]
     local from=$1 image=$2 stay=$3
     shift 3
@@ -274,7 +280,7 @@ other_tries() {
 
     # A debug build, signed by whom one likes: memory would be open. Its measurement is another one.
     "$cella" keygen -o "$evil/key.pem" >/dev/null 2>&1
-    sed 's/^debug.*/debug = yes/' examples/patients/app.manifest >"$evil/debug.manifest"
+    sed 's/^debug.*/debug = yes/' "$work/analyst/app.manifest" >"$evil/debug.manifest"
     "$cella" sign "$program" -m "$evil/debug.manifest" -k "$evil/key.pem" -o "$evil/debug.cella" >"$work/last" 2>&1
     start_enclave "$storage" "$evil/debug.cella" 0
     wait_for_request
@@ -282,7 +288,7 @@ other_tries() {
     old_grants_fail "a debug build with the grants of before"
 
     # Another program of the operator's own, which asks for the same keys by the same names.
-    "$cella" sign "$hello" -m examples/patients/app.manifest -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
+    "$cella" sign "$hello" -m "$work/analyst/app.manifest" -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
     start_enclave "$storage" "$evil/other.cella" 0
     wait_for_request
     refuses "another program asks the owners" owner_grants b data.key hospital-b
@@ -292,6 +298,17 @@ other_tries() {
     start_enclave "$storage" "$storage/train.cella" 0
     wait_for_request
     old_grants_fail "the same program with the grants of before"
+
+    # Anyone can make a grant: the operator gives a key of its own for the result, which it could then read.
+    "$cella" keygen --data -o "$evil/own.key" >/dev/null
+    start_enclave "$storage" "$storage/train.cella" 0
+    wait_for_request
+    "$cella" grant --key "$evil/own.key" --name result --mrenclave "$measurement" --trust "$work/platform.pem" \
+        --allow software:S0 "$run/request" -o "$run/grants/result.grant" >/dev/null 2>&1
+    wait_for_line 'pins another key'
+    stop_enclave
+    if grep -q 'pins another key' "$run/out"; then row_stopped "give it a key of its own for the result" refused "$(said 'pins another key')"
+    else row_bad "give it a key of its own for the result" "status $status" "$(tail -n 1 "$run/out")"; fi
 
     copy_storage "$evil/flipped"
     flip "$evil/flipped/hospital-b/patients.csv" 20000

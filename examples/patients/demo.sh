@@ -21,7 +21,8 @@ must "hospital a: a key for the result" "$cella" keygen --data -o "$work/hospita
 
 title "The analyst: signs an ordinary C program with its manifest"
 must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
-must "the image" "$cella" sign "$program" -m examples/patients/app.manifest -k "$work/analyst/key.pem" -o "$storage/train.cella"
+pin_keys >"$work/analyst/app.manifest"
+must "the image, which pins the owners' keys by their ids" "$cella" sign "$program" -m "$work/analyst/app.manifest" -k "$work/analyst/key.pem" -o "$storage/train.cella"
 measurement=$("$cella" measure -q "$storage/train.cella")
 note "measurement $measurement"
 "$cella" inspect "$storage/train.cella" | grep '^mount' | sed 's/, host folder.*//; s/^/      /'
