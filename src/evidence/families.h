@@ -5,3 +5,5 @@
  * in this order when evidence is detected, so what has a clear magic stands before what is told by sizes alone. */
 FAMILY(software)
 TYPE(SOFTWARE, software)
+FAMILY(amd)
+TYPE(SNP, snp)
