@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "maker.h"
 #include "crypto/x509.h"
 
 static bool fails(struct cella_result r) {
@@ -217,6 +218,9 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
     if (fails(cella_file_read(path, 8 << 20, &file))) return 0;
     snprintf(current, sizeof(current), "%s", path + strlen(vectors()));
     seen.files++;
+    /* JSON has line ends as \\n. */
+    for (size_t i = 0; strstr(path, ".json") && i + 1 < file.size; i++)
+        if (file.data[i] == '\\' && file.data[i + 1] == 'n') file.data[i] = file.data[i + 1] = '\n';
     each_pem(cella_buffer_bytes(&file), "CERTIFICATE", compare_certificate);
     each_pem(cella_buffer_bytes(&file), "X509 CRL", compare_list);
     /* DER wherever it stands: 30 82 .. .. 30. */
@@ -240,9 +244,277 @@ static void agrees_with_openssl(void **state) {
     assert_true(seen.certificates > 100 && seen.lists > 100);
 }
 
+static bool accepted(struct cella_bytes der, const struct cella_verifykey *issuer) {
+    struct cella_certificate c;
+    struct cella_result r = cella_certificate_parse(der, &c);
+    if (cella_failed(r)) assert_null(c.der.data); /* nothing half read is left behind */
+    if (!cella_failed(r)) r = cella_certificate_check(&c, issuer);
+    bool good = !cella_failed(r);
+    cella_result_drop(r);
+    return good;
+}
+
+static void mutate(struct cella_bytes der, const struct cella_verifykey *issuer) {
+    uint8_t *copy = malloc(der.size + 1);
+    memcpy(copy, der.data, der.size);
+    assert_true(accepted(cella_bytes(copy, der.size), issuer));
+    for (size_t i = 0; i < der.size; i++) {
+        uint8_t masks[2] = {(uint8_t)(1U << i % 8), 0xff};
+        for (int m = 0; m < 2; m++) {
+            copy[i] ^= masks[m];
+            assert_false(accepted(cella_bytes(copy, der.size), issuer));
+            copy[i] ^= masks[m];
+        }
+        assert_false(accepted(cella_bytes(copy, i), issuer));
+    }
+    copy[der.size] = 0;
+    assert_false(accepted(cella_bytes(copy, der.size + 1), issuer));
+    free(copy);
+}
+
+static struct maker plain(EVP_PKEY *key) {
+    return (struct maker){.subject = "root", .issuer = "root", .key = key, .issuer_key = key, .from_days = -1, .to_days = 1,
+                          .constraints = "critical,CA:TRUE,pathlen:3", .usage = "keyCertSign,decipherOnly", .version = 2};
+}
+
+static struct cella_verifykey *public_of(EVP_PKEY *key) {
+    unsigned char *spki = NULL;
+    int size = i2d_PUBKEY(key, &spki);
+    struct cella_verifykey *public = NULL;
+    OK(cella_verifykey_new(cella_bytes(spki, size), &public));
+    OPENSSL_free(spki);
+    return public;
+}
+
+static void refuses_each_flip_and_cut(void **state) {
+    (void)state;
+    static const char *const curves[] = {"P-256", "P-384"};
+    for (int i = 0; i < 2; i++) {
+        EVP_PKEY *key = EVP_EC_gen(curves[i]);
+        CELLA_VERIFYKEY public = public_of(key);
+        struct maker m = plain(key);
+        struct cella_bytes der = maker_make(&m);
+        mutate(der, public);
+        OPENSSL_free((void *)der.data);
+        EVP_PKEY_free(key);
+    }
+}
+
+static void reads_what_was_made(void **state) {
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct maker m = plain(key);
+    m.subject = "a\tb\x1b[2J\xc3\xa9z", m.extra = "value", m.extra_critical = true;
+    struct cella_bytes der = maker_make(&m);
+    struct cella_certificate c;
+    char name[32], small[3], none[1] = {'x'};
+    OK(cella_certificate_parse(der, &c));
+    assert_true(c.is_ca && c.path_length == 3 && c.key_usage == (1 << 5 | 1 << 8) && c.unknown_critical);
+    cella_name_common(c.subject, name, sizeof(name));
+    assert_string_equal(name, "a?b?[2J??z");
+    cella_name_common(c.subject, small, sizeof(small));
+    assert_string_equal(small, "a?");
+    cella_name_common(c.subject, none, sizeof(none));
+    assert_string_equal(none, "");
+    cella_name_common(cella_bytes("\x30\x03\x31\x01", 4), name, sizeof(name));
+    assert_string_equal(name, "");
+    struct cella_bytes value;
+    assert_true(cella_certificate_extension(&c, cella_bytes("\x2a\x03\x04", 3), &value));
+    assert_int_equal(value.size, 5);
+    assert_false(cella_certificate_extension(&c, cella_bytes("\x2a\x03", 2), &value));
+    assert_null(value.data);
+    OPENSSL_free((void *)der.data);
+    EVP_PKEY_free(key);
+}
+
+static void refuses_what_only_openssl_takes(void **state) {
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct maker makers[4] = {plain(key), plain(key), plain(key), plain(key)};
+    makers[0].version = 0;                                    /* v1 */
+    makers[1].extra = "one", makers[1].extra_again = "two";   /* one OID twice */
+    makers[2].version = 1;
+    makers[3].constraints = "CA:FALSE,pathlen:1";             /* RFC 5280 4.2.1.9 */
+    for (int i = 0; i < 4; i++) {
+        struct cella_bytes der = maker_make(&makers[i]);
+        const unsigned char *at = der.data;
+        X509 *x = d2i_X509(NULL, &at, (long)der.size);
+        assert_non_null(x);
+        X509_free(x);
+        struct cella_certificate c;
+        assert_int_equal(code_of(cella_certificate_parse(der, &c)), CELLA_ERR_FORMAT);
+        OPENSSL_free((void *)der.data);
+    }
+    EVP_PKEY_free(key);
+}
+
+/* One that follows another is taken by _first and refused by _parse. */
+static void takes_the_first_of_two(void **state) {
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct maker m = plain(key);
+    struct cella_bytes der = maker_make(&m);
+    uint8_t *two = malloc(2 * der.size);
+    memcpy(two, der.data, der.size);
+    memcpy(two + der.size, der.data, der.size);
+    struct cella_certificate c;
+    OK(cella_certificate_parse_first(cella_bytes(two, 2 * der.size), &c));
+    assert_int_equal(c.der.size, der.size);
+    assert_int_equal(code_of(cella_certificate_parse(cella_bytes(two, 2 * der.size), &c)), CELLA_ERR_FORMAT);
+    assert_null(c.der.data);
+    free(two);
+    OPENSSL_free((void *)der.data);
+    EVP_PKEY_free(key);
+}
+
+static struct cella_bytes make_list(EVP_PKEY *key, bool v1, const char *critical_extension, bool critical_entry) {
+    X509_CRL *list = X509_CRL_new();
+    X509_CRL_set_version(list, v1 ? 0 : 1);
+    X509_NAME *name = X509_NAME_new();
+    maker_name(name, "root");
+    X509_CRL_set_issuer_name(list, name);
+    X509_NAME_free(name);
+    ASN1_TIME *time = ASN1_TIME_set(NULL, MAKER_TIME);
+    X509_CRL_set1_lastUpdate(list, time);
+    ASN1_TIME_set(time, MAKER_TIME + MAKER_DAY);
+    X509_CRL_set1_nextUpdate(list, time);
+    for (long serial = 100; serial < 200; serial += 10) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        ASN1_INTEGER *number = ASN1_INTEGER_new();
+        ASN1_INTEGER_set(number, serial);
+        X509_REVOKED_set_serialNumber(entry, number);
+        X509_REVOKED_set_revocationDate(entry, time);
+        ASN1_ENUMERATED *reason = ASN1_ENUMERATED_new();
+        ASN1_ENUMERATED_set(reason, 1);
+        if (!v1) X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, reason, critical_entry, 0);
+        ASN1_ENUMERATED_free(reason);
+        ASN1_INTEGER_free(number);
+        X509_CRL_add0_revoked(list, entry);
+    }
+    ASN1_TIME_free(time);
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(number, 300);
+    if (!v1) X509_CRL_add1_ext_i2d(list, NID_crl_number, number, 0, 0);
+    if (critical_extension) X509_CRL_add1_ext_i2d(list, OBJ_txt2nid(critical_extension), number, 1, 0);
+    ASN1_INTEGER_free(number);
+    X509_CRL_sign(list, key, EVP_sha256());
+    unsigned char *der = NULL;
+    int size = i2d_X509_CRL(list, &der);
+    X509_CRL_free(list);
+    return cella_bytes(der, size);
+}
+
+static bool list_accepted(struct cella_bytes der, const struct cella_verifykey *issuer) {
+    struct cella_crl c;
+    struct cella_result r = cella_crl_parse(der, &c);
+    if (cella_failed(r)) assert_null(c.der.data);
+    if (!cella_failed(r)) r = cella_crl_check(&c, issuer);
+    bool good = !cella_failed(r);
+    cella_result_drop(r);
+    return good;
+}
+
+static void reads_lists(void **state) {
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    CELLA_VERIFYKEY public = public_of(key);
+    struct cella_bytes der = make_list(key, false, NULL, false);
+    struct cella_crl c;
+    OK(cella_crl_parse(der, &c));
+    OK(cella_crl_check(&c, public));
+    assert_true(c.this_update_unix == MAKER_TIME && c.next_update_unix == MAKER_TIME + MAKER_DAY && c.number.size == 2);
+    for (int serial = 0; serial < 256; serial++) {
+        const uint8_t number[2] = {0, (uint8_t)serial};
+        bool revoked = false;
+        OK(cella_crl_revokes(&c, serial < 128 ? cella_bytes(number + 1, 1) : cella_bytes(number, 2), &revoked));
+        assert_int_equal(revoked, serial >= 100 && serial < 200 && serial % 10 == 0);
+    }
+    uint8_t *copy = malloc(der.size + 1);
+    memcpy(copy, der.data, der.size);
+    for (size_t i = 0; i < der.size; i++) {
+        for (int m = 0; m < 2; m++) {
+            uint8_t mask = m ? 0xff : (uint8_t)(1U << i % 8);
+            copy[i] ^= mask;
+            assert_false(list_accepted(cella_bytes(copy, der.size), public));
+            copy[i] ^= mask;
+        }
+        assert_false(list_accepted(cella_bytes(copy, i), public));
+    }
+    copy[der.size] = 0;
+    assert_false(list_accepted(cella_bytes(copy, der.size + 1), public));
+    free(copy);
+    c.revoked.size--; /* breaks off in the last entry: the hit before it does not count */
+    bool revoked = false;
+    assert_int_equal(code_of(cella_crl_revokes(&c, cella_bytes("\x64", 1), &revoked)), CELLA_ERR_FORMAT);
+    assert_true(revoked);
+    OPENSSL_free((void *)der.data);
+    EVP_PKEY_free(key);
+}
+
+static void refuses_lists_that_are_part_of_one(void **state) {
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct cella_bytes ders[] = {make_list(key, false, "deltaCRL", false), make_list(key, false, NULL, true),
+                                 make_list(key, true, NULL, false)};
+    static const enum cella_code codes[] = {CELLA_ERR_UNSUPPORTED, CELLA_ERR_FORMAT, CELLA_ERR_FORMAT};
+    for (int i = 0; i < 3; i++) {
+        struct cella_crl c;
+        assert_int_equal(code_of(cella_crl_parse(ders[i], &c)), codes[i]);
+        OPENSSL_free((void *)ders[i].data);
+    }
+    EVP_PKEY_free(key);
+}
+
+static void reads_pem(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int blocks; /* -1: an error */
+    } cases[] = {
+        {"", 0},
+        {"no block", 0},
+        {"-----BEGIN X-----\nAAEC\n-----END X-----\n", 1},
+        {"-----BEGIN X-----\r\nAAEC\r\n-----END X-----", 1},
+        {"-----BEGIN X-----\nAA\nEC\n-----END X-----\ntext\n-----BEGIN Y-----\nAAEC\n-----END Y-----\n"
+         "-----BEGIN X-----\nAAEC\n-----END X-----\n", 2},
+        {"-----BEGIN X-----\nAAEC\n-----END X----------BEGIN X-----\nAAEC\n-----END X-----\n", 2},
+        {"-----BEGIN X-----\n-----END X-----\n", -1},
+        {"-----BEGIN X-----\nAAEC\n", -1},
+        {"-----BEGIN X-----\nAAE\n-----END X-----\n", -1},
+        {"-----BEGIN X-----\nAA C\n-----END X-----\n", -1},
+        {"-----BEGIN X-----\nA\\nEC\n-----END X-----\n", -1},
+        {"-----BEGIN X-----\nAAEC\n-----END Y-----\n", -1},
+        {"-----BEGIN X-----\nAB==\n-----END X-----\n", -1}, /* spare bits set */
+        {"-----BEGIN X-----\nProc-Type: 4\n\nAAEC\n-----END X-----\n", -1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        /* As inside quotes: a NUL at the end. */
+        struct cella_bytes text = cella_bytes(cases[i].text, strlen(cases[i].text) + 1);
+        size_t at = 0;
+        int blocks = 0;
+        bool found = true;
+        while (found && blocks >= 0) {
+            CELLA_BUFFER out = {0};
+            struct cella_result r = cella_pem_next(text, "X", &at, &out, &found);
+            if (cella_failed(r)) blocks = -1;
+            else if (found) blocks++;
+            if (found) assert_memory_equal(out.data, "\0\1\2", 3);
+            cella_result_drop(r);
+        }
+        assert_int_equal(blocks, cases[i].blocks);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_openssl),
+        cmocka_unit_test(reads_what_was_made),
+        cmocka_unit_test(refuses_each_flip_and_cut),
+        cmocka_unit_test(refuses_what_only_openssl_takes),
+        cmocka_unit_test(takes_the_first_of_two),
+        cmocka_unit_test(reads_lists),
+        cmocka_unit_test(refuses_lists_that_are_part_of_one),
+        cmocka_unit_test(reads_pem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
