@@ -39,6 +39,30 @@ CELLA_RESULT cella_sha512(struct cella_bytes bytes, uint8_t digest[CELLA_SHA512_
     return CELLA_SUCCESS;
 }
 
+static const EVP_MD *hash_algorithm(enum cella_hash hash) {
+    switch (hash) {
+    case CELLA_HASH_SHA1: return EVP_sha1();
+    case CELLA_HASH_SHA256: return EVP_sha256();
+    case CELLA_HASH_SHA384: return EVP_sha384();
+    case CELLA_HASH_SHA512: break;
+    }
+    return EVP_sha512();
+}
+
+size_t cella_hash_size(enum cella_hash hash) {
+    static const size_t size[] = {20, 32, 48, 64};
+    return size[hash];
+}
+
+CELLA_RESULT cella_hash(enum cella_hash hash, const struct cella_bytes *parts, size_t count, uint8_t *digest) {
+    CELLA_SHA256 running = {EVP_MD_CTX_new()}; /* for its cleanup: the context is any digest's */
+    ENSURE(running.ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
+    OPENSSL(EVP_DigestInit_ex(running.ctx, hash_algorithm(hash), NULL), "start a digest");
+    for (size_t i = 0; i < count; i++) OPENSSL(EVP_DigestUpdate(running.ctx, parts[i].data, parts[i].size), "hash");
+    OPENSSL(EVP_DigestFinal_ex(running.ctx, digest, NULL), "finish a digest");
+    return CELLA_SUCCESS;
+}
+
 static struct cella_result mac_once(const char *name, const OSSL_PARAM *params, struct cella_bytes key,
                                     struct cella_bytes bytes, uint8_t *mac, size_t size) {
     EVP_MAC *algorithm = EVP_MAC_fetch(NULL, name, NULL);

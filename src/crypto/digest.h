@@ -21,6 +21,13 @@ void cella_sha256_free(struct cella_sha256 *sha);
 
 CELLA_RESULT cella_sha256(struct cella_bytes bytes, uint8_t digest[CELLA_SHA256_SIZE]);
 CELLA_RESULT cella_sha512(struct cella_bytes bytes, uint8_t digest[CELLA_SHA512_SIZE]);
+/* Digests by name, over the parts as if they lay in one piece. SHA-1 is here for event logs and PCR banks of old machines;
+ * nothing that is signed is ever checked with it (A28). */
+enum cella_hash { CELLA_HASH_SHA1, CELLA_HASH_SHA256, CELLA_HASH_SHA384, CELLA_HASH_SHA512 };
+enum { CELLA_HASH_SIZE_MAX = 64 };
+size_t cella_hash_size(enum cella_hash hash);
+CELLA_RESULT cella_hash(enum cella_hash hash, const struct cella_bytes *parts, size_t count, uint8_t *digest);
+
 CELLA_RESULT cella_hmac_sha256(struct cella_bytes key, struct cella_bytes bytes, uint8_t mac[CELLA_SHA256_SIZE]);
 /* RFC 5869; size at most 255*32 bytes. salt may be empty. */
 CELLA_RESULT cella_hkdf_sha256(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info,
