@@ -29,6 +29,33 @@ void cella_sha256_free(struct cella_sha256 *sha) {
     sha->ctx = NULL;
 }
 
+CELLA_RESULT cella_sha384_begin(struct cella_sha384 *sha) {
+    if (!sha->ctx) sha->ctx = EVP_MD_CTX_new();
+    ENSURE(sha->ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
+    OPENSSL(EVP_DigestInit_ex(sha->ctx, EVP_sha384(), NULL), "start SHA-384");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sha384_add(struct cella_sha384 *sha, struct cella_bytes bytes) {
+    OPENSSL(EVP_DigestUpdate(sha->ctx, bytes.data, bytes.size), "hash");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sha384_end(struct cella_sha384 *sha, uint8_t digest[CELLA_SHA384_SIZE]) {
+    OPENSSL(EVP_DigestFinal_ex(sha->ctx, digest, NULL), "finish SHA-384");
+    return CELLA_SUCCESS;
+}
+
+void cella_sha384_free(struct cella_sha384 *sha) {
+    EVP_MD_CTX_free(sha->ctx);
+    sha->ctx = NULL;
+}
+
+CELLA_RESULT cella_sha384(struct cella_bytes bytes, uint8_t digest[CELLA_SHA384_SIZE]) {
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha384(), NULL), "hash");
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_sha256(struct cella_bytes bytes, uint8_t digest[CELLA_SHA256_SIZE]) {
     OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha256(), NULL), "hash");
     return CELLA_SUCCESS;

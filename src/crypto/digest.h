@@ -7,7 +7,7 @@
 #include <openssl/types.h>
 #include <stdint.h>
 
-enum { CELLA_SHA256_SIZE = 32, CELLA_SHA512_SIZE = 64, CELLA_CMAC_SIZE = 16 };
+enum { CELLA_SHA256_SIZE = 32, CELLA_SHA384_SIZE = 48, CELLA_SHA512_SIZE = 64, CELLA_CMAC_SIZE = 16 };
 
 /* A running SHA-256. _free also after success; harmless when zeroed. */
 struct cella_sha256 {
@@ -19,6 +19,17 @@ CELLA_RESULT cella_sha256_end(struct cella_sha256 *sha, uint8_t digest[CELLA_SHA
 void cella_sha256_free(struct cella_sha256 *sha);
 #define CELLA_SHA256 __attribute__((cleanup(cella_sha256_free))) struct cella_sha256
 
+/* A running SHA-384, likewise. */
+struct cella_sha384 {
+    EVP_MD_CTX *ctx;
+};
+CELLA_RESULT cella_sha384_begin(struct cella_sha384 *sha);
+CELLA_RESULT cella_sha384_add(struct cella_sha384 *sha, struct cella_bytes bytes);
+CELLA_RESULT cella_sha384_end(struct cella_sha384 *sha, uint8_t digest[CELLA_SHA384_SIZE]);
+void cella_sha384_free(struct cella_sha384 *sha);
+#define CELLA_SHA384 __attribute__((cleanup(cella_sha384_free))) struct cella_sha384
+
+CELLA_RESULT cella_sha384(struct cella_bytes bytes, uint8_t digest[CELLA_SHA384_SIZE]);
 CELLA_RESULT cella_sha256(struct cella_bytes bytes, uint8_t digest[CELLA_SHA256_SIZE]);
 CELLA_RESULT cella_sha512(struct cella_bytes bytes, uint8_t digest[CELLA_SHA512_SIZE]);
 /* Digests by name, over the parts as if they lay in one piece. SHA-1 is here for event logs and PCR banks of old machines;
