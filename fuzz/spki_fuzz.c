@@ -1,4 +1,5 @@
-/* Public keys and DER signatures: a key that is taken is taken by OpenSSL too, and no signature checks by chance.
+/* Public keys and DER signatures: a key that is taken is taken by OpenSSL too, and no signature
+ * checks by chance.
  */
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -11,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void no_signature(const struct cella_verifykey *key, struct cella_bytes signature) {
     for (int a = CELLA_SIG_NONE; a <= CELLA_SIG_RSA_PSS_SHA512; a++) {
-        struct cella_result r =
-            cella_verifykey_check(key, (enum cella_signature_algorithm)a, cella_bytes_text("message"), signature);
+        struct cella_result r = cella_verifykey_check(key, (enum cella_signature_algorithm)a,
+                                                      cella_bytes_text("message"), signature);
         if (!cella_failed(r)) abort();
         cella_result_drop(r);
     }
@@ -31,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         no_signature(key, cella_bytes(data, size < 96 ? size : 96));
     }
     cella_result_drop(r);
-    for (size_t half = 32; half <= 48; half += 16) cella_result_drop(cella_ecdsa_from_der(cella_bytes(data, size), rs, half));
+    for (size_t half = 32; half <= 48; half += 16)
+        cella_result_drop(cella_ecdsa_from_der(cella_bytes(data, size), rs, half));
     ERR_clear_error();
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Certificates: what is accepted lies inside the input, and OpenSSL reads it as well, with the same fields (A30).
+/* Certificates: what is accepted lies inside the input, and OpenSSL reads it as well, with the same
+ * fields (A30).
  */
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -11,13 +12,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void inside(struct cella_bytes part, struct cella_bytes whole) {
-    if (part.size && (part.data < whole.data || part.data + part.size > whole.data + whole.size)) abort();
+    if (part.size && (part.data < whole.data || part.data + part.size > whole.data + whole.size))
+        abort();
 }
 
 static void same_as_openssl(const struct cella_certificate *c) {
     const unsigned char *at = c->der.data;
     X509 *x = d2i_X509(NULL, &at, (long)c->der.size);
-    /* OpenSSL refuses some values that are not read here, such as odd strings in names; what both take is the same. */
+    /* OpenSSL refuses some values that are not read here, such as odd strings in names; what both
+     * take is the same. */
     if (x) {
         const unsigned char *name = NULL;
         size_t size = 0;
@@ -35,7 +38,8 @@ static void same_as_openssl(const struct cella_certificate *c) {
 static void use(const struct cella_certificate *c) {
     char name[64];
     struct cella_bytes value;
-    inside(c->tbs, c->der), inside(c->serial, c->tbs), inside(c->issuer, c->tbs), inside(c->subject, c->tbs);
+    inside(c->tbs, c->der), inside(c->serial, c->tbs), inside(c->issuer, c->tbs),
+        inside(c->subject, c->tbs);
     inside(c->spki, c->tbs), inside(c->extensions, c->tbs), inside(c->signature, c->der);
     cella_name_common(c->subject, name, sizeof(name));
     for (const char *p = name; *p; p++)

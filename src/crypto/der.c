@@ -4,7 +4,8 @@
 
 enum { HIGH_TAG = 0x1f, LONG_LENGTH = 0x80, LENGTH_BYTES_MAX = 4 };
 
-/* X.690 10.1: definite, and in the fewest bytes. Lengths over four bytes are never needed here (A30, A31). */
+/* X.690 10.1: definite, and in the fewest bytes. Lengths over four bytes are never needed here
+ * (A30, A31). */
 static size_t read_length(struct cella_reader *r) {
     uint8_t first = cella_reader_u8(r);
     if (first < LONG_LENGTH) return first;
@@ -71,7 +72,8 @@ uint64_t cella_der_number(struct cella_reader *r, uint8_t tag) {
 
 bool cella_der_boolean(struct cella_reader *r) {
     struct cella_bytes content = cella_der_bytes(r, CELLA_DER_BOOLEAN);
-    bool good = content.size == 1 && (content.data[0] == 0x00 || content.data[0] == 0xff); /* X.690 11.1 */
+    bool good =
+        content.size == 1 && (content.data[0] == 0x00 || content.data[0] == 0xff); /* X.690 11.1 */
     if (!good) r->failed = true;
     return good && content.data[0] == 0xff;
 }
@@ -88,8 +90,10 @@ static bool is_leap(unsigned year) { return (year % 4 == 0 && year % 100 != 0) |
 static uint64_t days_until(unsigned year, unsigned month, unsigned day) {
     static const uint16_t before[12] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     unsigned last = year - 1;
-    uint64_t leap_days = (last / 4 - last / 100 + last / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
-    return (uint64_t)(year - 1970) * 365 + leap_days + before[month - 1] + (month > 2 && is_leap(year)) + day - 1;
+    uint64_t leap_days =
+        (last / 4 - last / 100 + last / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
+    return (uint64_t)(year - 1970) * 365 + leap_days + before[month - 1] +
+           (month > 2 && is_leap(year)) + day - 1;
 }
 
 static unsigned days_in(unsigned year, unsigned month) {
@@ -97,17 +101,19 @@ static unsigned days_in(unsigned year, unsigned month) {
     return days[month - 1] + (unsigned)(month == 2 && is_leap(year));
 }
 
-/* RFC 5280 4.1.2.5: both kinds with seconds and Z; a two-digit year is of 1950 to 2049. Times before 1970 are refused. */
+/* RFC 5280 4.1.2.5: both kinds with seconds and Z; a two-digit year is of 1950 to 2049. Times
+ * before 1970 are refused. */
 uint64_t cella_der_time_unix(struct cella_reader *r) {
     bool general = cella_der_peek(r) == CELLA_DER_GENERALIZED_TIME;
-    struct cella_reader t = cella_der_read(r, general ? CELLA_DER_GENERALIZED_TIME : CELLA_DER_UTC_TIME);
+    struct cella_reader t =
+        cella_der_read(r, general ? CELLA_DER_GENERALIZED_TIME : CELLA_DER_UTC_TIME);
     unsigned century = general ? two_digits(&t, 99) : 0, year = two_digits(&t, 99);
     if (!general) century = year >= 50 ? 19 : 20;
     year += century * 100;
     unsigned month = two_digits(&t, 12), day = two_digits(&t, 31);
     unsigned hour = two_digits(&t, 23), minute = two_digits(&t, 59), second = two_digits(&t, 59);
-    if (cella_reader_u8(&t) != 'Z' || !cella_reader_done(&t) || year < 1970 || month == 0 || day == 0 ||
-        day > days_in(year, month))
+    if (cella_reader_u8(&t) != 'Z' || !cella_reader_done(&t) || year < 1970 || month == 0 ||
+        day == 0 || day > days_in(year, month))
         r->failed = true;
     if (r->failed) return 0;
     return days_until(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;

@@ -24,11 +24,13 @@ CELLA_RESULT verifykey_load_p384(struct cella_verifykey *key, struct cella_bytes
     view_number(xy.data, limbs[0], x);
     view_number(xy.data + SIZE, limbs[1], y);
     ecc_point_init(&key->point, nettle_get_secp_384r1());
-    ENSURE(ecc_point_set(&key->point, x, y), CELLA_ERR_FORMAT, NULL, "public key: the point is not on the curve P-384");
+    ENSURE(ecc_point_set(&key->point, x, y), CELLA_ERR_FORMAT, NULL,
+           "public key: the point is not on the curve P-384");
     return CELLA_SUCCESS;
 }
 
-bool verifykey_check_p384(const struct cella_verifykey *key, struct cella_bytes digest, const uint8_t *rs) {
+bool verifykey_check_p384(const struct cella_verifykey *key, struct cella_bytes digest,
+                          const uint8_t *rs) {
     mp_limb_t limbs[2][LIMBS];
     struct dsa_signature signature;
     view_number(rs, limbs[0], signature.r);

@@ -12,7 +12,7 @@ CELLA_RESULT verifykey_load_rsa(struct cella_verifykey *key, struct cella_bytes 
     if (modulus && build && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
         OSSL_PARAM_BLD_push_uint64(build, OSSL_PKEY_PARAM_RSA_E, e))
         params = OSSL_PARAM_BLD_to_param(build);
-    bool done = params && verifykey_pkey("RSA", params, &key->pkey);
+    bool done = params && verifykey_pkey("RSA", EVP_PKEY_PUBLIC_KEY, params, &key->pkey);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(build);
     BN_free(modulus);
@@ -24,11 +24,12 @@ CELLA_RESULT verifykey_load_rsa(struct cella_verifykey *key, struct cella_bytes 
 bool verifykey_check_rsa(const struct cella_verifykey *key, const struct verifykey_algorithm *a,
                          struct cella_bytes digest, const uint8_t *signature) {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
-    bool good = ctx && EVP_PKEY_verify_init(ctx) > 0 &&
-                EVP_PKEY_CTX_set_rsa_padding(ctx, a->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
-                EVP_PKEY_CTX_set_signature_md(ctx, key->digest[a->digest]) > 0 &&
-                (!a->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0) &&
-                EVP_PKEY_verify(ctx, signature, key->size, digest.data, digest.size) == 1;
+    bool good =
+        ctx && EVP_PKEY_verify_init(ctx) > 0 &&
+        EVP_PKEY_CTX_set_rsa_padding(ctx, a->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
+        EVP_PKEY_CTX_set_signature_md(ctx, key->digest[a->digest]) > 0 &&
+        (!a->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0) &&
+        EVP_PKEY_verify(ctx, signature, key->size, digest.data, digest.size) == 1;
     EVP_PKEY_CTX_free(ctx);
     if (!good) ERR_clear_error();
     return good;

@@ -24,11 +24,13 @@ bool x509_read_signed(struct cella_reader *r, struct x509_signed *out) {
     return cella_reader_done(&outer);
 }
 
-/* AlgorithmIdentifier of a digest: parameters NULL or absent, both met (RFC 4055 2.1). Bits, 0 for none known. */
+/* AlgorithmIdentifier of a digest: parameters NULL or absent, both met (RFC 4055 2.1). Bits, 0 for
+ * none known. */
 static unsigned digest_bits(struct cella_reader *r) {
     struct cella_reader identifier = cella_der_read(r, CELLA_DER_SEQUENCE);
     struct cella_bytes oid = cella_der_bytes(&identifier, CELLA_DER_OID);
-    if (cella_reader_left(&identifier) && cella_der_bytes(&identifier, CELLA_DER_NULL).size) r->failed = true;
+    if (cella_reader_left(&identifier) && cella_der_bytes(&identifier, CELLA_DER_NULL).size)
+        r->failed = true;
     if (!cella_reader_done(&identifier)) r->failed = true;
     if (OID_IS(oid, "\x60\x86\x48\x01\x65\x03\x04\x02\x01")) return 256;
     if (OID_IS(oid, "\x60\x86\x48\x01\x65\x03\x04\x02\x02")) return 384;
@@ -36,22 +38,25 @@ static unsigned digest_bits(struct cella_reader *r) {
     return 0;
 }
 
-/* RSASSA-PSS-params (RFC 4055 3.1): one digest for all, salt as long as it. The default trailer is met written out. */
+/* RSASSA-PSS-params (RFC 4055 3.1): one digest for all, salt as long as it. The default trailer is
+ * met written out. */
 static enum cella_signature_algorithm pss_algorithm(struct cella_reader *identifier) {
     struct cella_reader params = cella_der_read(identifier, CELLA_DER_SEQUENCE);
     struct cella_reader hash = cella_der_read(&params, CELLA_DER_CONTEXT_0);
     unsigned bits = digest_bits(&hash);
     struct cella_reader mask = cella_der_read(&params, CELLA_DER_CONTEXT_0 + 1);
     struct cella_reader generator = cella_der_read(&mask, CELLA_DER_SEQUENCE);
-    bool mgf1 = OID_IS(cella_der_bytes(&generator, CELLA_DER_OID), "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08");
+    bool mgf1 =
+        OID_IS(cella_der_bytes(&generator, CELLA_DER_OID), "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08");
     unsigned mask_bits = digest_bits(&generator);
     struct cella_reader salt = cella_der_read(&params, CELLA_DER_CONTEXT_0 + 2);
     uint64_t salt_size = cella_der_number(&salt, CELLA_DER_INTEGER);
-    bool ends = cella_reader_done(&hash) && cella_reader_done(&mask) && cella_reader_done(&generator) &&
-                cella_reader_done(&salt);
+    bool ends = cella_reader_done(&hash) && cella_reader_done(&mask) &&
+                cella_reader_done(&generator) && cella_reader_done(&salt);
     if (cella_reader_left(&params)) {
         struct cella_reader trailer = cella_der_read(&params, CELLA_DER_CONTEXT_0 + 3);
-        ends = ends && cella_der_number(&trailer, CELLA_DER_INTEGER) == 1 && cella_reader_done(&trailer);
+        ends = ends && cella_der_number(&trailer, CELLA_DER_INTEGER) == 1 &&
+               cella_reader_done(&trailer);
     }
     if (!ends || !cella_reader_done(&params) || !mgf1 || mask_bits != bits || salt_size * 8 != bits)
         return CELLA_SIG_NONE;
@@ -74,8 +79,9 @@ static enum cella_signature_algorithm pkcs1_algorithm(struct cella_bytes oid) {
     return CELLA_SIG_NONE;
 }
 
-/* Parameters are NULL with PKCS#1 (RFC 4055). With ECDSA they should be absent (RFC 5758 3.2), but mbedTLS, and so the
- * certificates that Gramine makes, writes NULL: taken too, as both copies must be alike anyway. */
+/* Parameters are NULL with PKCS#1 (RFC 4055). With ECDSA they should be absent (RFC 5758 3.2), but
+ * mbedTLS, and so the certificates that Gramine makes, writes NULL: taken too, as both copies must
+ * be alike anyway. */
 enum cella_signature_algorithm x509_algorithm(struct cella_bytes identifier) {
     struct cella_reader r = cella_reader(identifier);
     struct cella_reader inner = cella_der_read(&r, CELLA_DER_SEQUENCE);
@@ -91,8 +97,10 @@ enum cella_signature_algorithm x509_algorithm(struct cella_bytes identifier) {
 enum cella_signature_algorithm x509_algorithm_for(enum cella_signature_algorithm algorithm,
                                                   const struct cella_verifykey *key) {
     enum cella_verifykey_kind kind = cella_verifykey_kind(key);
-    if (algorithm == CELLA_SIG_ECDSA_P256_SHA256 && kind == CELLA_VERIFYKEY_P384) return CELLA_SIG_ECDSA_P384_SHA256;
-    if (algorithm == CELLA_SIG_ECDSA_P384_SHA384 && kind == CELLA_VERIFYKEY_P256) return CELLA_SIG_ECDSA_P256_SHA384;
+    if (algorithm == CELLA_SIG_ECDSA_P256_SHA256 && kind == CELLA_VERIFYKEY_P384)
+        return CELLA_SIG_ECDSA_P384_SHA256;
+    if (algorithm == CELLA_SIG_ECDSA_P384_SHA384 && kind == CELLA_VERIFYKEY_P256)
+        return CELLA_SIG_ECDSA_P256_SHA384;
     return algorithm;
 }
 
@@ -146,17 +154,21 @@ bool x509_extensions_are_distinct(struct cella_bytes extensions) {
 }
 
 static CELLA_RESULT check_ecdsa(struct cella_bytes tbs, enum cella_signature_algorithm algorithm,
-                                struct cella_bytes signature, const struct cella_verifykey *issuer) {
+                                struct cella_bytes signature,
+                                const struct cella_verifykey *issuer) {
     uint8_t rs[96];
     size_t half = cella_verifykey_kind(issuer) == CELLA_VERIFYKEY_P384 ? 48 : 32;
     TRY(cella_ecdsa_from_der(signature, rs, half));
     return cella_verifykey_check(issuer, algorithm, tbs, cella_bytes(rs, 2 * half));
 }
 
-CELLA_RESULT x509_check(const char *what, struct cella_bytes tbs, enum cella_signature_algorithm algorithm,
-                        struct cella_bytes signature, const struct cella_verifykey *issuer) {
+CELLA_RESULT x509_check(const char *what, struct cella_bytes tbs,
+                        enum cella_signature_algorithm algorithm, struct cella_bytes signature,
+                        const struct cella_verifykey *issuer) {
     ENSURE(algorithm != CELLA_SIG_NONE, CELLA_ERR_UNSUPPORTED, NULL,
-           "%s is signed with an algorithm that is not ECDSA or RSA (PKCS#1, PSS) with SHA-256 to SHA-512", what);
+           "%s is signed with an algorithm that is not ECDSA or RSA (PKCS#1, PSS) with SHA-256 to "
+           "SHA-512",
+           what);
     algorithm = x509_algorithm_for(algorithm, issuer);
     bool rsa = cella_verifykey_kind(issuer) == CELLA_VERIFYKEY_RSA;
     struct cella_result r = !rsa && algorithm <= CELLA_SIG_ECDSA_P384_SHA256

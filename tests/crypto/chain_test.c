@@ -22,10 +22,16 @@ static int start(void **state) {
     static const char *const names[CERTIFICATES] = {"leaf", "lower", "upper", "root"};
     for (int i = 0; i < CERTIFICATES; i++) {
         int up = i < 3 ? i + 1 : 3;
-        makers[i] = (struct maker){.subject = names[i], .issuer = names[up], .key = keys[i], .issuer_key = keys[up],
+        makers[i] = (struct maker){.subject = names[i],
+                                   .issuer = names[up],
+                                   .key = keys[i],
+                                   .issuer_key = keys[up],
                                    .constraints = i ? "critical,CA:TRUE" : "critical,CA:FALSE",
-                                   .usage = i ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature",
-                                   .from_days = -10, .to_days = 10, .version = 2};
+                                   .usage = i ? "critical,keyCertSign,cRLSign"
+                                              : "critical,digitalSignature",
+                                   .from_days = -10,
+                                   .to_days = 10,
+                                   .version = 2};
     }
     unsigned char *spki = NULL;
     int size = i2d_PUBKEY(keys[3], &spki);
@@ -50,10 +56,12 @@ static void build(void) {
     }
 }
 
-static void expect_of(const struct cella_certificate *c, size_t count, enum cella_chain_check check, size_t index) {
-    static const enum cella_code codes[] = {
-        [CELLA_CHAIN_COUNT] = CELLA_ERR_LIMIT, [CELLA_CHAIN_NOT_YET] = CELLA_ERR_EXPIRED,
-        [CELLA_CHAIN_EXPIRED] = CELLA_ERR_EXPIRED, [CELLA_CHAIN_SIGNATURE] = CELLA_ERR_INTEGRITY};
+static void expect_of(const struct cella_certificate *c, size_t count, enum cella_chain_check check,
+                      size_t index) {
+    static const enum cella_code codes[] = {[CELLA_CHAIN_COUNT] = CELLA_ERR_LIMIT,
+                                            [CELLA_CHAIN_NOT_YET] = CELLA_ERR_EXPIRED,
+                                            [CELLA_CHAIN_EXPIRED] = CELLA_ERR_EXPIRED,
+                                            [CELLA_CHAIN_SIGNATURE] = CELLA_ERR_INTEGRITY};
     struct cella_chain_fault fault = {CELLA_CHAIN_KEY, 99};
     struct cella_result r = cella_chain_check(c, count, &options, &fault);
     enum cella_code code = cella_code_of(r);
@@ -61,9 +69,13 @@ static void expect_of(const struct cella_certificate *c, size_t count, enum cell
     cella_result_drop(r);
     assert_int_equal(fault.check, check);
     if (check != CELLA_CHAIN_GOOD) assert_int_equal(fault.index, index);
-    if (check == CELLA_CHAIN_GOOD) assert_int_equal(code, CELLA_OK);
-    else if ((size_t)check < sizeof(codes) / sizeof(codes[0]) && codes[check]) assert_int_equal(code, codes[check]);
-    else assert_int_equal(code, check == CELLA_CHAIN_SIGNATURE ? CELLA_ERR_INTEGRITY : CELLA_ERR_REFUSED);
+    if (check == CELLA_CHAIN_GOOD)
+        assert_int_equal(code, CELLA_OK);
+    else if ((size_t)check < sizeof(codes) / sizeof(codes[0]) && codes[check])
+        assert_int_equal(code, codes[check]);
+    else
+        assert_int_equal(code,
+                         check == CELLA_CHAIN_SIGNATURE ? CELLA_ERR_INTEGRITY : CELLA_ERR_REFUSED);
 }
 #define EXPECT(check, index) expect_of(chain, CERTIFICATES, check, index)
 
@@ -156,7 +168,8 @@ static void checks_roles(void **state) {
     makers[2].constraints = "critical,CA:TRUE,pathlen:0";
     build();
     EXPECT(CELLA_CHAIN_PATH_LENGTH, 2);
-    makers[2].constraints = "critical,CA:TRUE", makers[3].constraints = "critical,CA:TRUE,pathlen:1";
+    makers[2].constraints = "critical,CA:TRUE",
+    makers[3].constraints = "critical,CA:TRUE,pathlen:1";
     build();
     EXPECT(CELLA_CHAIN_PATH_LENGTH, 3);
 }
@@ -228,9 +241,15 @@ static void refuses_keys_of_other_kinds(void **state) {
 int main(void) {
     for (int i = 0; i < KEYS; i++) keys[i] = EVP_EC_gen("P-256");
     const struct CMUnitTest tests[] = {
-        TEST(takes_good_chains), TEST(counts),           TEST(checks_times),
-        TEST(checks_critical),   TEST(checks_roles),     TEST(checks_order),
-        TEST(checks_signatures), TEST(pins_the_root_key), TEST(refuses_a_leaf_with_the_roots_key),
+        TEST(takes_good_chains),
+        TEST(counts),
+        TEST(checks_times),
+        TEST(checks_critical),
+        TEST(checks_roles),
+        TEST(checks_order),
+        TEST(checks_signatures),
+        TEST(pins_the_root_key),
+        TEST(refuses_a_leaf_with_the_roots_key),
         TEST(refuses_keys_of_other_kinds),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

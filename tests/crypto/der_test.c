@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <cmocka.h>
 
 #include "base/text.h"
 #include "crypto/der.h"
@@ -26,13 +26,32 @@ static void reads_lengths(void **state) {
         size_t content; /* bytes that lie there */
         bool good;
     } cases[] = {
-        {"0400", 0, true},        {"0405", 5, true},          {"047f", 127, true},      {"048180", 128, true},
-        {"0481ff", 255, true},    {"04820100", 256, true},    {"0480", 0, false},       {"048100", 0, false},
-        {"04817f", 127, false},   {"048200ff", 255, false},   {"0483000100", 256, false}, {"0484000000ff", 255, false},
-        {"0485000000ff", 255, false}, {"0405", 4, false},     {"048180", 127, false},   {"0484ffffffff", 200, false},
-        {"0488ffffffffffffffff", 200, false}, {"04ff", 255, false}, {"04", 0, false},   {"0481", 0, false},
-        {"", 0, false},           {"0305", 5, false},         {"2405", 5, false},       {"8405", 5, false},
-        {"1f0405", 5, false},     {"0000", 0, false},
+        {"0400", 0, true},
+        {"0405", 5, true},
+        {"047f", 127, true},
+        {"048180", 128, true},
+        {"0481ff", 255, true},
+        {"04820100", 256, true},
+        {"0480", 0, false},
+        {"048100", 0, false},
+        {"04817f", 127, false},
+        {"048200ff", 255, false},
+        {"0483000100", 256, false},
+        {"0484000000ff", 255, false},
+        {"0485000000ff", 255, false},
+        {"0405", 4, false},
+        {"048180", 127, false},
+        {"0484ffffffff", 200, false},
+        {"0488ffffffffffffffff", 200, false},
+        {"04ff", 255, false},
+        {"04", 0, false},
+        {"0481", 0, false},
+        {"", 0, false},
+        {"0305", 5, false},
+        {"2405", 5, false},
+        {"8405", 5, false},
+        {"1f0405", 5, false},
+        {"0000", 0, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         memset(store, 0xee, sizeof(store));
@@ -46,7 +65,9 @@ static void reads_lengths(void **state) {
         assert_int_equal(inner.failed, !cases[i].good);
         uint8_t tag = 0;
         struct cella_bytes all = cella_der_whole(&whole, &tag);
-        if (cases[i].good) assert_true(all.data == store && all.size == whole.size && tag == CELLA_DER_OCTET_STRING);
+        if (cases[i].good)
+            assert_true(all.data == store && all.size == whole.size &&
+                        tag == CELLA_DER_OCTET_STRING);
     }
 }
 
@@ -57,12 +78,19 @@ static void reads_numbers(void **state) {
         uint64_t value;
         bool good;
     } cases[] = {
-        {"020100", 0, true},          {"02017f", 127, true},        {"02020080", 128, true},
-        {"0203010001", 65537, true},  {"02087fffffffffffffff", INT64_MAX, true},
+        {"020100", 0, true},
+        {"02017f", 127, true},
+        {"02020080", 128, true},
+        {"0203010001", 65537, true},
+        {"02087fffffffffffffff", INT64_MAX, true},
         {"020900ffffffffffffffff", UINT64_MAX, true},
-        {"0200", 0, false},           {"020180", 0, false},         {"0202007f", 0, false},
-        {"02020000", 0, false},       {"0209010000000000000000", 0, false},
-        {"020a00ffffffffffffffffff", 0, false},                     {"0a0101", 0, false},
+        {"0200", 0, false},
+        {"020180", 0, false},
+        {"0202007f", 0, false},
+        {"02020000", 0, false},
+        {"0209010000000000000000", 0, false},
+        {"020a00ffffffffffffffffff", 0, false},
+        {"0a0101", 0, false},
         {"0202ff80", 0, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -120,15 +148,15 @@ static void refuses_times(void **state) {
         bool general;
         const char *text;
     } bad[] = {
-        {false, "500101000000Z"},       /* 1950 */
-        {true, "19691231235959Z"},      {true, "00000101000000Z"},      {false, "2301010000Z"},
-        {false, "230101000000"},        {false, "230101000000+0000"},   {false, "231301000000Z"},
-        {false, "230001000000Z"},       {false, "230132000000Z"},       {false, "230100000000Z"},
-        {false, "230229000000Z"},       {false, "230431000000Z"},       {false, "230101240000Z"},
-        {false, "230101006000Z"},       {false, "230101000060Z"},       {false, "230101000000z"},
-        {false, "2301010000 0Z"},       {false, "23010100000:Z"},       {false, "23010100000/Z"},
-        {true, "20230101000000.5Z"},    {true, "230101000000Z"},        {true, "21000229000000Z"},
-        {false, "20230101000000Z"},     {false, "230101000000ZZ"},      {false, ""},
+        {false, "500101000000Z"}, /* 1950 */
+        {true, "19691231235959Z"},   {true, "00000101000000Z"},    {false, "2301010000Z"},
+        {false, "230101000000"},     {false, "230101000000+0000"}, {false, "231301000000Z"},
+        {false, "230001000000Z"},    {false, "230132000000Z"},     {false, "230100000000Z"},
+        {false, "230229000000Z"},    {false, "230431000000Z"},     {false, "230101240000Z"},
+        {false, "230101006000Z"},    {false, "230101000060Z"},     {false, "230101000000z"},
+        {false, "2301010000 0Z"},    {false, "23010100000:Z"},     {false, "23010100000/Z"},
+        {true, "20230101000000.5Z"}, {true, "230101000000Z"},      {true, "21000229000000Z"},
+        {false, "20230101000000Z"},  {false, "230101000000ZZ"},    {false, ""},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cella_reader r = time_reader(bad[i].general, bad[i].text);
@@ -152,8 +180,9 @@ static void stays_failed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_lengths),       cmocka_unit_test(reads_numbers), cmocka_unit_test(reads_booleans),
-        cmocka_unit_test(reads_times_as_libc), cmocka_unit_test(refuses_times), cmocka_unit_test(stays_failed),
+        cmocka_unit_test(reads_lengths),  cmocka_unit_test(reads_numbers),
+        cmocka_unit_test(reads_booleans), cmocka_unit_test(reads_times_as_libc),
+        cmocka_unit_test(refuses_times),  cmocka_unit_test(stays_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

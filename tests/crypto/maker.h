@@ -19,12 +19,14 @@ struct maker {
     const char *constraints, *usage; /* as openssl.cnf has them; NULL: no such extension */
     int from_days, to_days;          /* relative to MAKER_TIME */
     long version;                    /* 0 is v1; X.509's own number */
-    const char *extra, *extra_again; /* further extension's values of OID 1.2.3.4, hex; NULL: none */
+    const char *extra,
+        *extra_again; /* further extension's values of OID 1.2.3.4, hex; NULL: none */
     bool extra_critical;
 };
 
 static inline void maker_name(X509_NAME *name, const char *common) {
-    X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"cella test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"cella test", -1,
+                               -1, 0);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common, -1, -1, 0);
 }
 

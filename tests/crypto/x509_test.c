@@ -1,24 +1,25 @@
-/* Certificates and revocation lists against OpenSSL, on everything under the vectors; and what must be refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* Certificates and revocation lists against OpenSSL, on everything under the vectors; and what must
+ * be refused. */
 #include <ftw.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "maker.h"
 #include "crypto/x509.h"
+#include "maker.h"
 
 static bool fails(struct cella_result r) {
     bool failed = cella_failed(r);
@@ -39,9 +40,7 @@ static const char *vectors(void) {
     return path ? path : CELLA_SOURCE_ROOT "/../shared/vectors";
 }
 
-static struct {
-    size_t files, certificates, lists, refused, checked;
-} seen;
+static struct { size_t files, certificates, lists, refused, checked; } seen;
 static char current[512];
 
 static uint64_t unix_of(const ASN1_TIME *time) {
@@ -62,7 +61,8 @@ static void same_name(const X509_NAME *name, struct cella_bytes found) {
 }
 
 static void same_number(const ASN1_INTEGER *number, struct cella_bytes found) {
-    BIGNUM *ours = BN_bin2bn(found.data, (int)found.size, NULL), *theirs = ASN1_INTEGER_to_BN(number, NULL);
+    BIGNUM *ours = BN_bin2bn(found.data, (int)found.size, NULL),
+           *theirs = ASN1_INTEGER_to_BN(number, NULL);
     assert_int_equal(BN_cmp(ours, theirs), 0);
     BN_free(ours);
     BN_free(theirs);
@@ -78,7 +78,8 @@ static void same_constraints(X509 *x, const struct cella_certificate *c) {
     BASIC_CONSTRAINTS_free(basic);
     ASN1_BIT_STRING *usage = X509_get_ext_d2i(x, NID_key_usage, NULL, NULL);
     assert_int_equal(c->has_key_usage, usage != NULL);
-    for (int i = 0; usage && i < 9; i++) assert_int_equal(c->key_usage >> i & 1, ASN1_BIT_STRING_get_bit(usage, i));
+    for (int i = 0; usage && i < 9; i++)
+        assert_int_equal(c->key_usage >> i & 1, ASN1_BIT_STRING_get_bit(usage, i));
     ASN1_BIT_STRING_free(usage);
 }
 
@@ -88,7 +89,8 @@ static void same_extensions(X509 *x, const struct cella_certificate *c) {
         const ASN1_OBJECT *oid = X509_EXTENSION_get_object(e);
         const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(e);
         struct cella_bytes found;
-        assert_true(cella_certificate_extension(c, cella_bytes(OBJ_get0_data(oid), OBJ_length(oid)), &found));
+        assert_true(cella_certificate_extension(c, cella_bytes(OBJ_get0_data(oid), OBJ_length(oid)),
+                                                &found));
         assert_int_equal(found.size, ASN1_STRING_length(value));
         assert_memory_equal(found.data, ASN1_STRING_get0_data(value), found.size);
     }
@@ -120,16 +122,21 @@ static void same_certificate(X509 *x, const struct cella_certificate *c) {
 
 /* A self-signed one can be checked on the spot, by both. */
 static void same_check(X509 *x, const struct cella_certificate *c) {
-    if (c->issuer.size != c->subject.size || !cella_equal(c->issuer.data, c->subject.data, c->issuer.size)) return;
+    if (c->issuer.size != c->subject.size ||
+        !cella_equal(c->issuer.data, c->subject.data, c->issuer.size))
+        return;
     bool theirs = X509_verify(x, X509_get0_pubkey(x)) == 1;
     CELLA_VERIFYKEY key = NULL;
     struct cella_result r = cella_verifykey_new(c->spki, &key);
     if (!cella_failed(r)) r = cella_certificate_check(c, key);
-    if (cella_failed(r) == theirs) printf("self-signature in %s: OpenSSL says %d; cella: %s\n", current, theirs, r.error ? r.error->what : "good");
+    if (cella_failed(r) == theirs)
+        printf("self-signature in %s: OpenSSL says %d; cella: %s\n", current, theirs,
+               r.error ? r.error->what : "good");
     bool ours = !cella_failed(r);
     enum cella_code code = cella_code_of(r);
     cella_result_drop(r);
-    assert_true(ours == theirs || (theirs && (code == CELLA_ERR_UNSUPPORTED || code == CELLA_ERR_LIMIT)));
+    assert_true(ours == theirs ||
+                (theirs && (code == CELLA_ERR_UNSUPPORTED || code == CELLA_ERR_LIMIT)));
     seen.checked++;
 }
 
@@ -163,7 +170,8 @@ static void same_list(X509_CRL *x, const struct cella_crl *c) {
     ASN1_INTEGER_free(number);
     STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(x);
     for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
-        const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
+        const ASN1_INTEGER *serial =
+            X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
         unsigned char der[64], *to = der;
         int size = i2d_ASN1_INTEGER(serial, &to);
         bool revoked = false;
@@ -198,7 +206,8 @@ static void compare_list(const uint8_t *data, size_t size) {
 }
 
 /* Blocks of PEM: in text, and inside quotes. */
-static void each_pem(struct cella_bytes text, const char *label, void (*compare)(const uint8_t *, size_t)) {
+static void each_pem(struct cella_bytes text, const char *label,
+                     void (*compare)(const uint8_t *, size_t)) {
     size_t at = 0;
     for (;;) {
         CELLA_BUFFER der = {0};
@@ -239,8 +248,9 @@ static void agrees_with_openssl(void **state) {
         printf("skipped: no vectors at %s\n", vectors());
         skip();
     }
-    printf("%zu files: %zu certificates and %zu lists alike, %zu self-signatures checked, %zu refused\n", seen.files,
-           seen.certificates, seen.lists, seen.checked, seen.refused);
+    printf("%zu files: %zu certificates and %zu lists alike, %zu self-signatures checked, %zu "
+           "refused\n",
+           seen.files, seen.certificates, seen.lists, seen.checked, seen.refused);
     assert_true(seen.certificates > 100 && seen.lists > 100);
 }
 
@@ -273,8 +283,15 @@ static void mutate(struct cella_bytes der, const struct cella_verifykey *issuer)
 }
 
 static struct maker plain(EVP_PKEY *key) {
-    return (struct maker){.subject = "root", .issuer = "root", .key = key, .issuer_key = key, .from_days = -1, .to_days = 1,
-                          .constraints = "critical,CA:TRUE,pathlen:3", .usage = "keyCertSign,decipherOnly", .version = 2};
+    return (struct maker){.subject = "root",
+                          .issuer = "root",
+                          .key = key,
+                          .issuer_key = key,
+                          .from_days = -1,
+                          .to_days = 1,
+                          .constraints = "critical,CA:TRUE,pathlen:3",
+                          .usage = "keyCertSign,decipherOnly",
+                          .version = 2};
 }
 
 static struct cella_verifykey *public_of(EVP_PKEY *key) {
@@ -309,7 +326,8 @@ static void reads_what_was_made(void **state) {
     struct cella_certificate c;
     char name[32], small[3], none[1] = {'x'};
     OK(cella_certificate_parse(der, &c));
-    assert_true(c.is_ca && c.path_length == 3 && c.key_usage == (1 << 5 | 1 << 8) && c.unknown_critical);
+    assert_true(c.is_ca && c.path_length == 3 && c.key_usage == (1 << 5 | 1 << 8) &&
+                c.unknown_critical);
     cella_name_common(c.subject, name, sizeof(name));
     assert_string_equal(name, "a?b?[2J??z");
     cella_name_common(c.subject, small, sizeof(small));
@@ -331,10 +349,10 @@ static void refuses_what_only_openssl_takes(void **state) {
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256");
     struct maker makers[4] = {plain(key), plain(key), plain(key), plain(key)};
-    makers[0].version = 0;                                    /* v1 */
-    makers[1].extra = "one", makers[1].extra_again = "two";   /* one OID twice */
+    makers[0].version = 0;                                  /* v1 */
+    makers[1].extra = "one", makers[1].extra_again = "two"; /* one OID twice */
     makers[2].version = 1;
-    makers[3].constraints = "CA:FALSE,pathlen:1";             /* RFC 5280 4.2.1.9 */
+    makers[3].constraints = "CA:FALSE,pathlen:1"; /* RFC 5280 4.2.1.9 */
     for (int i = 0; i < 4; i++) {
         struct cella_bytes der = maker_make(&makers[i]);
         const unsigned char *at = der.data;
@@ -360,14 +378,16 @@ static void takes_the_first_of_two(void **state) {
     struct cella_certificate c;
     OK(cella_certificate_parse_first(cella_bytes(two, 2 * der.size), &c));
     assert_int_equal(c.der.size, der.size);
-    assert_int_equal(code_of(cella_certificate_parse(cella_bytes(two, 2 * der.size), &c)), CELLA_ERR_FORMAT);
+    assert_int_equal(code_of(cella_certificate_parse(cella_bytes(two, 2 * der.size), &c)),
+                     CELLA_ERR_FORMAT);
     assert_null(c.der.data);
     free(two);
     OPENSSL_free((void *)der.data);
     EVP_PKEY_free(key);
 }
 
-static struct cella_bytes make_list(EVP_PKEY *key, bool v1, const char *critical_extension, bool critical_entry) {
+static struct cella_bytes make_list(EVP_PKEY *key, bool v1, const char *critical_extension,
+                                    bool critical_entry) {
     X509_CRL *list = X509_CRL_new();
     X509_CRL_set_version(list, v1 ? 0 : 1);
     X509_NAME *name = X509_NAME_new();
@@ -395,7 +415,8 @@ static struct cella_bytes make_list(EVP_PKEY *key, bool v1, const char *critical
     ASN1_INTEGER *number = ASN1_INTEGER_new();
     ASN1_INTEGER_set(number, 300);
     if (!v1) X509_CRL_add1_ext_i2d(list, NID_crl_number, number, 0, 0);
-    if (critical_extension) X509_CRL_add1_ext_i2d(list, OBJ_txt2nid(critical_extension), number, 1, 0);
+    if (critical_extension)
+        X509_CRL_add1_ext_i2d(list, OBJ_txt2nid(critical_extension), number, 1, 0);
     ASN1_INTEGER_free(number);
     X509_CRL_sign(list, key, EVP_sha256());
     unsigned char *der = NULL;
@@ -422,11 +443,13 @@ static void reads_lists(void **state) {
     struct cella_crl c;
     OK(cella_crl_parse(der, &c));
     OK(cella_crl_check(&c, public));
-    assert_true(c.this_update_unix == MAKER_TIME && c.next_update_unix == MAKER_TIME + MAKER_DAY && c.number.size == 2);
+    assert_true(c.this_update_unix == MAKER_TIME && c.next_update_unix == MAKER_TIME + MAKER_DAY &&
+                c.number.size == 2);
     for (int serial = 0; serial < 256; serial++) {
         const uint8_t number[2] = {0, (uint8_t)serial};
         bool revoked = false;
-        OK(cella_crl_revokes(&c, serial < 128 ? cella_bytes(number + 1, 1) : cella_bytes(number, 2), &revoked));
+        OK(cella_crl_revokes(&c, serial < 128 ? cella_bytes(number + 1, 1) : cella_bytes(number, 2),
+                             &revoked));
         assert_int_equal(revoked, serial >= 100 && serial < 200 && serial % 10 == 0);
     }
     uint8_t *copy = malloc(der.size + 1);
@@ -445,7 +468,8 @@ static void reads_lists(void **state) {
     free(copy);
     c.revoked.size--; /* breaks off in the last entry: the hit before it does not count */
     bool revoked = false;
-    assert_int_equal(code_of(cella_crl_revokes(&c, cella_bytes("\x64", 1), &revoked)), CELLA_ERR_FORMAT);
+    assert_int_equal(code_of(cella_crl_revokes(&c, cella_bytes("\x64", 1), &revoked)),
+                     CELLA_ERR_FORMAT);
     assert_true(revoked);
     OPENSSL_free((void *)der.data);
     EVP_PKEY_free(key);
@@ -454,9 +478,11 @@ static void reads_lists(void **state) {
 static void refuses_lists_that_are_part_of_one(void **state) {
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    struct cella_bytes ders[] = {make_list(key, false, "deltaCRL", false), make_list(key, false, NULL, true),
+    struct cella_bytes ders[] = {make_list(key, false, "deltaCRL", false),
+                                 make_list(key, false, NULL, true),
                                  make_list(key, true, NULL, false)};
-    static const enum cella_code codes[] = {CELLA_ERR_UNSUPPORTED, CELLA_ERR_FORMAT, CELLA_ERR_FORMAT};
+    static const enum cella_code codes[] = {CELLA_ERR_UNSUPPORTED, CELLA_ERR_FORMAT,
+                                            CELLA_ERR_FORMAT};
     for (int i = 0; i < 3; i++) {
         struct cella_crl c;
         assert_int_equal(code_of(cella_crl_parse(ders[i], &c)), codes[i]);
@@ -475,8 +501,10 @@ static void reads_pem(void **state) {
         {"no block", 0},
         {"-----BEGIN X-----\nAAEC\n-----END X-----\n", 1},
         {"-----BEGIN X-----\r\nAAEC\r\n-----END X-----", 1},
-        {"-----BEGIN X-----\nAA\nEC\n-----END X-----\ntext\n-----BEGIN Y-----\nAAEC\n-----END Y-----\n"
-         "-----BEGIN X-----\nAAEC\n-----END X-----\n", 2},
+        {"-----BEGIN X-----\nAA\nEC\n-----END X-----\ntext\n-----BEGIN Y-----\nAAEC\n-----END "
+         "Y-----\n"
+         "-----BEGIN X-----\nAAEC\n-----END X-----\n",
+         2},
         {"-----BEGIN X-----\nAAEC\n-----END X----------BEGIN X-----\nAAEC\n-----END X-----\n", 2},
         {"-----BEGIN X-----\n-----END X-----\n", -1},
         {"-----BEGIN X-----\nAAEC\n", -1},
@@ -496,8 +524,10 @@ static void reads_pem(void **state) {
         while (found && blocks >= 0) {
             CELLA_BUFFER out = {0};
             struct cella_result r = cella_pem_next(text, "X", &at, &out, &found);
-            if (cella_failed(r)) blocks = -1;
-            else if (found) blocks++;
+            if (cella_failed(r))
+                blocks = -1;
+            else if (found)
+                blocks++;
             if (found) assert_memory_equal(out.data, "\0\1\2", 3);
             cella_result_drop(r);
         }
