@@ -15,7 +15,7 @@ struct cella_verifykey {
     size_t size;    /* of a coordinate, or of the modulus, in bytes */
     EVP_PKEY *pkey; /* RSA, P-256 */
     EVP_PKEY_CTX
-        *verify; /* P-256: made ready once; each check works on a copy, so threads may share it */
+    *verify; /* P-256: made ready once; each check works on a copy, so threads may share it */
     struct ecc_point point;            /* P-384; p is NULL for others */
     EVP_MD *digest[VERIFYKEY_DIGESTS]; /* SHA-256, 384, 512: fetched once, not at every check */
 };
