@@ -5,6 +5,9 @@
  * in this order when evidence is detected, so what has a clear magic stands before what is told by sizes alone. */
 FAMILY(software)
 TYPE(SOFTWARE, software)
+FAMILY(intel)
+TYPE(SGX, sgx)
+TYPE(TDX, tdx)
 FAMILY(amd)
 TYPE(SNP, snp)
 FAMILY(nitro)
