@@ -1,9 +1,11 @@
-/* Claims: what verified evidence says, as one set of names whatever the hardware (docs/formats/claims.md).
+/* Claims: what verified evidence says, as one set of names whatever the hardware
+ * (docs/formats/claims.md).
  *
- * A claim is a name and a typed value. Common names are the same for every TEE: tee, measurement, signer, product-id,
- * svn, debug, report-data, config-id, tcb-status, tcb-date, advisories, platform-id, assurance, issued. The maker's
- * own stand under its name with a dot: "sgx.mrenclave", "snp.policy.smt", "tdx.rtmr0". A name may occur several
- * times: a list. A set owns its values; a const set may be read by many threads.
+ * A claim is a name and a typed value. Common names are the same for every TEE: tee, measurement,
+ * signer, product-id, svn, debug, report-data, config-id, tcb-status, tcb-date, advisories,
+ * platform-id, assurance, issued. The maker's own stand under its name with a dot: "sgx.mrenclave",
+ * "snp.policy.smt", "tdx.rtmr0". A name may occur several times: a list. A set owns its values; a
+ * const set may be read by many threads.
  */
 #ifndef CELLA_CLAIMS_H
 #define CELLA_CLAIMS_H
@@ -39,13 +41,15 @@ const struct cella_claim *cella_claimset_at(const struct cella_claimset *set, si
 /* The first claim of that name, or NULL. */
 const struct cella_claim *cella_claimset_find(const struct cella_claimset *set, const char *name);
 
-/* Adding copies name and value. Errors stick: add freely and check once with cella_claimset_result. */
+/* Adding copies name and value. Errors stick: add freely and check once with cella_claimset_result.
+ */
 void cella_claim_text(struct cella_claimset *set, const char *name, const char *text);
 void cella_claim_bytes(struct cella_claimset *set, const char *name, struct cella_bytes bytes);
 void cella_claim_number(struct cella_claimset *set, const char *name, uint64_t number);
 void cella_claim_boolean(struct cella_claimset *set, const char *name, bool value);
 void cella_claim_time(struct cella_claimset *set, const char *name, uint64_t unix_s);
-void cella_claim_list_text(struct cella_claimset *set, const char *name, const char *text); /* one more of a list */
+void cella_claim_list_text(struct cella_claimset *set, const char *name,
+                           const char *text); /* one more of a list */
 CELLA_RESULT cella_claimset_result(const struct cella_claimset *set);
 
 #endif

@@ -14,7 +14,8 @@ struct cella_identity {
     uint64_t attributes;   /* SECS.ATTRIBUTES.FLAGS, CELLA_SGX_ATTRIBUTE_* */
     uint64_t xfrm;         /* SECS.ATTRIBUTES.XFRM */
     uint32_t miscselect;
-    uint8_t config_id[64]; /* CONFIGID: what the manifest's config_id says, zeros where it says nothing */
+    uint8_t config_id[64]; /* CONFIGID: what the manifest's config_id says, zeros where it says
+                              nothing */
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* Images: the signed, measured file an enclave is started from (docs/formats/image.md).
  *
- * Opening is pure: bytes in, a description out, nothing allocated that outlives cella_image_free, no file,
- * clock or network. Thread-safe for different images; one image may be read by many threads.
+ * Opening is pure: bytes in, a description out, nothing allocated that outlives cella_image_free,
+ * no file, clock or network. Thread-safe for different images; one image may be read by many
+ * threads.
  */
 #ifndef CELLA_IMAGE_H
 #define CELLA_IMAGE_H
@@ -27,7 +28,7 @@ struct cella_image {
     uint64_t enclave_size;   /* bytes, a power of two */
     uint32_t base_mode;      /* 0 any address aligned to enclave_size, 1 address 0 */
     uint32_t ssa_pages;
-    uint64_t entry;          /* bytes from the base */
+    uint64_t entry;                      /* bytes from the base */
     uint64_t config_offset, config_size; /* the CONFIG region's place and used bytes */
     uint32_t thread_count;
     uint32_t region_count;
@@ -36,15 +37,17 @@ struct cella_image {
     struct cella_bytes config;    /* encoded struct cella_config inside file */
 };
 
-/* Parses and checks structure: sizes, order, overlaps, flags (never W with X, content only in read-only
- * regions), exact file size, kinds required by a loader present. Does not measure or check the signature. */
+/* Parses and checks structure: sizes, order, overlaps, flags (never W with X, content only in
+ * read-only regions), exact file size, kinds required by a loader present. Does not measure or
+ * check the signature. */
 CELLA_RESULT cella_image_open(struct cella_bytes file, struct cella_image *out);
 void cella_image_free(struct cella_image *image);
 /* MRENCLAVE of the image as it lies in the file. */
 CELLA_RESULT cella_image_measure(const struct cella_image *image, uint8_t mrenclave[32]);
-/* Measures, checks SIGSTRUCT (RSA-3072 signature, form, ENCLAVEHASH equal to the measurement) and that the
- * configuration says the same product, version, debug and config id. Fills *out only on success; the reason of
- * a failure names what differs (CELLA_ERR_INTEGRITY) or is malformed (CELLA_ERR_FORMAT). (threats.md T09, T10) */
+/* Measures, checks SIGSTRUCT (RSA-3072 signature, form, ENCLAVEHASH equal to the measurement) and
+ * that the configuration says the same product, version, debug and config id. Fills *out only on
+ * success; the reason of a failure names what differs (CELLA_ERR_INTEGRITY) or is malformed
+ * (CELLA_ERR_FORMAT). (threats.md T09, T10) */
 CELLA_RESULT cella_image_verify(const struct cella_image *image, struct cella_identity *out);
 
 #endif

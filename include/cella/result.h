@@ -1,12 +1,14 @@
 /* Results: the one error convention of cella.
  *
- * Every function that can fail returns `struct cella_result`, declared with CELLA_RESULT so that the
- * compiler refuses to drop it. A result holds NULL (success) or one error, which the holder owns: pass it
- * on with TRY, look at it, or give it back with cella_result_drop(). An error says what was expected, what
- * was found and what to do, and carries the trail of places it came through.
+ * Every function that can fail returns `struct cella_result`, declared with CELLA_RESULT so that
+ * the compiler refuses to drop it. A result holds NULL (success) or one error, which the holder
+ * owns: pass it on with TRY, look at it, or give it back with cella_result_drop(). An error says
+ * what was expected, what was found and what to do, and carries the trail of places it came
+ * through.
  *
- * The same macros serve the freestanding code (seal core, shim): there an error is a constant in the image,
- * nothing is allocated, and the format's arguments are checked by the compiler but not printed.
+ * The same macros serve the freestanding code (seal core, shim): there an error is a constant in
+ * the image, nothing is allocated, and the format's arguments are checked by the compiler but not
+ * printed.
  *
  * Threads: no state is shared; a result may be handed to another thread.
  */
@@ -16,7 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Codes are stable: `cella explain NAME` describes each, and the process exit status is derived from it. */
+/* Codes are stable: `cella explain NAME` describes each, and the process exit status is derived
+ * from it. */
 enum cella_code {
     CELLA_OK = 0,
     CELLA_ERR_USAGE,       /* the caller's words are off: flags, settings, arguments */
@@ -54,11 +57,11 @@ struct cella_result {
     const struct cella_error *error; /* NULL: success */
 };
 
-#define CELLA_RESULT __attribute__((warn_unused_result)) struct cella_result
+#define CELLA_RESULT  __attribute__((warn_unused_result)) struct cella_result
 #define CELLA_SUCCESS ((struct cella_result){NULL})
 #define CELLA_STR_(x) #x
-#define CELLA_STR(x) CELLA_STR_(x)
-#define CELLA_WHERE __FILE__ ":" CELLA_STR(__LINE__)
+#define CELLA_STR(x)  CELLA_STR_(x)
+#define CELLA_WHERE   __FILE__ ":" CELLA_STR(__LINE__)
 
 static inline bool cella_failed(struct cella_result r) { return r.error != NULL; }
 static inline enum cella_code cella_code_of(struct cella_result r) {
@@ -68,29 +71,32 @@ static inline enum cella_code cella_code_of(struct cella_result r) {
 /* `image.h`-style short name of a code ("integrity"), and the paragraph `cella explain` prints. */
 const char *cella_code_name(enum cella_code code);
 
-/* Return from the enclosing function with a new error. FAIL(code, hint or NULL, printf format, ...) */
+/* Return from the enclosing function with a new error. FAIL(code, hint or NULL, printf format, ...)
+ */
 #define FAIL(code, hint, ...) return CELLA_FAILURE(code, hint, __VA_ARGS__)
 /* Return with an error unless cond holds. */
-#define ENSURE(cond, code, hint, ...)                                                                        \
-    do {                                                                                                     \
-        if (!(cond)) return CELLA_FAILURE(code, hint, __VA_ARGS__);                                          \
+#define ENSURE(cond, code, hint, ...)                                                              \
+    do {                                                                                           \
+        if (!(cond)) return CELLA_FAILURE(code, hint, __VA_ARGS__);                                \
     } while (0)
 /* Return the error of a failed call, with this place added to its trail. */
-#define TRY(expr)                                                                                            \
-    do {                                                                                                     \
-        struct cella_result try_result_ = (expr);                                                            \
-        if (try_result_.error) return cella_result_trace(try_result_, CELLA_WHERE);                          \
+#define TRY(expr)                                                                                  \
+    do {                                                                                           \
+        struct cella_result try_result_ = (expr);                                                  \
+        if (try_result_.error) return cella_result_trace(try_result_, CELLA_WHERE);                \
     } while (0)
 
 #ifdef CELLA_FREESTANDING
 void cella_format_check_(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define CELLA_FIRST_(a, ...) a
-#define CELLA_FAILURE(code_, hint_, ...)                                                                     \
-    ({                                                                                                       \
-        if (0) cella_format_check_(__VA_ARGS__);                                                             \
-        static const struct cella_error error_ = {                                                           \
-            .code = (code_), .what = CELLA_FIRST_(__VA_ARGS__, 0), .hint = (hint_), .where = CELLA_WHERE};   \
-        (struct cella_result){&error_};                                                                      \
+#define CELLA_FAILURE(code_, hint_, ...)                                                           \
+    ({                                                                                             \
+        if (0) cella_format_check_(__VA_ARGS__);                                                   \
+        static const struct cella_error error_ = {.code = (code_),                                 \
+                                                  .what = CELLA_FIRST_(__VA_ARGS__, 0),            \
+                                                  .hint = (hint_),                                 \
+                                                  .where = CELLA_WHERE};                           \
+        (struct cella_result){&error_};                                                            \
     })
 static inline struct cella_result cella_result_trace(struct cella_result r, const char *where) {
     (void)where;
@@ -98,23 +104,26 @@ static inline struct cella_result cella_result_trace(struct cella_result r, cons
 }
 static inline void cella_result_drop(struct cella_result r) { (void)r; }
 #else
-#define CELLA_FAILURE(code_, hint_, ...) cella_result_new((code_), CELLA_WHERE, (hint_), __VA_ARGS__)
+#define CELLA_FAILURE(code_, hint_, ...)                                                           \
+    cella_result_new((code_), CELLA_WHERE, (hint_), __VA_ARGS__)
 /* Like TRY, with "context: " put before what the error says. TRY_IN(expr, printf format, ...) */
-#define TRY_IN(expr, ...)                                                                                    \
-    do {                                                                                                     \
-        struct cella_result try_result_ = (expr);                                                            \
-        if (try_result_.error) return cella_result_context(try_result_, CELLA_WHERE, __VA_ARGS__);           \
+#define TRY_IN(expr, ...)                                                                          \
+    do {                                                                                           \
+        struct cella_result try_result_ = (expr);                                                  \
+        if (try_result_.error) return cella_result_context(try_result_, CELLA_WHERE, __VA_ARGS__); \
     } while (0)
 
 /* A new error; hint may be NULL and is copied. Falls back to a constant out-of-memory error. */
 struct cella_result cella_result_new(enum cella_code code, const char *where, const char *hint,
                                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 struct cella_result cella_result_trace(struct cella_result r, const char *where);
-struct cella_result cella_result_context(struct cella_result r, const char *where, const char *format, ...)
+struct cella_result cella_result_context(struct cella_result r, const char *where,
+                                         const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Frees the error. Harmless on success. */
 void cella_result_drop(struct cella_result r);
-/* Prints "cella: what", "  do: hint" and, at log level debug, the trail to stderr. Does not free. */
+/* Prints "cella: what", "  do: hint" and, at log level debug, the trail to stderr. Does not free.
+ */
 void cella_result_print(struct cella_result r);
 /* What `cella explain NAME` prints; NULL for a name that is none. */
 const char *cella_code_explain(const char *name);

@@ -1,8 +1,8 @@
-/* Calls an enclave makes of its platform, over its own SOCK_SEQPACKET channel (descriptor CELLA_FD_PLATFORM).
- * The platform knows the enclave by the channel. One request, one reply, in order; all integers little-endian.
- *   request: u32 op | u32 size of body | body
- *   reply:   u32 enum cella_code | u32 size of body | body (empty unless code is 0)
- * A request that is malformed ends the enclave. */
+/* Calls an enclave makes of its platform, over its own SOCK_SEQPACKET channel (descriptor
+ * CELLA_FD_PLATFORM). The platform knows the enclave by the channel. One request, one reply, in
+ * order; all integers little-endian. request: u32 op | u32 size of body | body reply:   u32 enum
+ * cella_code | u32 size of body | body (empty unless code is 0) A request that is malformed ends
+ * the enclave. */
 #ifndef CELLA_ABI_PLATCALL_H
 #define CELLA_ABI_PLATCALL_H
 
@@ -12,17 +12,19 @@ enum {
 
     /* TARGETINFO (512) | REPORTDATA (64) -> REPORT (432) for that target */
     CELLA_PLATCALL_REPORT = 1,
-    /* REPORT (432) -> empty: the report was made on this platform since its start, for the caller as target */
+    /* REPORT (432) -> empty: the report was made on this platform since its start, for the caller
+       as target */
     CELLA_PLATCALL_VERIFY_REPORT = 2,
     /* u16 policy (1 enclave, 2 signer) | u16 svn | u32 0 | key id (32) -> key (32).
-     * svn above the caller's own: CELLA_ERR_REFUSED. Derived from the platform's seal root, policy, MRENCLAVE or
-     * MRSIGNER + product id, svn, debug bit, config id and key id. */
+     * svn above the caller's own: CELLA_ERR_REFUSED. Derived from the platform's seal root, policy,
+     * MRENCLAVE or MRSIGNER + product id, svn, debug bit, config id and key id. */
     CELLA_PLATCALL_SEAL_KEY = 3,
     /* REPORTDATA (64) -> evidence (COSE_Sign1 EAT) */
     CELLA_PLATCALL_EVIDENCE = 4,
     /* empty -> TARGETINFO (512) of the caller */
     CELLA_PLATCALL_TARGETINFO = 5,
-    /* empty -> UTF-8 text "key=value\n" lines for /dev/cella/platform: assurance, root, memory, boot id */
+    /* empty -> UTF-8 text "key=value\n" lines for /dev/cella/platform: assurance, root, memory,
+       boot id */
     CELLA_PLATCALL_INFO = 6,
 };
 

@@ -11,7 +11,8 @@ struct cella_buffer {
     size_t capacity;
 };
 
-/* Makes size more bytes at the end, zeroed, and gives their address in *out (valid until the next append). */
+/* Makes size more bytes at the end, zeroed, and gives their address in *out (valid until the next
+ * append). */
 CELLA_RESULT cella_buffer_extend(struct cella_buffer *buffer, size_t size, uint8_t **out);
 CELLA_RESULT cella_buffer_append(struct cella_buffer *buffer, struct cella_bytes bytes);
 void cella_buffer_free(struct cella_buffer *buffer);
@@ -20,11 +21,11 @@ static inline struct cella_bytes cella_buffer_bytes(const struct cella_buffer *b
 }
 #define CELLA_BUFFER __attribute__((cleanup(cella_buffer_free))) struct cella_buffer
 /* Hands ownership out of a cleanup variable: `*out = MOVE(buffer);` */
-#define MOVE(variable)                                                                                       \
-    ({                                                                                                       \
-        __typeof__(variable) moved_ = (variable);                                                            \
-        (variable) = (__typeof__(variable)){0};                                                              \
-        moved_;                                                                                              \
+#define MOVE(variable)                                                                             \
+    ({                                                                                             \
+        __typeof__(variable) moved_ = (variable);                                                  \
+        (variable) = (__typeof__(variable)){0};                                                    \
+        moved_;                                                                                    \
     })
 
 #endif

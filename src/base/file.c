@@ -12,8 +12,10 @@
 
 static enum cella_code code_of_errno(int error) {
     switch (error) {
-    case ENOENT: case ENOTDIR: return CELLA_ERR_NOT_FOUND;
-    case EACCES: case EPERM: return CELLA_ERR_PERMISSION;
+    case ENOENT:
+    case ENOTDIR: return CELLA_ERR_NOT_FOUND;
+    case EACCES:
+    case EPERM: return CELLA_ERR_PERMISSION;
     case EEXIST: return CELLA_ERR_EXISTS;
     default: return CELLA_ERR_IO;
     }
@@ -54,13 +56,16 @@ CELLA_RESULT cella_file_read_secret(const char *path, size_t max, struct cella_s
     if (fd < 0) FAIL_ERRNO("cannot open %s: %s", path, strerror(errno));
     struct stat st;
     if (fstat(fd, &st) != 0) FAIL_ERRNO("cannot stat %s: %s", path, strerror(errno));
-    ENSURE((st.st_mode & 077) == 0, CELLA_ERR_PERMISSION, "chmod 600 it, and consider whether the key is still secret",
-           "%s holds a secret but its mode is %04o: others may read or change it", path, st.st_mode & 07777);
+    ENSURE((st.st_mode & 077) == 0, CELLA_ERR_PERMISSION,
+           "chmod 600 it, and consider whether the key is still secret",
+           "%s holds a secret but its mode is %04o: others may read or change it", path,
+           st.st_mode & 07777);
     CELLA_BUFFER buffer = {0};
     TRY(cella_buffer_extend(&buffer, max < 65536 ? max + 1 : 65536, &(uint8_t *){NULL}));
     buffer.size = 0; /* grown once, so that no realloc leaves a copy behind */
     struct cella_result r = cella_file_read_fd(fd, path, max, &buffer);
-    if (!cella_failed(r) && buffer.size > 0) r = cella_secret_from(cella_buffer_bytes(&buffer), out);
+    if (!cella_failed(r) && buffer.size > 0)
+        r = cella_secret_from(cella_buffer_bytes(&buffer), out);
     if (buffer.data) cella_wipe(buffer.data, buffer.capacity);
     TRY(r);
     ENSURE(out->size > 0, CELLA_ERR_FORMAT, NULL, "%s is empty", path);
@@ -87,24 +92,31 @@ static void sync_folder_of(const char *path) {
     if (fd >= 0) (void)fsync(fd); /* some file systems refuse; the rename is atomic all the same */
 }
 
-static struct cella_result write_and_sync(int fd, const char *path, struct cella_bytes content, unsigned mode) {
+static struct cella_result write_and_sync(int fd, const char *path, struct cella_bytes content,
+                                          unsigned mode) {
     TRY(cella_file_write_fd(fd, path, content));
-    if (fchmod(fd, mode) != 0 || fsync(fd) != 0) FAIL_ERRNO("cannot write %s: %s", path, strerror(errno));
+    if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
+        FAIL_ERRNO("cannot write %s: %s", path, strerror(errno));
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_file_write(const char *path, struct cella_bytes content, unsigned mode, unsigned flags) {
-    if (strcmp(path, "-") == 0) return cella_file_write_fd(STDOUT_FILENO, "standard output", content);
+CELLA_RESULT cella_file_write(const char *path, struct cella_bytes content, unsigned mode,
+                              unsigned flags) {
+    if (strcmp(path, "-") == 0)
+        return cella_file_write_fd(STDOUT_FILENO, "standard output", content);
     char temporary[PATH_MAX];
     int n = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
-    ENSURE(n > 0 && (size_t)n < sizeof(temporary), CELLA_ERR_LIMIT, NULL, "path too long: %s", path);
+    ENSURE(n > 0 && (size_t)n < sizeof(temporary), CELLA_ERR_LIMIT, NULL, "path too long: %s",
+           path);
     CELLA_FD fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) FAIL_ERRNO("cannot create %s: %s", temporary, strerror(errno));
     struct cella_result r = write_and_sync(fd, path, content, mode);
     if (!cella_failed(r)) {
         int bad = flags & CELLA_FILE_EXCLUSIVE ? link(temporary, path) : rename(temporary, path);
         if (bad)
-            r = CELLA_FAILURE(code_of_errno(errno), errno == EEXIST ? "choose another name or move the old file away" : NULL,
+            r = CELLA_FAILURE(code_of_errno(errno),
+                              errno == EEXIST ? "choose another name or move the old file away"
+                                              : NULL,
                               "cannot create %s: %s", path, strerror(errno));
     }
     if (cella_failed(r) || flags & CELLA_FILE_EXCLUSIVE) unlink(temporary);
@@ -120,8 +132,10 @@ CELLA_RESULT cella_file_make_folder(const char *path, unsigned mode) {
         if (path[i] != '/') continue;
         memcpy(part, path, i);
         part[i] = 0;
-        if (mkdir(part, 0755) != 0 && errno != EEXIST) FAIL_ERRNO("cannot create folder %s: %s", part, strerror(errno));
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            FAIL_ERRNO("cannot create folder %s: %s", part, strerror(errno));
     }
-    if (mkdir(path, mode) != 0 && errno != EEXIST) FAIL_ERRNO("cannot create folder %s: %s", path, strerror(errno));
+    if (mkdir(path, mode) != 0 && errno != EEXIST)
+        FAIL_ERRNO("cannot create folder %s: %s", path, strerror(errno));
     return CELLA_SUCCESS;
 }

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Nothing to do, so nothing to point at: NULL is fine with size 0, as C's own functions do not promise. */
+/* Nothing to do, so nothing to point at: NULL is fine with size 0, as C's own functions do not
+ * promise. */
 static inline void cella_copy(void *to, const void *from, size_t size) {
     if (size) __builtin_memcpy(to, from, size);
 }
@@ -33,7 +34,8 @@ static inline bool cella_mul(size_t a, size_t b, size_t *out) {
     *out = 0;
     return false;
 }
-/* Whether [p, p+n) lies wholly inside [base, base+size); n == 0 asks for p alone. (threats.md R20, R22) */
+/* Whether [p, p+n) lies wholly inside [base, base+size); n == 0 asks for p alone. (threats.md R20,
+ * R22) */
 static inline bool cella_range_inside(uint64_t p, uint64_t n, uint64_t base, uint64_t size) {
     return p >= base && p - base <= size && n <= size - (p - base);
 }

@@ -1,10 +1,10 @@
 /* The one reader of untrusted bytes.
  *
- * A reader is a view with a cursor, passed by pointer and copied freely; it owns nothing. Getters never read
- * past the end: the first that would sets `failed`, and from then on every getter returns zero or an empty
- * view, so a parser reads like the layout it parses and checks once at the end (cella_reader_done for "all
- * bytes used", or .failed). Nested lengths get a reader of their own (cella_reader_sub).
- * Freestanding: no libc, no allocation. (threats.md A31)
+ * A reader is a view with a cursor, passed by pointer and copied freely; it owns nothing. Getters
+ * never read past the end: the first that would sets `failed`, and from then on every getter
+ * returns zero or an empty view, so a parser reads like the layout it parses and checks once at the
+ * end (cella_reader_done for "all bytes used", or .failed). Nested lengths get a reader of their
+ * own (cella_reader_sub). Freestanding: no libc, no allocation. (threats.md A31)
  */
 #ifndef CELLA_BASE_READER_H
 #define CELLA_BASE_READER_H
@@ -22,9 +22,13 @@ struct cella_reader {
 static inline struct cella_reader cella_reader(struct cella_bytes bytes) {
     return (struct cella_reader){bytes.data, bytes.size, 0, false};
 }
-static inline size_t cella_reader_left(const struct cella_reader *r) { return r->failed ? 0 : r->size - r->at; }
+static inline size_t cella_reader_left(const struct cella_reader *r) {
+    return r->failed ? 0 : r->size - r->at;
+}
 /* True when nothing failed and every byte was used. */
-static inline bool cella_reader_done(const struct cella_reader *r) { return !r->failed && r->at == r->size; }
+static inline bool cella_reader_done(const struct cella_reader *r) {
+    return !r->failed && r->at == r->size;
+}
 
 /* A view of the next size bytes; empty on failure. */
 struct cella_bytes cella_reader_bytes(struct cella_reader *r, size_t size);

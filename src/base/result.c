@@ -15,8 +15,10 @@ struct owned_error {
     char hint[384];
 };
 
-static const struct cella_error out_of_memory = {
-    .code = CELLA_ERR_MEMORY, .what = "no memory left", .hint = "free memory or raise the limit", .where = "result"};
+static const struct cella_error out_of_memory = {.code = CELLA_ERR_MEMORY,
+                                                 .what = "no memory left",
+                                                 .hint = "free memory or raise the limit",
+                                                 .where = "result"};
 
 struct code_text {
     const char *name;
@@ -25,30 +27,49 @@ struct code_text {
 
 static const struct code_text code_texts[CELLA_CODE_COUNT] = {
     [CELLA_OK] = {"ok", "Nothing failed."},
-    [CELLA_ERR_USAGE] = {"usage", "The command line, a setting or a manifest line is not as its documentation says. "
-                                  "The message names the word and what is allowed in its place."},
-    [CELLA_ERR_IO] = {"io", "The operating system refused to read or write. The message ends in its own reason; "
-                            "nothing half-written is left behind: files are replaced whole or not at all."},
-    [CELLA_ERR_NOT_FOUND] = {"not-found", "A file, key or other named thing is not there. Check the name and who may see it."},
-    [CELLA_ERR_EXISTS] = {"exists", "A file is there already and cella does not overwrite keys or images unasked."},
-    [CELLA_ERR_PERMISSION] = {"permission", "The operating system or the platform does not allow it to this user."},
-    [CELLA_ERR_FORMAT] = {"format", "The bytes are not of the form that was expected: cut short, damaged, of another "
-                                    "version, or something else altogether. Nothing of them was used."},
-    [CELLA_ERR_LIMIT] = {"limit", "A size or count is over a documented maximum. The message names both."},
-    [CELLA_ERR_INTEGRITY] = {"integrity", "A signature, hash or authentication tag does not match. Either the data was "
-                                          "changed after it was made, or the key is another one. Nothing of it was used."},
-    [CELLA_ERR_REFUSED] = {"refused", "Everything is genuine, but the policy does not accept it. The message names the "
-                                      "claim, what it is and what would satisfy the policy."},
-    [CELLA_ERR_EXPIRED] = {"expired", "The time of validity is over, or has not begun. Check the clock first."},
-    [CELLA_ERR_UNSUPPORTED] = {"unsupported", "This build or this machine does not have what was asked for. "
-                                              "`cella doctor` lists what it has."},
-    [CELLA_ERR_UNAVAILABLE] = {"unavailable", "A service, device or resource is not there at the moment. It may work "
-                                              "later; `cella doctor` tells what is missing."},
+    [CELLA_ERR_USAGE] =
+        {"usage",
+         "The command line, a setting or a manifest line is not as its documentation says. "
+         "The message names the word and what is allowed in its place."},
+    [CELLA_ERR_IO] =
+        {"io", "The operating system refused to read or write. The message ends in its own reason; "
+               "nothing half-written is left behind: files are replaced whole or not at all."},
+    [CELLA_ERR_NOT_FOUND] =
+        {"not-found",
+         "A file, key or other named thing is not there. Check the name and who may see it."},
+    [CELLA_ERR_EXISTS] =
+        {"exists", "A file is there already and cella does not overwrite keys or images unasked."},
+    [CELLA_ERR_PERMISSION] =
+        {"permission", "The operating system or the platform does not allow it to this user."},
+    [CELLA_ERR_FORMAT] =
+        {"format",
+         "The bytes are not of the form that was expected: cut short, damaged, of another "
+         "version, or something else altogether. Nothing of them was used."},
+    [CELLA_ERR_LIMIT] = {"limit",
+                         "A size or count is over a documented maximum. The message names both."},
+    [CELLA_ERR_INTEGRITY] =
+        {"integrity",
+         "A signature, hash or authentication tag does not match. Either the data was "
+         "changed after it was made, or the key is another one. Nothing of it was used."},
+    [CELLA_ERR_REFUSED] =
+        {"refused",
+         "Everything is genuine, but the policy does not accept it. The message names the "
+         "claim, what it is and what would satisfy the policy."},
+    [CELLA_ERR_EXPIRED] =
+        {"expired", "The time of validity is over, or has not begun. Check the clock first."},
+    [CELLA_ERR_UNSUPPORTED] = {"unsupported",
+                               "This build or this machine does not have what was asked for. "
+                               "`cella doctor` lists what it has."},
+    [CELLA_ERR_UNAVAILABLE] =
+        {"unavailable", "A service, device or resource is not there at the moment. It may work "
+                        "later; `cella doctor` tells what is missing."},
     [CELLA_ERR_MEMORY] = {"memory", "The process is out of memory."},
-    [CELLA_ERR_PROTOCOL] = {"protocol", "The other side of a connection sent what the protocol does not allow. The "
-                                        "connection was closed."},
-    [CELLA_ERR_INTERNAL] = {"internal", "A bug in cella. Please report it with the output of the command run with "
-                                        "CELLA_LOG=debug; it holds no secrets."},
+    [CELLA_ERR_PROTOCOL] =
+        {"protocol", "The other side of a connection sent what the protocol does not allow. The "
+                     "connection was closed."},
+    [CELLA_ERR_INTERNAL] =
+        {"internal", "A bug in cella. Please report it with the output of the command run with "
+                     "CELLA_LOG=debug; it holds no secrets."},
 };
 
 const char *cella_code_name(enum cella_code code) {
@@ -114,7 +135,8 @@ struct cella_result cella_result_trace(struct cella_result r, const char *where)
     return (struct cella_result){&e->head};
 }
 
-struct cella_result cella_result_context(struct cella_result r, const char *where, const char *format, ...) {
+struct cella_result cella_result_context(struct cella_result r, const char *where,
+                                         const char *format, ...) {
     if (!r.error) return r;
     r = cella_result_trace(r, where);
     if (!r.error->owned) return r;
@@ -140,5 +162,6 @@ void cella_result_print(struct cella_result r) {
     if (r.error->hint) fprintf(stderr, "  do: %s\n", r.error->hint);
     if (!cella_log_enabled(CELLA_LOG_DEBUG)) return;
     fprintf(stderr, "  at %s\n", r.error->where);
-    for (unsigned i = 0; i < r.error->trail_count; i++) fprintf(stderr, "  from %s\n", r.error->trail[i]);
+    for (unsigned i = 0; i < r.error->trail_count; i++)
+        fprintf(stderr, "  from %s\n", r.error->trail[i]);
 }

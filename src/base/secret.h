@@ -1,5 +1,5 @@
-/* Secrets: a type of their own that wipes itself, is locked in memory where the system allows, stays out of
- * core dumps, and that no log or printf format takes. */
+/* Secrets: a type of their own that wipes itself, is locked in memory where the system allows,
+ * stays out of core dumps, and that no log or printf format takes. */
 #ifndef CELLA_BASE_SECRET_H
 #define CELLA_BASE_SECRET_H
 

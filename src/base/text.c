@@ -31,7 +31,8 @@ CELLA_RESULT cella_hex_decode(struct cella_bytes text, uint8_t *out, size_t size
 
 CELLA_RESULT cella_hex_decode_all(struct cella_bytes text, struct cella_buffer *out) {
     uint8_t *to = NULL;
-    ENSURE(text.size % 2 == 0, CELLA_ERR_FORMAT, NULL, "an odd count of hex digits: %zu", text.size);
+    ENSURE(text.size % 2 == 0, CELLA_ERR_FORMAT, NULL, "an odd count of hex digits: %zu",
+           text.size);
     TRY(cella_buffer_extend(out, text.size / 2, &to));
     return cella_hex_decode(text, to, text.size / 2);
 }
@@ -68,7 +69,8 @@ static int base64_value(uint8_t c, bool url) {
 CELLA_RESULT cella_base64_decode(struct cella_bytes text, bool url, struct cella_buffer *out) {
     size_t size = text.size;
     if (!url) {
-        ENSURE(size % 4 == 0, CELLA_ERR_FORMAT, NULL, "base64 length %zu is not a multiple of 4", size);
+        ENSURE(size % 4 == 0, CELLA_ERR_FORMAT, NULL, "base64 length %zu is not a multiple of 4",
+               size);
         for (int pad = 0; pad < 2 && size > 0 && text.data[size - 1] == '='; pad++) size--;
     }
     ENSURE(size % 4 != 1, CELLA_ERR_FORMAT, NULL, "base64 cut short: %zu characters", size);
@@ -78,13 +80,15 @@ CELLA_RESULT cella_base64_decode(struct cella_bytes text, bool url, struct cella
     unsigned held = 0;
     for (size_t i = 0; i < size; i++) {
         int v = base64_value(text.data[i], url);
-        ENSURE(v >= 0, CELLA_ERR_FORMAT, NULL, "not a base64%s character at position %zu", url ? "url" : "", i);
+        ENSURE(v >= 0, CELLA_ERR_FORMAT, NULL, "not a base64%s character at position %zu",
+               url ? "url" : "", i);
         bits = bits << 6 | (uint32_t)v;
         held += 6;
         if (held < 8) continue;
         held -= 8;
         *to++ = (uint8_t)(bits >> held);
     }
-    ENSURE((bits & ((1U << held) - 1)) == 0, CELLA_ERR_FORMAT, NULL, "base64 has spare bits set at its end");
+    ENSURE((bits & ((1U << held) - 1)) == 0, CELLA_ERR_FORMAT, NULL,
+           "base64 has spare bits set at its end");
     return CELLA_SUCCESS;
 }

@@ -1,8 +1,8 @@
 /* The one writer of wire bytes: into a buffer the caller gives, never past its capacity.
  *
- * The first put that does not fit sets `failed` and writes nothing; later puts are ignored, so a serialiser
- * checks once at the end. Fields are written one by one, never a struct as it lies in memory (threats.md R27).
- * Freestanding.
+ * The first put that does not fit sets `failed` and writes nothing; later puts are ignored, so a
+ * serialiser checks once at the end. Fields are written one by one, never a struct as it lies in
+ * memory (threats.md R27). Freestanding.
  */
 #ifndef CELLA_BASE_WRITER_H
 #define CELLA_BASE_WRITER_H
@@ -33,7 +33,8 @@ void cella_writer_u64le(struct cella_writer *w, uint64_t v);
 void cella_writer_u16be(struct cella_writer *w, uint16_t v);
 void cella_writer_u32be(struct cella_writer *w, uint32_t v);
 void cella_writer_u64be(struct cella_writer *w, uint64_t v);
-/* Overwrites a u32 written before, for lengths known only afterwards. `at` must lie in what was written. */
+/* Overwrites a u32 written before, for lengths known only afterwards. `at` must lie in what was
+ * written. */
 void cella_writer_patch_u32le(struct cella_writer *w, size_t at, uint32_t v);
 
 #endif

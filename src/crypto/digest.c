@@ -81,51 +81,61 @@ size_t cella_hash_size(enum cella_hash hash) {
     return size[hash];
 }
 
-CELLA_RESULT cella_hash(enum cella_hash hash, const struct cella_bytes *parts, size_t count, uint8_t *digest) {
+CELLA_RESULT cella_hash(enum cella_hash hash, const struct cella_bytes *parts, size_t count,
+                        uint8_t *digest) {
     CELLA_SHA256 running = {EVP_MD_CTX_new()}; /* for its cleanup: the context is any digest's */
     ENSURE(running.ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
     OPENSSL(EVP_DigestInit_ex(running.ctx, hash_algorithm(hash), NULL), "start a digest");
-    for (size_t i = 0; i < count; i++) OPENSSL(EVP_DigestUpdate(running.ctx, parts[i].data, parts[i].size), "hash");
+    for (size_t i = 0; i < count; i++)
+        OPENSSL(EVP_DigestUpdate(running.ctx, parts[i].data, parts[i].size), "hash");
     OPENSSL(EVP_DigestFinal_ex(running.ctx, digest, NULL), "finish a digest");
     return CELLA_SUCCESS;
 }
 
-static struct cella_result mac_once(const char *name, const OSSL_PARAM *params, struct cella_bytes key,
-                                    struct cella_bytes bytes, uint8_t *mac, size_t size) {
+static struct cella_result mac_once(const char *name, const OSSL_PARAM *params,
+                                    struct cella_bytes key, struct cella_bytes bytes, uint8_t *mac,
+                                    size_t size) {
     EVP_MAC *algorithm = EVP_MAC_fetch(NULL, name, NULL);
     EVP_MAC_CTX *ctx = algorithm ? EVP_MAC_CTX_new(algorithm) : NULL;
     size_t got = 0;
     bool done = ctx && EVP_MAC_init(ctx, key.data, key.size, params) > 0 &&
-                EVP_MAC_update(ctx, bytes.data, bytes.size) > 0 && EVP_MAC_final(ctx, mac, &got, size) > 0 &&
-                got == size;
+                EVP_MAC_update(ctx, bytes.data, bytes.size) > 0 &&
+                EVP_MAC_final(ctx, mac, &got, size) > 0 && got == size;
     EVP_MAC_CTX_free(ctx);
     EVP_MAC_free(algorithm);
     OPENSSL(done ? 1 : 0, "compute a MAC");
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_hmac_sha256(struct cella_bytes key, struct cella_bytes bytes, uint8_t mac[CELLA_SHA256_SIZE]) {
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+CELLA_RESULT cella_hmac_sha256(struct cella_bytes key, struct cella_bytes bytes,
+                               uint8_t mac[CELLA_SHA256_SIZE]) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                                            (char[]){"SHA256"}, 0),
                            OSSL_PARAM_construct_end()};
     return mac_once("HMAC", params, key, bytes, mac, CELLA_SHA256_SIZE);
 }
 
-CELLA_RESULT cella_cmac_aes128(const uint8_t key[16], struct cella_bytes bytes, uint8_t mac[CELLA_CMAC_SIZE]) {
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, (char[]){"AES-128-CBC"}, 0),
+CELLA_RESULT cella_cmac_aes128(const uint8_t key[16], struct cella_bytes bytes,
+                               uint8_t mac[CELLA_CMAC_SIZE]) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER,
+                                                            (char[]){"AES-128-CBC"}, 0),
                            OSSL_PARAM_construct_end()};
     return mac_once("CMAC", params, cella_bytes(key, 16), bytes, mac, CELLA_CMAC_SIZE);
 }
 
-CELLA_RESULT cella_hkdf_sha256(struct cella_bytes secret, struct cella_bytes salt, struct cella_bytes info,
-                               uint8_t *out, size_t size) {
+CELLA_RESULT cella_hkdf_sha256(struct cella_bytes secret, struct cella_bytes salt,
+                               struct cella_bytes info, uint8_t *out, size_t size) {
     EVP_KDF *algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *ctx = algorithm ? EVP_KDF_CTX_new(algorithm) : NULL;
     OSSL_PARAM params[5], *p = params;
     *p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char[]){"SHA256"}, 0);
-    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.data, secret.size);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.data,
+                                             secret.size);
     if (salt.size)
-        *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt.data, salt.size);
-    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info.data, info.size);
+        *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt.data,
+                                                 salt.size);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info.data,
+                                             info.size);
     *p = OSSL_PARAM_construct_end();
     bool done = ctx && EVP_KDF_derive(ctx, out, size, params) > 0;
     EVP_KDF_CTX_free(ctx);

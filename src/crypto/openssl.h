@@ -11,10 +11,11 @@ static inline const char *cella_openssl_reason(void) {
     ERR_clear_error();
     return reason ? reason : "no reason given";
 }
-#define OPENSSL(call, what)                                                                                  \
-    do {                                                                                                     \
-        if ((call) <= 0)                                                                                     \
-            FAIL(CELLA_ERR_INTERNAL, NULL, "OpenSSL failed to %s: %s", (what), cella_openssl_reason());       \
+#define OPENSSL(call, what)                                                                        \
+    do {                                                                                           \
+        if ((call) <= 0)                                                                           \
+            FAIL(CELLA_ERR_INTERNAL, NULL, "OpenSSL failed to %s: %s", (what),                     \
+                 cella_openssl_reason());                                                          \
     } while (0)
 
 #endif

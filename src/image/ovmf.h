@@ -29,6 +29,7 @@ struct cella_ovmf_tdx_section {
     struct cella_bytes content; /* of the image; zeros follow up to size */
     uint64_t gpa, size;         /* bytes, whole pages */
     uint32_t type, attributes;
+    bool cut_off; /* the content lies outside of the image: only a part of one is there */
 };
 
 enum { CELLA_OVMF_SECTION_MAX = 64, CELLA_OVMF_IMAGE_MAX = 64 << 20 /* bytes */ };

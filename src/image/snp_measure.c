@@ -184,9 +184,9 @@ static CELLA_RESULT launch_svsm(const struct cella_snp_launch *l, struct context
            CELLA_ERR_UNSUPPORTED, NULL, "with an SVSM: QEMU only, no kernel, the firmware itself");
     TRY_IN(cella_ovmf_read(l->ovmf, &ovmf), "firmware");
     TRY_IN(cella_ovmf_read(l->svsm, &svsm), "SVSM");
-    svsm.has_reset_eip = svsm.has_svsm_info;
-    TRY(ensure_eip(l, &svsm));
     ENSURE(svsm.has_svsm_info, CELLA_ERR_FORMAT, NULL, "SVSM: it does not say where it starts");
+    svsm.has_reset_eip = true; /* all processors start in the SVSM */
+    TRY(ensure_eip(l, &svsm));
     uint64_t top = FOUR_GIB - l->ovmf.size;
     ENSURE(l->ovmf_vars_size % CELLA_PAGE_SIZE == 0 && l->ovmf_vars_size < FOUR_GIB / 2,
            CELLA_ERR_USAGE, NULL, "expected the size of the variable store in whole pages");

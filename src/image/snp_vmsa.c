@@ -99,7 +99,8 @@ void cella_snp_vmsa(const struct cella_snp_launch *l, uint32_t eip, uint8_t page
     if (l->flavor == CELLA_FLAVOR_GCE) quad(page, AT_G_PAT, 0x00070106);
     quad(page, AT_RDX, qemu ? l->vcpu_signature : 0x600);
     quad(page, AT_MXCSR, qemu ? 0x1f80 : 0);
-    quad(page, AT_X87_FCW, qemu ? 0x37f : 0);
+    /* The SVSM's QEMU leaves the x87 control word alone, as a launch on a real machine shows. */
+    quad(page, AT_X87_FCW, qemu && l->mode != CELLA_MODE_SNP_SVSM ? 0x37f : 0);
 }
 
 uint32_t cella_snp_cpuid_signature(uint32_t family, uint32_t model, uint32_t stepping) {

@@ -59,6 +59,8 @@ CELLA_RESULT cella_tdx_mrtd(struct cella_bytes firmware, bool two_pass,
     for (uint32_t i = 0; i < ovmf.tdx_count; i++) {
         const struct cella_ovmf_tdx_section *s = &ovmf.tdx[i];
         if (s->attributes & CELLA_OVMF_TDX_AUG) continue; /* added when the guest accepts it */
+        ENSURE(!s->cut_off, CELLA_ERR_FORMAT, "use the image whole, as its build made it",
+               "firmware: expected the content of TDX section %u inside the image", i);
         pages += s->size / CELLA_PAGE_SIZE;
         ENSURE(s->size / CELLA_PAGE_SIZE <= PAGES_MAX && pages <= PAGES_MAX, CELLA_ERR_LIMIT, NULL,
                "firmware: it asks for more than %llu pages", PAGES_MAX);

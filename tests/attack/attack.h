@@ -1,7 +1,8 @@
-/* Attacks of a machine's operator on one process, each by an interface of the kernel (docs/threat-model.md).
+/* Attacks of a machine's operator on one process, each by an interface of the kernel
+ * (docs/threat-model.md).
  *
- * Each looks for a canary, bytes that only the enclave's memory holds, and says what it got. They change nothing
- * that outlives them but for the writes they try, which go to the enclave's text.
+ * Each looks for a canary, bytes that only the enclave's memory holds, and says what it got. They
+ * change nothing that outlives them but for the writes they try, which go to the enclave's text.
  */
 #ifndef CELLA_ATTACK_H
 #define CELLA_ATTACK_H
@@ -51,7 +52,8 @@ attack attack_proc_mem_read, attack_proc_mem_write, attack_process_vm_read, atta
 attack attack_ptrace, attack_ptrace_poke, attack_perf, attack_bpf, attack_tracefs;
 
 /* A finding with a formatted detail. */
-struct finding found(enum outcome outcome, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct finding found(enum outcome outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Whether the canary is among these bytes. */
 bool has_canary(const struct target *target, const void *bytes, size_t size);
 

@@ -1,6 +1,6 @@
-/* R12: forges signals at a process: each number by kill, tgkill and sigqueue, with every si_code the kernel lets a
- * sender choose, and then the kernel-made codes, which it must refuse. Skips SIGKILL and SIGSTOP.
- * usage: forge PID [SIGNAL...]; prints "sent N, refused N" */
+/* R12: forges signals at a process: each number by kill, tgkill and sigqueue, with every si_code
+ * the kernel lets a sender choose, and then the kernel-made codes, which it must refuse. Skips
+ * SIGKILL and SIGSTOP. usage: forge PID [SIGNAL...]; prints "sent N, refused N" */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +19,9 @@ static void count(long result) {
 }
 
 static void forge(pid_t pid, int number) {
-    static const int codes[] = {SI_QUEUE, SI_TIMER, SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_TKILL, SI_USER,
-                                SI_KERNEL, 1, 2, 3, 4, 5, 6};
+    static const int codes[] = {SI_QUEUE, SI_TIMER, SI_MESGQ,  SI_ASYNCIO, SI_SIGIO,
+                                SI_TKILL, SI_USER,  SI_KERNEL, 1,          2,
+                                3,        4,        5,         6};
     count(kill(pid, number));
     count(syscall(SYS_tgkill, pid, pid, number));
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

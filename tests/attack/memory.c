@@ -22,7 +22,8 @@ static int open_proc(pid_t pid, const char *name, int flags) {
 }
 
 /* Reads every known range through `read_at` and looks for the canary. */
-static struct finding scan(const struct target *t, ssize_t (*read_at)(const struct target *, int, void *, size_t, uint64_t),
+static struct finding scan(const struct target *t,
+                           ssize_t (*read_at)(const struct target *, int, void *, size_t, uint64_t),
                            int fd) {
     uint8_t chunk[CHUNK];
     uint64_t got = 0, refused = 0;
@@ -37,11 +38,12 @@ static struct finding scan(const struct target *t, ssize_t (*read_at)(const stru
                 continue;
             }
             got += (uint64_t)n;
-            if (has_canary(t, chunk, (size_t)n)) return found(READS, "found the canary near address %#lx", at);
+            if (has_canary(t, chunk, (size_t)n))
+                return found(READS, "found the canary near address %#lx", at);
         }
     if (got == 0) return found(BLOCKED, "%s", strerror(error));
-    return found(NOTHING, "%lu KiB of public text readable, %lu KiB refused (%s)", got >> 10, refused >> 10,
-                 refused ? strerror(error) : "none");
+    return found(NOTHING, "%lu KiB of public text readable, %lu KiB refused (%s)", got >> 10,
+                 refused >> 10, refused ? strerror(error) : "none");
 }
 
 static ssize_t read_by_mem(const struct target *t, int fd, void *to, size_t size, uint64_t at) {
@@ -63,10 +65,12 @@ struct finding attack_proc_mem_read(const struct target *t) {
     return f;
 }
 
-struct finding attack_process_vm_read(const struct target *t) { return scan(t, read_by_vm, -1); }
+struct finding attack_process_vm_read(const struct target *t) {
+    return scan(t, read_by_vm, -1);
+}
 
-/* Changes one byte of text or data; writes the same value first, so that a success does not crash the target
- * before it is noticed. */
+/* Changes one byte of text or data; writes the same value first, so that a success does not crash
+ * the target before it is noticed. */
 struct finding attack_proc_mem_write(const struct target *t) {
     int fd = open_proc(t->pid, "mem", O_RDWR);
     if (fd < 0) return found(BLOCKED, "open: %s", strerror(errno));
@@ -111,21 +115,25 @@ struct finding attack_map_files(const struct target *t) {
         }
         opened++;
         void *p = mmap(NULL, t->range[i].end - t->range[i].start, PROT_READ, MAP_SHARED, fd, 0);
-        bool leaked = p != MAP_FAILED && t->range[i].writable && has_canary(t, p, t->range[i].end - t->range[i].start);
+        bool leaked = p != MAP_FAILED && t->range[i].writable &&
+                      has_canary(t, p, t->range[i].end - t->range[i].start);
         if (p != MAP_FAILED) munmap(p, t->range[i].end - t->range[i].start);
         struct stat st;
         uint8_t byte = 0;
-        bool wrote = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && t->range[i].executable && pread(fd, &byte, 1, 0) == 1 &&
-                     pwrite(fd, &byte, 1, 0) == 1;
+        bool wrote = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && t->range[i].executable &&
+                     pread(fd, &byte, 1, 0) == 1 && pwrite(fd, &byte, 1, 0) == 1;
         close(fd);
         if (leaked) return found(READS, "a mapping's file gives the canary");
         if (wrote) return found(WRITES, "the text's file takes writes");
     }
     if (opened == 0) return found(BLOCKED, "%s", strerror(error));
-    return found(NOTHING, "%d mappings open (public text, sealed), none gives secrets or takes a write", opened);
+    return found(NOTHING,
+                 "%d mappings open (public text, sealed), none gives secrets or takes a write",
+                 opened);
 }
 
-/* Takes each descriptor of the target and maps it: a secret memory descriptor would give everything. */
+/* Takes each descriptor of the target and maps it: a secret memory descriptor would give
+ * everything. */
 struct finding attack_pidfd_getfd(const struct target *t) {
     int pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
     if (pidfd < 0) return found(BLOCKED, "pidfd_open: %s", strerror(errno));
@@ -143,7 +151,8 @@ struct finding attack_pidfd_getfd(const struct target *t) {
                          ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0)
                          : MAP_FAILED;
         if (p != MAP_FAILED) {
-            if (has_canary(t, p, (size_t)st.st_size)) f = found(READS, "descriptor %d gives the canary", n);
+            if (has_canary(t, p, (size_t)st.st_size))
+                f = found(READS, "descriptor %d gives the canary", n);
             munmap(p, (size_t)st.st_size);
         }
         close(fd);
@@ -151,15 +160,16 @@ struct finding attack_pidfd_getfd(const struct target *t) {
     close(pidfd);
     if (f.outcome == READS) return f;
     if (taken == 0) return found(BLOCKED, "%s", strerror(error));
-    return found(INFORMATION, "%d descriptors taken (channels, standard streams), none is memory", taken);
+    return found(INFORMATION, "%d descriptors taken (channels, standard streams), none is memory",
+                 taken);
 }
 
 struct finding attack_kcore(const struct target *t) {
     (void)t;
     int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return found(errno == ENOENT ? NOT_OFFERED : BLOCKED, "%s", strerror(errno));
-    /* Secret pages are not in the direct map, so kcore reads them as zeros; searching all memory takes too long
-     * here, so only the openness is told. */
+    /* Secret pages are not in the direct map, so kcore reads them as zeros; searching all memory
+     * takes too long here, so only the openness is told. */
     close(fd);
     return found(INFORMATION, "open; secret pages are absent from the direct map it shows");
 }
@@ -167,11 +177,15 @@ struct finding attack_kcore(const struct target *t) {
 struct finding attack_dev_mem(const struct target *t) {
     (void)t;
     int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return found(errno == ENOENT || errno == ENXIO ? NOT_OFFERED : BLOCKED, "%s", strerror(errno));
+    if (fd < 0)
+        return found(errno == ENOENT || errno == ENXIO ? NOT_OFFERED : BLOCKED, "%s",
+                     strerror(errno));
     uint8_t byte;
     ssize_t n = pread(fd, &byte, 1, 0x4000000);
     int error = errno;
     close(fd);
-    if (n == 1) return found(INFORMATION, "physical memory readable; secret pages are only reachable by their frame");
+    if (n == 1)
+        return found(INFORMATION,
+                     "physical memory readable; secret pages are only reachable by their frame");
     return found(BLOCKED, "%s", strerror(error));
 }

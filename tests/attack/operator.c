@@ -1,7 +1,7 @@
-/* The operator: tries on a running process whatever the kernel offers to whoever runs this, and prints a line a
- * try: "interface<TAB>outcome<TAB>detail".
- * usage: operator PID CANARY-HEX [ADDRESS-HEX [ATTACK...]]
- * Exit status: 0 nothing got secrets or changed memory, 3 something did, 2 usage. */
+/* The operator: tries on a running process whatever the kernel offers to whoever runs this, and
+ * prints a line a try: "interface<TAB>outcome<TAB>detail". usage: operator PID CANARY-HEX
+ * [ADDRESS-HEX [ATTACK...]] Exit status: 0 nothing got secrets or changed memory, 3 something did,
+ * 2 usage. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ static const struct {
     {"ptrace-registers", attack_ptrace},
 };
 
-static const char *const outcome_names[] = {"blocked", "nothing", "information", "READS", "WRITES", "not-offered"};
+static const char *const outcome_names[] = {"blocked", "nothing", "information",
+                                            "READS",   "WRITES",  "not-offered"};
 
 struct finding found(enum outcome outcome, const char *format, ...) {
     struct finding f = {.outcome = outcome};
@@ -51,7 +52,8 @@ static void read_maps(struct target *t) {
     while (maps && t->range_count < RANGE_MAX && fgets(line, sizeof(line), maps)) {
         uint64_t start, end;
         char mode[8];
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &start, &end, mode) != 3 || start >> 63) continue;
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &start, &end, mode) != 3 || start >> 63)
+            continue;
         t->maps_readable = true;
         t->range[t->range_count++] = (struct range){start, end, mode[1] == 'w', mode[2] == 'x'};
     }
@@ -71,12 +73,15 @@ static bool wanted(const char *name, int count, char **names) {
 int main(int argc, char **argv) {
     struct target target = {0};
     size_t digits = argc > 2 ? strlen(argv[2]) : 0;
-    if (argc < 3 || (target.pid = atoi(argv[1])) <= 0 || digits < 16 || digits % 2 || digits > 2 * CANARY_MAX) {
+    if (argc < 3 || (target.pid = atoi(argv[1])) <= 0 || digits < 16 || digits % 2 ||
+        digits > 2 * CANARY_MAX) {
         fprintf(stderr, "usage: operator PID CANARY-HEX [ADDRESS-HEX [ATTACK...]]\n");
         return 2;
     }
     for (; target.canary_size < digits / 2; target.canary_size++)
-        if (sscanf(argv[2] + 2 * target.canary_size, "%2hhx", &target.canary[target.canary_size]) != 1) return 2;
+        if (sscanf(argv[2] + 2 * target.canary_size, "%2hhx", &target.canary[target.canary_size]) !=
+            1)
+            return 2;
     if (argc > 3) target.canary_address = strtoull(argv[3], NULL, 16);
     read_maps(&target);
     int status = 0;

@@ -1,5 +1,6 @@
-/* T11: looks through fresh memory of the enclave for anything that is not zero: what another enclave left. Allocates
- * nearly the whole heap in pieces and its stack; prints "clean N KiB" and exits 0, or says where it found something. */
+/* T11: looks through fresh memory of the enclave for anything that is not zero: what another
+ * enclave left. Allocates nearly the whole heap in pieces and its stack; prints "clean N KiB" and
+ * exits 0, or says where it found something. */
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>

@@ -1,6 +1,7 @@
-/* T4: steals descriptors of processes while they are being made: spins over the children of PARENT (the zygote) for
- * SECONDS, takes every descriptor with pidfd_getfd, and says whether one was secret memory.
- * usage: thief PARENT SECONDS; prints "tries N, taken N, secret N"; exit status 3 when one was secret */
+/* T4: steals descriptors of processes while they are being made: spins over the children of PARENT
+ * (the zygote) for SECONDS, takes every descriptor with pidfd_getfd, and says whether one was
+ * secret memory. usage: thief PARENT SECONDS; prints "tries N, taken N, secret N"; exit status 3
+ * when one was secret */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

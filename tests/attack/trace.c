@@ -40,9 +40,11 @@ struct finding attack_ptrace(const struct target *t) {
     bool vectors = ptrace(PTRACE_GETREGSET, t->pid, (void *)NT_X86_XSTATE, &xstate) == 0;
     release(t->pid);
     if (!got) return found(BLOCKED, "attached, registers refused");
-    if (has_canary(t, &registers, sizeof(registers)) || (vectors && has_canary(t, state, xstate.iov_len)))
+    if (has_canary(t, &registers, sizeof(registers)) ||
+        (vectors && has_canary(t, state, xstate.iov_len)))
         return found(READS, "registers hold the canary");
-    return found(READS, "registers came out, and with them control of the program (rip %#llx)", registers.rip);
+    return found(READS, "registers came out, and with them control of the program (rip %#llx)",
+                 registers.rip);
 }
 
 struct finding attack_ptrace_poke(const struct target *t) {
@@ -51,14 +53,16 @@ struct finding attack_ptrace_poke(const struct target *t) {
     int peeked = 0, poked = 0;
     bool leaked = false;
     for (size_t i = 0; i < t->range_count; i++) {
-        uint64_t at = t->range[i].writable && t->canary_address >= t->range[i].start && t->canary_address < t->range[i].end
+        uint64_t at = t->range[i].writable && t->canary_address >= t->range[i].start &&
+                              t->canary_address < t->range[i].end
                           ? t->canary_address & ~7ULL
                           : t->range[i].start;
         errno = 0;
         long word = ptrace(PTRACE_PEEKDATA, t->pid, (void *)at, 0);
         if (errno == 0) {
             peeked += t->range[i].writable;
-            leaked |= t->range[i].writable && memmem(t->canary, t->canary_size, &word, sizeof(word)) != NULL;
+            leaked |= t->range[i].writable &&
+                      memmem(t->canary, t->canary_size, &word, sizeof(word)) != NULL;
         }
         if (errno == 0 && ptrace(PTRACE_POKEDATA, t->pid, (void *)at, (void *)word) == 0) poked++;
     }
@@ -68,11 +72,17 @@ struct finding attack_ptrace_poke(const struct target *t) {
     return found(BLOCKED, "attached, but PEEK of data and POKE of text: %s", strerror(EIO));
 }
 
-/* Samples the user stack and registers at each context switch and searches the ring for the canary. */
+/* Samples the user stack and registers at each context switch and searches the ring for the canary.
+ */
 struct finding attack_perf(const struct target *t) {
-    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CONTEXT_SWITCHES,
-                                   .sample_period = 1, .sample_type = PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
-                                   .sample_regs_user = 0xff0fff, .sample_stack_user = 32768, .wakeup_events = 1};
+    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+                                   .size = sizeof(attr),
+                                   .config = PERF_COUNT_SW_CONTEXT_SWITCHES,
+                                   .sample_period = 1,
+                                   .sample_type = PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+                                   .sample_regs_user = 0xff0fff,
+                                   .sample_stack_user = 32768,
+                                   .wakeup_events = 1};
     int fd = (int)syscall(SYS_perf_event_open, &attr, t->pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) return found(errno == ENOSYS ? NOT_OFFERED : BLOCKED, "%s", strerror(errno));
     enum { PAGES = 256 };
@@ -91,16 +101,21 @@ struct finding attack_perf(const struct target *t) {
     munmap(ring, size);
     close(fd);
     if (leaked) return found(READS, "a stack sample holds the canary");
-    return found(written ? INFORMATION : NOTHING, "%lu bytes of samples, no canary among them", written);
+    return found(written ? INFORMATION : NOTHING, "%lu bytes of samples, no canary among them",
+                 written);
 }
 
-/* A BPF program on every system call entry that copies 64 bytes of user memory when the target runs. */
+/* A BPF program on every system call entry that copies 64 bytes of user memory when the target
+ * runs. */
 struct finding attack_bpf(const struct target *t) {
     if (!t->canary_address) return found(NOT_OFFERED, "needs the canary's address");
-    union bpf_attr map = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1};
+    union bpf_attr map = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 64, .max_entries = 1};
     int map_fd = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof(map));
-    if (map_fd < 0) return found(errno == ENOSYS ? NOT_OFFERED : BLOCKED, "map: %s", strerror(errno));
-#define INSN(c, d, s, o, i) ((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
+    if (map_fd < 0)
+        return found(errno == ENOSYS ? NOT_OFFERED : BLOCKED, "map: %s", strerror(errno));
+#define INSN(c, d, s, o, i)                                                                        \
+    ((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
     const struct bpf_insn program[] = {
         INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid),
         INSN(BPF_ALU64 | BPF_RSH | BPF_K, 0, 0, 0, 32),
@@ -121,21 +136,30 @@ struct finding attack_bpf(const struct target *t) {
         INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
     };
     char log[4096] = "";
-    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .insn_cnt = sizeof(program) / sizeof(program[0]),
-                           .insns = (uint64_t)(uintptr_t)program, .license = (uint64_t)(uintptr_t) "GPL",
-                           .log_buf = (uint64_t)(uintptr_t)log, .log_size = sizeof(log), .log_level = 1};
+    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+                           .insn_cnt = sizeof(program) / sizeof(program[0]),
+                           .insns = (uint64_t)(uintptr_t)program,
+                           .license = (uint64_t)(uintptr_t) "GPL",
+                           .log_buf = (uint64_t)(uintptr_t)log,
+                           .log_size = sizeof(log),
+                           .log_level = 1};
     int program_fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
     int error = errno;
     if (program_fd < 0 && getenv("ATTACK_DEBUG")) fprintf(stderr, "%s\n", log);
-    union bpf_attr attach = {.raw_tracepoint = {.name = (uint64_t)(uintptr_t) "sys_enter", .prog_fd = (uint32_t)program_fd}};
-    int link = program_fd < 0 ? -1 : (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attach, sizeof(attach));
+    union bpf_attr attach = {.raw_tracepoint = {.name = (uint64_t)(uintptr_t) "sys_enter",
+                                                .prog_fd = (uint32_t)program_fd}};
+    int link = program_fd < 0
+                   ? -1
+                   : (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attach, sizeof(attach));
     if (program_fd >= 0 && link < 0) error = errno;
     uint8_t value[64] = {0};
     uint32_t key = 0;
     bool leaked = false;
     for (int i = 0; i < 30 && link >= 0 && !leaked; i++) {
         usleep(20000);
-        union bpf_attr look = {.map_fd = (uint32_t)map_fd, .key = (uint64_t)(uintptr_t)&key, .value = (uint64_t)(uintptr_t)value};
+        union bpf_attr look = {.map_fd = (uint32_t)map_fd,
+                               .key = (uint64_t)(uintptr_t)&key,
+                               .value = (uint64_t)(uintptr_t)value};
         syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &look, sizeof(look));
         leaked = memcmp(value, t->canary, t->canary_size < 64 ? t->canary_size : 64) == 0;
     }
@@ -149,7 +173,8 @@ struct finding attack_bpf(const struct target *t) {
 
 struct finding attack_tracefs(const struct target *t) {
     (void)t;
-    static const char *const places[] = {"/sys/kernel/tracing/kprobe_events", "/sys/kernel/debug/tracing/kprobe_events"};
+    static const char *const places[] = {"/sys/kernel/tracing/kprobe_events",
+                                         "/sys/kernel/debug/tracing/kprobe_events"};
     for (size_t i = 0; i < 2; i++) {
         int fd = open(places[i], O_WRONLY | O_CLOEXEC);
         if (fd >= 0) {

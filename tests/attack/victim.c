@@ -1,6 +1,7 @@
-/* What the attacks are run against: holds a canary, computed so that no file holds it, in data, heap, stack and
- * registers, prints "ready ADDRESS" of the heap copy, and then sleeps and wakes with the canary on its stack until
- * the seconds given (default 60) are over. The canary is byte i = i * 7 + 3, 32 bytes; canary_hex in lib.sh. */
+/* What the attacks are run against: holds a canary, computed so that no file holds it, in data,
+ * heap, stack and registers, prints "ready ADDRESS" of the heap copy, and then sleeps and wakes
+ * with the canary on its stack until the seconds given (default 60) are over. The canary is byte i
+ * = i * 7 + 3, 32 bytes; canary_hex in lib.sh. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,10 @@ int main(int argc, char **argv) {
     while (time(NULL) < end) {
         struct timespec nap = {0, 5000000};
         nanosleep(&nap, NULL);
-        __asm__ volatile("movdqu (%0), %%xmm7" : : "r"(on_stack) : "xmm7", "memory"); /* in registers too */
+        __asm__ volatile("movdqu (%0), %%xmm7"
+                         :
+                         : "r"(on_stack)
+                         : "xmm7", "memory"); /* in registers too */
         __asm__ volatile("" : : "r"(on_stack), "r"(in_data) : "memory");
     }
     puts("done");

@@ -1,17 +1,17 @@
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -49,7 +49,8 @@ static void expect_code(struct cella_result r, enum cella_code code) {
 static void writes_whole_and_reads_back(void **state) {
     (void)state;
     expect_code(cella_file_write(path, cella_bytes_text("one"), 0600, 0), CELLA_OK);
-    expect_code(cella_file_write(path, cella_bytes_text("two"), 0600, CELLA_FILE_EXCLUSIVE), CELLA_ERR_EXISTS);
+    expect_code(cella_file_write(path, cella_bytes_text("two"), 0600, CELLA_FILE_EXCLUSIVE),
+                CELLA_ERR_EXISTS);
     CELLA_BUFFER content = {0};
     expect_code(cella_file_read(path, 100, &content), CELLA_OK);
     assert_int_equal(content.size, 3);
@@ -94,7 +95,8 @@ static void killed_writer_leaves_old_or_new(void **state) {
         CELLA_BUFFER now = {0};
         expect_code(cella_file_read(path, 1 << 20, &now), CELLA_OK);
         assert_int_equal(now.size, sizeof(old_content));
-        assert_true(cella_equal(now.data, old_content, now.size) || cella_equal(now.data, new_content, now.size));
+        assert_true(cella_equal(now.data, old_content, now.size) ||
+                    cella_equal(now.data, new_content, now.size));
         char temporary[160];
         snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)child);
         unlink(temporary);

@@ -63,8 +63,13 @@ static void writer_never_passes_its_capacity(void **state) {
 static void range_inside_equals_wide_arithmetic(void **state) {
     (void)state;
     const uint64_t base = 0x10000, size = 0x4000;
-    const uint64_t edge[] = {0, 1, base - 1, base, base + 1, base + size - 1, base + size, base + size + 1,
-                             size - 1, size, size + 1, 1ULL << 63, UINT64_MAX};
+    const uint64_t edge[] = {0,           1,
+                             base - 1,    base,
+                             base + 1,    base + size - 1,
+                             base + size, base + size + 1,
+                             size - 1,    size,
+                             size + 1,    1ULL << 63,
+                             UINT64_MAX};
     for (size_t i = 0; i < sizeof(edge) / 8; i++)
         for (size_t j = 0; j < sizeof(edge) / 8; j++) {
             unsigned __int128 end = (unsigned __int128)edge[i] + edge[j];

@@ -2,8 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -12,8 +12,12 @@
 static const struct {
     const char *plain, *base64, *url;
 } vectors[] = {
-    {"", "", ""},           {"f", "Zg==", "Zg"},          {"fo", "Zm8=", "Zm8"},
-    {"foo", "Zm9v", "Zm9v"}, {"foob", "Zm9vYg==", "Zm9vYg"}, {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
+    {"", "", ""},
+    {"f", "Zg==", "Zg"},
+    {"fo", "Zm8=", "Zm8"},
+    {"foo", "Zm9v", "Zm9v"},
+    {"foob", "Zm9vYg==", "Zm9vYg"},
+    {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
     {"\xff\xef", "/+8=", "_-8"},
 };
 
@@ -24,7 +28,8 @@ static void base64_of_the_rfc(void **state) {
             CELLA_BUFFER text = {0};
             CELLA_BUFFER back = {0};
             const char *want = url ? vectors[i].url : vectors[i].base64;
-            assert_false(cella_failed(cella_base64_encode(cella_bytes_text(vectors[i].plain), url, &text)));
+            assert_false(
+                cella_failed(cella_base64_encode(cella_bytes_text(vectors[i].plain), url, &text)));
             assert_int_equal(text.size, strlen(want));
             assert_true(cella_equal(text.data, want, text.size));
             assert_false(cella_failed(cella_base64_decode(cella_bytes_text(want), url, &back)));
@@ -40,10 +45,12 @@ static void refuse_base64(const char *text, bool url) {
     cella_result_drop(r);
 }
 
-/* threats.md A32: all 64 last characters: only those without spare bits are one spelling of the value. */
+/* threats.md A32: all 64 last characters: only those without spare bits are one spelling of the
+ * value. */
 static void base64_has_one_spelling(void **state) {
     (void)state;
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     int accepted = 0;
     for (int i = 0; i < 64; i++) {
         char text[3] = {'Z', letters[i], 0};
