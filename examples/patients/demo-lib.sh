@@ -110,7 +110,7 @@ grant_all() {
 }
 refused_at_s2() {
     "$cella" verify "$work/first-request" --trust "$work/platform.pem" --allow software:S2 --mrenclave "$measurement"
-    [ $? = 3 ]
+    [ $? = 1 ]
 }
 unseal_results() {
     "$cella" unseal --key "$work/hospital-a/result.key" "$storage/result/model.csv" "$work/hospital-a/model.csv" &&

@@ -1,9 +1,9 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
+#include "evidence/claims.h"
 #include "seal/keyfile.h"
 
 const char cella_help_grant[] =
@@ -44,10 +44,10 @@ static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *
     if (!out->request) return cella_cli_usage("grant", "expected a key request");
     if (!out->key) return cella_cli_usage("grant", "--key is missing: the key to give");
     if (!out->out) return cella_cli_usage("grant", "-o is missing: where the grant goes");
-    if (proof->expect.has_report_data)
+    if (cella_expects(&proof->expect, "report-data"))
         return cella_cli_usage(
             "grant", "a key request has report data of its own: no --report-data, no --nonce");
-    if (!proof->expect.has_mrenclave && !proof->expect.has_mrsigner)
+    if (!cella_expects(&proof->expect, "measurement") && !cella_expects(&proof->expect, "signer"))
         return cella_cli_usage("grant", "--mrenclave or --mrsigner is needed: whom the key is for");
     return CELLA_SUCCESS;
 }
@@ -65,6 +65,22 @@ static struct cella_result choose_name(const struct cella_key_request *request, 
     return CELLA_SUCCESS;
 }
 
+static void claim_text(const struct cella_cli_proof *proof, const char *name, char *text, size_t size) {
+    const struct cella_claim *claim = cella_claimset_find(proof->verification.claims, name);
+    snprintf(text, size, "unknown");
+    if (claim) cella_claim_show(claim, text, size);
+}
+
+static void report(const struct cella_cli_proof *proof, struct cella_bytes name) {
+    char measurement[160], tee[32], level[16];
+    claim_text(proof, "measurement", measurement, sizeof(measurement));
+    claim_text(proof, "tee", tee, sizeof(tee));
+    claim_text(proof, "assurance", level, sizeof(level));
+    bool software = proof->verification.type == CELLA_EVIDENCE_SOFTWARE;
+    fprintf(stderr, "granted %.*s to enclave %s (%s%s%s%s)\n", (int)name.size, (const char *)name.data, measurement, tee,
+            software ? ", " : "", software ? level : "", software ? ", not confidential computing" : "");
+}
+
 CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     CELLA_CLI_PROOF proof = {0};
     struct arguments arguments = {0};
@@ -80,9 +96,6 @@ CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     TRY(choose_name(&proof.request, arguments.name, &name));
     TRY(cella_key_grant(&proof.request, name, cella_secret_bytes(&key), &grant));
     TRY(cella_file_write(arguments.out, cella_buffer_bytes(&grant), 0644, 0));
-    char hex[65];
-    cella_hex_encode(CELLA_BYTES_OF(proof.claims.software.identity.mrenclave), hex);
-    fprintf(stderr, "granted %.*s to enclave %s (software, S%u, not confidential computing)\n",
-            (int)name.size, (const char *)name.data, hex, proof.claims.software.assurance);
+    report(&proof, name);
     return CELLA_SUCCESS;
 }

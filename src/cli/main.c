@@ -45,6 +45,12 @@ static void print_help(FILE *to) {
     fprintf(to, "\n`cella COMMAND --help` says more of each; `cella --version` prints the version.\n");
 }
 
+/* `cella verify` tells scripts 0 accepted, 1 refused, 2 arguments or files that cannot be used, and nothing else. */
+static int exit_status(const struct command *command, enum cella_code code) {
+    if (!command || command->run != cella_cmd_verify || code == CELLA_OK) return cella_code_exit_status(code);
+    return code == CELLA_ERR_REFUSED ? 1 : 2;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
@@ -68,7 +74,7 @@ int main(int argc, char **argv) {
         r = found->run(argc - 1, argv + 1);
     if (!cella_failed(r) && fflush(stdout) != 0)
         r = CELLA_FAILURE(CELLA_ERR_IO, NULL, "cannot write standard output");
-    int status = cella_code_exit_status(cella_code_of(r));
+    int status = exit_status(found, cella_code_of(r));
     cella_result_print(r);
     cella_result_drop(r);
     return status;

@@ -90,6 +90,71 @@ void cella_time_show(uint64_t unix_s, char text[CELLA_TIME_TEXT]) {
         snprintf(text, CELLA_TIME_TEXT, "unknown");
 }
 
+bool cella_number_read(const char *text, uint64_t *number) {
+    uint64_t value = 0;
+    size_t i = 0;
+    *number = 0;
+    for (; text[i] >= '0' && text[i] <= '9'; i++)
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
+            return false;
+    if (i == 0 || text[i]) return false;
+    *number = value;
+    return true;
+}
+
+/* Count digits exactly; -1 when they are not there. */
+static int digits(const char **at, int count) {
+    int value = 0;
+    for (int i = 0; i < count; i++, ++*at) {
+        if (**at < '0' || **at > '9') return -1;
+        value = value * 10 + (**at - '0');
+    }
+    return value;
+}
+
+static bool mark(const char **at, const char *one_of) {
+    if (!**at || !strchr(one_of, **at)) return false;
+    ++*at;
+    return true;
+}
+
+/* "Z" or "+hh:mm", in seconds. */
+static bool offset_read(const char **at, int64_t *seconds) {
+    *seconds = 0;
+    if (mark(at, "Zz")) return true;
+    int sign = **at == '-' ? -1 : 1;
+    if (!mark(at, "+-")) return false;
+    int hours = digits(at, 2);
+    if (hours < 0 || hours > 23 || !mark(at, ":")) return false;
+    int minutes = digits(at, 2);
+    *seconds = sign * (hours * 3600 + minutes * 60);
+    return minutes >= 0 && minutes < 60;
+}
+
+bool cella_time_read(const char *text, uint64_t *unix_s) {
+    struct tm tm = {0};
+    int64_t offset = 0;
+    *unix_s = 0;
+    tm.tm_year = digits(&text, 4) - 1900;
+    if (tm.tm_year < 70 || !mark(&text, "-") || (tm.tm_mon = digits(&text, 2) - 1) < 0) return false;
+    if (!mark(&text, "-") || (tm.tm_mday = digits(&text, 2)) < 1 || !mark(&text, "Tt ")) return false;
+    if ((tm.tm_hour = digits(&text, 2)) < 0 || !mark(&text, ":") || (tm.tm_min = digits(&text, 2)) < 0) return false;
+    if (!mark(&text, ":") || (tm.tm_sec = digits(&text, 2)) < 0) return false;
+    if (mark(&text, ".")) {
+        if (*text < '0' || *text > '9') return false;
+        while (*text >= '0' && *text <= '9') text++;
+    }
+    if (!offset_read(&text, &offset) || *text) return false;
+    const struct tm given = tm;
+    time_t local = timegm(&tm); /* carries over what is too large, and shows it */
+    if (given.tm_mon != tm.tm_mon || given.tm_mday != tm.tm_mday || given.tm_hour != tm.tm_hour ||
+        given.tm_min != tm.tm_min || given.tm_sec != tm.tm_sec)
+        return false;
+    int64_t moment = (int64_t)local - offset;
+    *unix_s = moment < 0 ? 0 : (uint64_t)moment;
+    return moment >= 0;
+}
+
 static void show_bytes(struct cella_bytes bytes, char *text, size_t size) {
     size_t shown = bytes.size < (size - 4) / 2 ? bytes.size : (size - 4) / 2;
     cella_hex_encode(cella_bytes(bytes.data, shown), text);
@@ -161,19 +226,25 @@ static json_t *value_json(const struct cella_claim *claim) {
     return json_string(time);
 }
 
-/* The object that a name with dots lies in, made as needed; *name is then the last part. Where a claim without dots has
- * taken the word already, the rest of the name stays whole. */
+/* The object called word in root, made as needed. A value that has the word already ("snp.policy" beside
+ * "snp.policy.smt") moves into it as "value". */
+static json_t *object_called(json_t *root, const char *word) {
+    json_t *there = json_object_get(root, word);
+    if (json_is_object(there)) return there;
+    json_t *object = json_object();
+    int bad = there ? json_object_set(object, "value", there) : 0;
+    bad |= json_object_set_new(root, word, object);
+    return bad ? NULL : json_object_get(root, word);
+}
+
+/* The object that a name with dots lies in; *name is then the last part. */
 static json_t *object_of(json_t *root, const char **name) {
-    for (const char *dot; (dot = strchr(*name, '.')) && dot[1] && dot != *name;) {
+    for (const char *dot; root && (dot = strchr(*name, '.')) && dot[1] && dot != *name; *name = dot + 1) {
         char word[CELLA_CLAIM_NAME_MAX];
         size_t size = (size_t)(dot - *name);
         cella_copy(word, *name, size);
         word[size] = 0;
-        json_t *inner = json_object_get(root, word);
-        if (!inner && json_object_set_new(root, word, json_object()) == 0) inner = json_object_get(root, word);
-        if (!json_is_object(inner)) break;
-        root = inner;
-        *name = dot + 1;
+        root = object_called(root, word);
     }
     return root;
 }
@@ -182,6 +253,11 @@ static int add_json(json_t *root, const struct cella_claim *claim) {
     const char *name = claim->name;
     json_t *to = object_of(root, &name), *value = value_json(claim);
     json_t *there = json_object_get(to, name);
+    if (json_is_object(there)) {
+        to = there;
+        name = "value";
+        there = json_object_get(to, name);
+    }
     if (!claim->list && !there) return json_object_set_new(to, name, value);
     if (json_is_array(there)) return json_array_append_new(there, value);
     json_t *list = json_array(); /* a list, or a name that came twice */
@@ -197,28 +273,4 @@ json_t *cella_claimset_json(const struct cella_claimset *set) {
     if (bad == 0) return out;
     json_decref(out);
     return NULL;
-}
-
-void cella_claims_print(FILE *to, const struct cella_claims *claims) {
-    struct cella_claimset *set = NULL;
-    struct cella_result r = cella_claimset_new(&set);
-    if (!cella_failed(r)) {
-        cella_claims_add(claims, set);
-        cella_claimset_print(to, set);
-    }
-    cella_result_drop(r);
-    cella_claimset_free(&set);
-}
-
-json_t *cella_claims_json(const struct cella_claims *claims) {
-    struct cella_claimset *set = NULL;
-    struct cella_result r = cella_claimset_new(&set);
-    json_t *out = NULL;
-    if (!cella_failed(r)) {
-        cella_claims_add(claims, set);
-        out = cella_claimset_json(set);
-    }
-    cella_result_drop(r);
-    cella_claimset_free(&set);
-    return out;
 }

@@ -19,10 +19,11 @@ json_t *cella_claimset_json(const struct cella_claimset *set);
 /* Seconds since 1970 as RFC 3339. */
 enum { CELLA_TIME_TEXT = 32 };
 void cella_time_show(uint64_t unix_s, char text[CELLA_TIME_TEXT]);
+/* Reads RFC 3339 (any offset; fractions are cut off), and a decimal number below 2^64; false for all else. */
+bool cella_time_read(const char *text, uint64_t *unix_s);
+bool cella_number_read(const char *text, uint64_t *number);
 /* What the level does not stop, in one sentence; static. */
 const char *cella_assurance_gap(uint32_t assurance);
 
-void cella_claims_print(FILE *to, const struct cella_claims *claims);
-json_t *cella_claims_json(const struct cella_claims *claims);
 
 #endif

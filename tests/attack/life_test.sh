@@ -54,7 +54,7 @@ if [ "$root" = yes ] && [ -w $setting ]; then
     told() { # the setting as evidence made now says it
         "$cella" run "$work/hello.cella" --mount "/out=$work/shared" >/dev/null 2>&1 </dev/null
         "$cella" verify "$work/shared/evidence.bin" --trust "$work/platform.pem" --allow software:S0 |
-            sed -n 's/^ *kptr_restrict *//p'
+            sed -n 's/^ *software\.setting\.kptr_restrict *//p'
     }
     first=$(told)
     echo $((was == 1 ? 2 : 1)) >$setting
