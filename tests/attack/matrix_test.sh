@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# T1 to T5, T7, T8 (threat-model.md): the layout of a running enclave, and every attack of `operator` on it as whoever
-# this machine lets us be; each outcome must be the one that the evidence's level promises.
+# T1, T2, T3, T4, T5, T7, T8: the layout of a running enclave, and every attack of `operator` on it as whoever this
+# machine lets us be; each outcome must be the one that the evidence's level promises.
 # usage: matrix_test.sh CELLA OPERATOR VICTIMS-FOLDER
 # shellcheck source=tests/attack/lib.sh
 source "$(dirname "$0")/lib.sh" "$1" "$3"
