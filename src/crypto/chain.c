@@ -123,7 +123,7 @@ CELLA_RESULT cella_chain_check(const struct cella_certificate *certificates, siz
                                const struct cella_chain_options *options,
                                struct cella_chain_fault *fault) {
     struct cella_chain_fault found = {CELLA_CHAIN_COUNT, 0};
-    bool counted = count > 0 && count <= CELLA_CHAIN_MAX;
+    bool counted = count > 0 && count <= CELLA_CHAIN_CERTIFICATES;
     if (counted) found.check = check_roles(certificates, count, options, &found.index);
     if (found.check == CELLA_CHAIN_GOOD)
         found.check = check_signatures(certificates, count, options, &found.index);

@@ -6,11 +6,11 @@
 
 #include "crypto/x509.h"
 
-enum { CELLA_CHAIN_MAX = 8 };
+enum { CELLA_CHAIN_CERTIFICATES = 8 };
 
 enum cella_chain_check {
     CELLA_CHAIN_GOOD = 0,
-    CELLA_CHAIN_COUNT,     /* none, or more than CELLA_CHAIN_MAX */
+    CELLA_CHAIN_COUNT,     /* none, or more than CELLA_CHAIN_CERTIFICATES */
     CELLA_CHAIN_NOT_YET,   /* time is before notBefore */
     CELLA_CHAIN_EXPIRED,   /* time is after notAfter */
     CELLA_CHAIN_CRITICAL,  /* an unknown critical extension */

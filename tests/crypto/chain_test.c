@@ -105,7 +105,7 @@ static void counts(void **state) {
     (void)state;
     build();
     expect_of(chain, 0, CELLA_CHAIN_COUNT, 0);
-    expect_of(chain, CELLA_CHAIN_MAX + 1, CELLA_CHAIN_COUNT, 0);
+    expect_of(chain, CELLA_CHAIN_CERTIFICATES + 1, CELLA_CHAIN_COUNT, 0);
 }
 
 static void checks_times(void **state) {
