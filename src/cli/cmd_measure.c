@@ -1,23 +1,47 @@
 #include <cella/image.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/measure_vm.h"
 #include "image/foreign.h"
 #include "image/sigstruct.h"
 
-const char cella_help_measure[] = "usage: cella measure [-q] FILE\n"
-                                  "Measures an enclave as the processor would and prints its "
-                                  "MRENCLAVE. Where the file holds a SIGSTRUCT, the\n"
-                                  "hash signed there must be the same (exit status 3 when not).\n\n"
-                                  "FILE is an image of cella (also one not signed yet), a signed "
-                                  "enclave of Intel's SDK (.so), an SGXS stream,\n"
-                                  "or a raw SIGSTRUCT of 1808 bytes, of which the signed hash is "
-                                  "printed after the signature is checked.\n\n"
-                                  "  -q, --quiet   print the 64 hex digits only\n";
+const char cella_help_measure[] =
+    "usage: cella measure [-q] FILE\n"
+    "       cella measure snp --ovmf FILE --vcpu-type NAME [...]\n"
+    "       cella measure tdx --firmware FILE [--two-pass] [...]\n\n"
+    "Measures an enclave as the processor would and prints its "
+    "MRENCLAVE. Where the file holds a SIGSTRUCT, the\n"
+    "hash signed there must be the same (exit status 3 when not).\n\n"
+    "FILE is an image of cella (also one not signed yet), a signed "
+    "enclave of Intel's SDK (.so), an SGXS stream,\n"
+    "or a raw SIGSTRUCT of 1808 bytes, of which the signed hash is "
+    "printed after the signature is checked.\n\n"
+    "  -q, --quiet   print the hex digits only\n\n"
+    "snp: the launch digest of an SEV-SNP virtual machine.\n"
+    "  --ovmf FILE           firmware\n"
+    "  --ovmf-digest HEX     of its pages, instead of measuring them\n"
+    "  --kernel FILE --initrd FILE --cmdline TEXT\n"
+    "  --vcpus N             1 when not given\n"
+    "  --vcpu-type NAME      of QEMU: EPYC, EPYC-Rome, EPYC-Milan, "
+    "EPYC-Genoa, EPYC-Turin;\n"
+    "  --vcpu-sig NUMBER     or its CPUID signature (flavor qemu)\n"
+    "  --guest-features N    SEV_FEATURES, 0x1 when not given\n"
+    "  --flavor NAME         qemu, ec2 or gce\n"
+    "  --mode NAME           snp, snp-svsm, sev-es or sev\n"
+    "  --svsm FILE --vars-size N   with an SVSM below the firmware's "
+    "variables\n\n"
+    "tdx: MRTD of a TDX virtual machine.\n"
+    "  --firmware FILE       TDVF\n"
+    "  --two-pass            as older KVM: a section's pages are all "
+    "added, then extended\n"
+    "  --extend N=HEX        one event's digest into RTMR N; in "
+    "order, several\n";
 
 struct measured {
     const char *what;
@@ -84,6 +108,9 @@ CELLA_RESULT cella_cmd_measure(int argc, char **argv) {
     CELLA_BUFFER file = {0};
     struct measured m;
     bool quiet = false;
+    /* A file of that name is ./snp. */
+    if (argc > 1 && strcmp(argv[1], "snp") == 0) return cella_cli_measure_snp(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "tdx") == 0) return cella_cli_measure_tdx(argc - 1, argv + 1);
     for (int c; (c = getopt_long(argc, argv, "q", options, NULL)) != -1;) {
         if (c != 'q') return cella_cli_usage("measure", "unknown option");
         quiet = true;
