@@ -95,23 +95,35 @@ static CELLA_RESULT under_roots(struct cella_amd_state *s, enum cella_snp_line l
     FAIL(CELLA_ERR_INTEGRITY, refetch, "no signature of any of the roots that were given");
 }
 
+static bool same_key(struct cella_bytes spki, const struct cella_amd_key *key) {
+    uint8_t own[CELLA_AMD_SPKI_SIZE];
+    struct cella_result r = cella_amd_key_spki(key, own);
+    bool same =
+        !cella_failed(r) && spki.size == sizeof(own) && cella_equal(spki.data, own, sizeof(own));
+    cella_result_drop(r);
+    return same;
+}
+
 /* A08: by key. A root of the same name with another key is no root. */
 static bool is_root(const struct cella_amd_state *s, const struct cella_snp_cert *cert) {
     const struct cella_amd_state *o = origin(s);
     struct cella_bytes have = cert->x509.spki;
-    if (!o->own_roots) {
-        uint8_t spki[CELLA_AMD_SPKI_SIZE];
-        size_t index;
-        const struct cella_amd_key *root = built_in(cert->line, CELLA_SNP_ARK, &index);
-        struct cella_result r = root ? cella_amd_key_spki(root, spki) : CELLA_SUCCESS;
-        bool made = root && !cella_failed(r);
-        cella_result_drop(r);
-        return made && have.size == sizeof(spki) && cella_equal(have.data, spki, sizeof(spki));
-    }
+    size_t index;
+    const struct cella_amd_key *root = built_in(cert->line, CELLA_SNP_ARK, &index);
+    if (!o->own_roots) return root && same_key(have, root);
     for (uint32_t i = 0; i < o->root_count; i++)
         if (have.size == o->root[i].spki.size &&
             cella_equal(have.data, o->root[i].spki.data, have.size))
             return true;
+    return false;
+}
+
+/* Whether a built-in root is one of the set's roots: what it has certified is then built in too. */
+static bool has_built_in(const struct cella_amd_state *s, const struct cella_amd_key *root) {
+    const struct cella_amd_state *o = origin(s);
+    if (!o->own_roots) return true;
+    for (uint32_t i = 0; i < o->root_count; i++)
+        if (same_key(o->root[i].spki, root)) return true;
     return false;
 }
 
@@ -203,7 +215,7 @@ static CELLA_RESULT under_built_in(struct cella_amd_state *s, struct cella_amd_i
     const struct cella_verifykey *key;
     const struct cella_amd_key *authority = built_in(leaf->cert.line, role, &index);
     const struct cella_amd_key *root = built_in(leaf->cert.line, CELLA_SNP_ARK, &root_index);
-    ENSURE(!origin(s)->own_roots && authority && root, CELLA_ERR_NOT_FOUND,
+    ENSURE(authority && root && has_built_in(s, root), CELLA_ERR_NOT_FOUND,
            "give the certificates of AMD's authorities of this line",
            "no authority's certificate for it");
     TRY(built_in_key(s, index, &key));

@@ -247,8 +247,9 @@ static CELLA_RESULT read_root(struct cella_amd_root *root, struct cella_bytes de
     bool certificate = !cella_failed(r);
     cella_result_drop(r);
     if (certificate) {
-        ENSURE(cella_snp_cert_is(&x509, &role, &root->line) && role == CELLA_SNP_ARK,
-               CELLA_ERR_UNSUPPORTED, NULL, "root: not that of a product line of AMD (ARK-...)");
+        ENSURE(cella_snp_cert_is(&x509, &role, &root->line), CELLA_ERR_UNSUPPORTED, NULL,
+               "root: not that of a product line of AMD (ARK-...)");
+        if (role != CELLA_SNP_ARK) return CELLA_SUCCESS; /* lies beside its root in AMD's files */
         root->spki = x509.spki;
         cella_name_common(x509.subject, root->name, sizeof(root->name));
         root->signer.not_before_unix = x509.not_before_unix;
@@ -278,7 +279,7 @@ static CELLA_RESULT family_set_root(void *state, struct cella_bytes der) {
     struct cella_result r = read_root(root, der);
     if (cella_failed(r))
         cella_verifykey_free(&root->key);
-    else
+    else if (root->key)
         s->root_count++;
     return r;
 }

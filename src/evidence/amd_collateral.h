@@ -3,7 +3,8 @@
  *
  * The authorities' keys are built in (amd_keys.h), so that a report and its VCEK are enough; an
  * authority's certificate that is given takes the place of the built-in one and must be good. With
- * roots of one's own nothing is built in. For files of the evidence part. */
+ * roots of one's own only what a built-in root among them has certified is built in. For files of
+ * the evidence part. */
 #ifndef CELLA_EVIDENCE_AMD_COLLATERAL_H
 #define CELLA_EVIDENCE_AMD_COLLATERAL_H
 
