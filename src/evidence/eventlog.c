@@ -26,7 +26,7 @@ static struct cella_reader header_data(struct cella_bytes bytes) {
     struct cella_reader r = cella_reader(bytes);
     uint32_t index = cella_reader_u32le(&r), type = cella_reader_u32le(&r);
     cella_reader_zero(&r, LEGACY_DIGEST);
-    if (index != 0 || type != CELLA_EVENT_NO_ACTION) r.failed = true;
+    if (index > 1 || type != CELLA_EVENT_NO_ACTION) r.failed = true; /* CCEL logs begin under index 1 */
     struct cella_reader data = cella_reader_sub(&r, cella_reader_u32le(&r));
     cella_reader_expect(&data, cella_bytes("Spec ID Event03", SIGNATURE_SIZE)); /* with its NUL */
     return data;

@@ -55,6 +55,9 @@ struct cella_result cella_intel_collateral_needed(struct cella_intel_job *job);
 struct cella_result cella_intel_qe_identity(struct cella_intel_job *job);
 struct cella_result cella_intel_tcb(struct cella_intel_job *job);
 
+/* intel_log.c: one of the logs that were given, if any was, must replay to the TD's RTMRs. */
+struct cella_result cella_intel_logs(struct cella_intel_job *job);
+
 /* intel_claims.c */
 void cella_intel_claims(struct cella_intel_job *job);
 void cella_intel_tcb_claims(struct cella_intel_job *job);

@@ -151,7 +151,7 @@ static struct cella_result from_pem(struct cella_intel_job *job) {
 static bool fits(const struct cella_certificate *certificate, const struct cella_pck_id *id) {
     struct cella_pck pck;
     struct cella_result r = cella_pck_parse(certificate, &pck);
-    bool good = !cella_failed(r) && pck.pcesvn == id->pcesvn && cella_equal(pck.pceid, id->pceid.data, 2) &&
+    bool good = !cella_failed(r) && pck.pcesvn == id->pcesvn && cella_equal(pck.pceid, id->pceid.data, id->pceid.size) &&
                 cella_equal(pck.cpusvn, id->cpusvn.data, 16) && (!id->plain || cella_equal(pck.ppid, id->ppid.data, 16));
     cella_result_drop(r);
     return good;
@@ -162,22 +162,24 @@ static struct cella_result from_collateral(struct cella_intel_job *job) {
     enum { TRIES_MAX = 16 };
     struct cella_pck_id id;
     unsigned tries = 0;
+    struct cella_result r = CELLA_SUCCESS;
     REFUSE_TRY(job->out, cella_quote_pck_id(&job->quote, &id), step, "certification data", new_quote, "the PCK's identifiers");
     for (uint32_t i = 0; i < job->state->certificate_count && tries < TRIES_MAX; i++) {
         const struct cella_intel_certificate *c = &job->state->certificate[i];
         if (c->role != CELLA_INTEL_PCK || !fits(&c->x509, &id)) continue;
         tries++;
         cella_intel_chain_free(&job->chain);
-        struct cella_result r = take_alone(job, &c->x509);
+        cella_result_drop(r);
+        r = take_alone(job, &c->x509);
         if (!cella_failed(r)) r = check_qe(job);
         if (!cella_failed(r) || cella_code_of(r) == CELLA_ERR_MEMORY) return r;
-        cella_result_drop(r);
     }
+    if (tries > 0) return r; /* why the last that fits does not do */
     REFUSE(job->out, CELLA_ERR_NOT_FOUND, step, "pck certificate",
            "give the platform's PCK certificate and its issuer chain as collateral",
-           cella_text(job->out, "a PCK certificate for cpusvn %s, pcesvn %u, pceid %02x%02x", cella_text_hex(job->out, id.cpusvn),
-                      id.pcesvn, id.pceid.data[0], id.pceid.data[1]),
-           tries ? "certificates that fit by their identifiers, but not by chain or signature" : "pck certificate missing");
+           cella_text(job->out, "a PCK certificate for cpusvn %s, pcesvn %u, pceid %s", cella_text_hex(job->out, id.cpusvn),
+                      id.pcesvn, id.pceid.size ? cella_text_hex(job->out, id.pceid) : "any"),
+           "pck certificate missing");
 }
 
 static struct cella_result valid_at(struct cella_intel_job *job, const struct cella_certificate *c, const char *field) {
@@ -201,6 +203,9 @@ struct cella_result cella_intel_chain_hold(struct cella_intel_job *job) {
         REFUSE(job->out, CELLA_ERR_UNSUPPORTED, step, "certification data.type", "ask for a quote with its PCK certificate chain",
                "1 to 5", cella_text(job->out, "%u: a platform manifest, from which no PCK certificate can be had", job->quote.certification_type));
     }
+    /* Without any collateral the verdict is a refusal whatever the time, and authentic speaks of signatures alone. */
+    if (job->state->certificate_count + job->state->crl_count + job->state->tcbinfo_count + job->state->identity_count == 0)
+        return CELLA_SUCCESS;
     if (job->chain.has_root) TRY(valid_at(job, &job->chain.root, "root certificate.validity"));
     TRY(valid_at(job, &job->chain.ca, "pck ca certificate.validity"));
     return valid_at(job, &job->chain.leaf, "pck certificate.validity");

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "evidence/ccel.h"
 
 enum { SPKI_SIZE = 91, LIST_MAX = CELLA_INTEL_ITEMS };
 
@@ -215,7 +216,16 @@ static enum cella_intel_kind json_kind(const char *name, struct cella_bytes text
     return CELLA_INTEL_KIND_COUNT;
 }
 
-static bool is_ccel(struct cella_bytes c) { return c.size > 64 && cella_equal(c.data + 32, "Spec ID Event03", 16); }
+/* Evidence has certificates within, too, which are no collateral. */
+static bool is_text(struct cella_bytes content) {
+    enum { LOOKED_AT = 64 };
+    size_t size = content.size < LOOKED_AT ? content.size : LOOKED_AT;
+    for (size_t i = 0; i < size; i++)
+        if ((content.data[i] < 0x20 && content.data[i] != '\n' && content.data[i] != '\r' && content.data[i] != '\t') ||
+            content.data[i] >= 0x7f)
+            return false;
+    return true;
+}
 
 static CELLA_RESULT add_text(struct cella_intel *s, const char *name, struct cella_bytes content, bool *taken) {
     TRY(add_pem(s, content, "CERTIFICATE", taken));
@@ -247,14 +257,14 @@ static struct cella_result add(void *state, const char *name, struct cella_bytes
         if (kind == CELLA_INTEL_KIND_TCBINFO) return add_tcbinfo(s, content);
         return kind == CELLA_INTEL_KIND_IDENTITY ? add_identity(s, content) : CELLA_SUCCESS;
     }
-    if (is_ccel(content) || (content.data[at] == '[' && strncmp(name, "event_log", 9) == 0)) {
+    if (cella_rtmr_log_is(content)) {
         ENSURE(s->log_count < CELLA_INTEL_LOGS, CELLA_ERR_LIMIT, NULL, "more than %d event logs", CELLA_INTEL_LOGS);
         s->log[s->log_count++] = content;
         *taken = true;
         return CELLA_SUCCESS;
     }
     if (content.data[0] == 0x30 && content.size > 1 && content.data[1] >= 0x80) return add_der(s, name, content, taken);
-    return add_text(s, name, content, taken);
+    return is_text(content) ? add_text(s, name, content, taken) : CELLA_SUCCESS;
 }
 
 /* --- Finishing: every signature once --- */

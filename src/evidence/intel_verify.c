@@ -70,6 +70,7 @@ static struct cella_result run(struct cella_intel_job *job, struct cella_bytes e
         REFUSE(job->out, CELLA_ERR_FORMAT, "quote", "quote.tee type", "name the type that it is (--type)",
                job->tdx ? "TDX" : "SGX", tdx ? "TDX" : "SGX");
     TRY(hold(job));
+    if (tdx) TRY(cella_intel_logs(job));
     TRY(cella_intel_collateral_needed(job));
     add_collateral_links(job);
     return cella_intel_tcb(job);

@@ -146,7 +146,7 @@ CELLA_RESULT cella_quote_pck_id(const struct cella_quote *quote, struct cella_pc
     out->ppid = cella_reader_bytes(&r, ppid_size[quote->certification_type]);
     out->cpusvn = cella_reader_bytes(&r, 16);
     out->pcesvn = cella_reader_u16le(&r);
-    out->pceid = cella_reader_bytes(&r, 2);
+    out->pceid = cella_reader_bytes(&r, out->plain && cella_reader_left(&r) == 0 ? 0 : 2);
     ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, new_quote,
            "quote.certification data: %zu bytes do not fit its type %u", quote->certification.size,
            quote->certification_type);

@@ -64,7 +64,8 @@ struct cella_quote {
 };
 
 CELLA_RESULT cella_quote_parse(struct cella_bytes bytes, struct cella_quote *out);
-/* Certification data 1 to 3: identifiers of the PCK. ppid: 16 bytes in plain for type 1, else encrypted. */
+/* Certification data 1 to 3: identifiers of the PCK. ppid: 16 bytes in plain for type 1, else encrypted. pceid is empty
+ * where type 1 comes without it, as Intel's library makes it in its samples. */
 struct cella_pck_id {
     bool plain;
     struct cella_bytes ppid, cpusvn, pceid;
