@@ -147,8 +147,8 @@ static struct cella_result set_number(struct cella_cli_proof *proof, const char 
 
 static struct cella_result set_tcb(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
                                    const char *value) {
-    static const char *const claims[TCB_MAX] = {"snp.reported-tcb.fmc", "snp.reported-tcb.bl", "snp.reported-tcb.tee",
-                                                "snp.reported-tcb.snp", "snp.reported-tcb.ucode"};
+    static const char *const claims[TCB_MAX] = {"snp.reported-tcb.fmc", "snp.reported-tcb.bootloader", "snp.reported-tcb.tee",
+                                                "snp.reported-tcb.snp", "snp.reported-tcb.microcode"};
     uint64_t number[TCB_MAX];
     size_t count = 0;
     bool good = *value != 0;
