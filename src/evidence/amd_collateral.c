@@ -83,11 +83,13 @@ static bool begins(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Only for a file that cannot be read as what its name says it is. */
+/* Only for a file that is not what its name says it is: "vcek.der", "ask", "ark-milan.pem". */
 static bool role_by_name(const char *name, enum cella_snp_role *role) {
     static const char *const prefixes[] = {"ark", "ask", "asvk", "vcek", "vlek"};
+    const char *base = base_name(name);
+    if (strstr(base, "crl")) return false;
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        if (!begins(base_name(name), prefixes[i])) continue;
+        if (!begins(base, prefixes[i]) || !strchr(".-_", base[strlen(prefixes[i])])) continue;
         *role = (enum cella_snp_role)i;
         return true;
     }
@@ -117,12 +119,12 @@ static CELLA_RESULT add_certificate(struct cella_amd_state *s, const char *name,
     enum cella_snp_line line = CELLA_SNP_LINE_NONE;
     struct cella_result r = cella_certificate_parse(der, &x509);
     bool read = !cella_failed(r), ours = read && cella_snp_cert_is(&x509, &role, &line);
-    if (!ours && (read || !role_by_name(name, &role))) {
+    if (!ours && !role_by_name(name, &role)) {
         cella_result_drop(r);
         return CELLA_SUCCESS;
     }
     *taken = true;
-    if (read && known(s, der)) return CELLA_SUCCESS;
+    if (ours && known(s, der)) return CELLA_SUCCESS;
     TRY(new_item(s, &item));
     if (read) r = cella_snp_cert_read(&x509, &item->cert);
     if (read && !cella_failed(r)) r = cella_verifykey_new(x509.spki, &item->key);
