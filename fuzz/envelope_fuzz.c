@@ -6,10 +6,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static volatile unsigned sum; /* so that every byte is read */
+
 static unsigned touch(struct cella_bytes bytes) {
-    unsigned sum = 0;
-    for (size_t i = 0; i < bytes.size; i++) sum += bytes.data[i];
-    return sum;
+    unsigned all = 0;
+    for (size_t i = 0; i < bytes.size; i++) all += bytes.data[i];
+    return all;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -17,7 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CELLA_VERIFICATION verification = {0};
     const struct cella_evidence_options options = {.time_unix = 1750000000};
     struct cella_result r = cella_envelope_open(cella_bytes(data, size), &envelope);
-    volatile unsigned sum = 0;
     if (!cella_failed(r)) sum = touch(envelope.evidence);
     for (uint32_t i = 0; !cella_failed(r) && i < envelope.part_count; i++) sum += touch(envelope.part[i].content);
     cella_result_drop(r);

@@ -28,6 +28,8 @@ enum { FAMILY_COUNT = sizeof(families) / sizeof(families[0]) };
 
 struct item {
     struct item *next;
+    bool taken; /* by some family */
+    size_t size;
     uint8_t content[];
 };
 
@@ -77,6 +79,8 @@ static struct cella_result keep(struct cella_collateral *c, struct cella_bytes c
     ENSURE(item, CELLA_ERR_MEMORY, NULL, "no memory for %zu bytes of collateral", content.size);
     cella_copy(item->content, content.data, content.size);
     item->next = c->items;
+    item->taken = false;
+    item->size = content.size;
     c->items = item;
     c->item_count++;
     c->total += content.size;
@@ -169,15 +173,27 @@ CELLA_RESULT cella_collateral_trust(struct cella_collateral *c, struct cella_byt
 
 /* --- Items --- */
 
+/* Whether the same bytes were taken before: folders hold things twice, alone and within an envelope. */
+static bool taken_before(const struct cella_collateral *c, struct cella_bytes content) {
+    for (const struct item *item = c->items; item; item = item->next)
+        if (item->taken && item->size == content.size && cella_equal(item->content, content.data, content.size)) return true;
+    return false;
+}
+
 /* Every family sees every item: a certificate chain may matter to several. */
 static struct cella_result offer(struct cella_collateral *c, const char *name, struct cella_bytes content, bool *taken) {
     struct cella_bytes kept;
+    if (taken_before(c, content)) {
+        *taken = true;
+        return CELLA_SUCCESS;
+    }
     TRY(keep(c, content, &kept));
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
         bool here = false;
         TRY_IN(keep_failure(c, i, families[i]->add(c->state[i], name, kept, &here)), "%s", name);
-        *taken |= here;
+        c->items->taken |= here;
     }
+    *taken |= c->items->taken;
     return CELLA_SUCCESS;
 }
 

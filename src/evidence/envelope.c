@@ -26,6 +26,13 @@ static bool is_text(struct cella_bytes bytes) {
     return bytes.size > 0;
 }
 
+/* base64url as most write it who pad: the padding that the size asks for, no other (A32). */
+static struct cella_bytes without_padding(struct cella_bytes text) {
+    size_t size = text.size;
+    while (size > 0 && text.size - size < 2 && text.data[size - 1] == '=') size--;
+    return size < text.size && text.size % 4 == 0 ? cella_bytes(text.data, size) : text;
+}
+
 /* Hex, base64 or base64url without white space, appended; false when it is none. Hex goes first: what is all hex digits
  * in even number is meant as such. */
 static struct cella_result decode_packed(struct cella_bytes text, struct cella_buffer *out, bool *decoded) {
@@ -34,10 +41,10 @@ static struct cella_result decode_packed(struct cella_bytes text, struct cella_b
     if (text.size >= 2 && text.data[0] == '0' && (text.data[1] == 'x' || text.data[1] == 'X'))
         text = cella_bytes(text.data + 2, text.size - 2);
     for (int spelling = 0; spelling < 3 && !*decoded && text.size > 0; spelling++) {
-        struct cella_result r =
-            spelling == 0 ? cella_hex_decode_all(text, out) : cella_base64_decode(text, spelling == 2, out);
-        bool memory = cella_code_of(r) == CELLA_ERR_MEMORY;
-        if (memory) return r;
+        struct cella_result r = spelling == 0   ? cella_hex_decode_all(text, out)
+                                : spelling == 1 ? cella_base64_decode(text, false, out)
+                                                : cella_base64_decode(without_padding(text), true, out);
+        if (cella_code_of(r) == CELLA_ERR_MEMORY) return r;
         *decoded = !cella_failed(r);
         cella_result_drop(r);
         if (!*decoded) out->size = before;

@@ -27,6 +27,7 @@ static void one_value_in_every_spelling(void **state) {
     opens("AP8Q+w==", "\x00\xff\x10\xfb", 4);
     opens("AP8Q\n+w==\n", "\x00\xff\x10\xfb", 4);
     opens("AP8Q-w", "\x00\xff\x10\xfb", 4);
+    opens("AP8Q-w==", "\x00\xff\x10\xfb", 4);
     opens("-----BEGIN CERTIFICATE-----\nAP8Q+w==\n-----END CERTIFICATE-----\n", "\x00\xff\x10\xfb", 4);
     opens("some notes\n-----BEGIN ATTESTATION EVIDENCE-----\r\nAP8Q+w==\r\n-----END ATTESTATION EVIDENCE-----\r\n",
           "\x00\xff\x10\xfb", 4);
@@ -50,6 +51,11 @@ static void lenient_spellings_are_refused(void **state) {
     refused("AP8Q+w=", CELLA_ERR_FORMAT);
     refused("AP8Q+w===", CELLA_ERR_FORMAT);
     refused("AP8Q+-==", CELLA_ERR_FORMAT);
+    refused("AP8Q-w=", CELLA_ERR_FORMAT);
+    refused("AP8Q-w===", CELLA_ERR_FORMAT);
+    refused("AP8Q-_w==", CELLA_ERR_FORMAT);
+    refused("AP8Q-===", CELLA_ERR_FORMAT);
+    refused("AP8Q====", CELLA_ERR_FORMAT);
     refused("00ff10f!", CELLA_ERR_FORMAT);
     refused("", CELLA_ERR_FORMAT);
     refused(" \n", CELLA_ERR_FORMAT);
