@@ -48,7 +48,7 @@ static struct cella_result check_quote(struct job *job) {
     struct cella_result r = CELLA_SUCCESS;
     for (uint32_t i = 0; i < from->message_count && !job->quoted; i++) {
         cella_result_drop(r);
-        r = cella_tpm_check_message(check, from->message[i]);
+        r = cella_tpm_check_message(check, from->message[i].content);
         if (!cella_failed(r)) r = cella_tpm_check_signature(check, ak);
         job->quoted = !cella_failed(r);
     }
@@ -105,7 +105,7 @@ static struct cella_result find_td_quote(struct job *job) {
     bool any = false;
     for (size_t f = 0; f < 2; f++)
         for (uint32_t i = 0; i < from[f]->td_quote_count; i++) {
-            job->td_quote = from[f]->td_quote[i];
+            job->td_quote = from[f]->td_quote[i].content;
             any = true;
             if (bound(job->td_quote, job->hcl.hardware, &field)) return CELLA_SUCCESS;
         }

@@ -5,8 +5,8 @@
 static const char renew[] = "fetch the key's certificates anew, leaf first, or trust the key itself (--trust)";
 
 const struct cella_tpm_companions *cella_tpm_certificates(const struct cella_tpm_check *check) {
-    if (check->state->companions.certificate_count) return &check->state->companions;
-    return check->own.certificate_count ? &check->own : NULL;
+    if (check->own.certificate_count) return &check->own;
+    return check->state->companions.certificate_count ? &check->state->companions : NULL;
 }
 
 static bool same(struct cella_bytes a, struct cella_bytes b) { return a.size == b.size && cella_equal(a.data, b.data, a.size); }

@@ -89,7 +89,7 @@ static struct cella_result try_signature(const struct cella_tpm_check *check, co
 static struct cella_result try_all(const struct cella_tpm_check *check, const struct cella_verifykey *key,
                                    const struct cella_tpm_companions *from, struct cella_result last) {
     for (uint32_t i = 0; i < from->signature_count && cella_failed(last); i++) {
-        struct cella_result r = try_signature(check, key, from->signature[i]);
+        struct cella_result r = try_signature(check, key, from->signature[i].content);
         bool keep_last = cella_failed(r) && cella_code_of(last) == CELLA_ERR_UNSUPPORTED;
         cella_result_drop(keep_last ? r : last);
         if (!keep_last) last = r;
@@ -104,8 +104,8 @@ CELLA_RESULT cella_tpm_check_signature(const struct cella_tpm_check *check, stru
     struct cella_result r = cella_result_new(CELLA_ERR_NOT_FOUND, CELLA_WHERE,
                                              "give the file with the signature (.sig) beside the quote",
                                              "no signature came with the quote");
-    r = try_all(check, key, &check->own, r);
-    return try_all(check, key, &check->state->companions, r);
+    /* What the evidence brings is what is judged; a good signature elsewhere does not mend it. */
+    return try_all(check, key, check->own.signature_count ? &check->own : &check->state->companions, r);
 }
 
 struct cella_result cella_tpm_check_attributes(const struct cella_tpm_check *check, struct cella_bytes spki) {
@@ -232,7 +232,7 @@ struct cella_result cella_tpm_check_pcrs(struct cella_tpm_check *check) {
                cella_text(check->out, "the digest of the given values"), cella_text_hex(check->out, check->attest.pcr_digest));
     check->has_values = found;
     for (size_t f = 0; f < 2; f++)
-        for (uint32_t i = 0; i < from[f]->log_count; i++) TRY(check_log(check, from[f]->log[i]));
+        for (uint32_t i = 0; i < from[f]->log_count; i++) TRY(check_log(check, from[f]->log[i].content));
     return CELLA_SUCCESS;
 }
 

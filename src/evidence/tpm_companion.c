@@ -34,7 +34,7 @@ static struct cella_result add_described(struct cella_tpm_companions *c, struct 
     TRY(cella_tpm_public_parse(content, &public));
     if (c->key_count == CELLA_TPM_KEY_MAX) return CELLA_SUCCESS;
     c->key[c->key_count++] =
-        (struct cella_tpm_ak){public.spki, true, public.attributes, public.scheme, public.scheme_hash};
+        (struct cella_tpm_ak){public.spki, false, true, public.attributes, public.scheme, public.scheme_hash};
     return CELLA_SUCCESS;
 }
 
@@ -61,10 +61,25 @@ static struct cella_result add_half(struct cella_tpm_companions *c, struct cella
     cella_copy(xy, c->key_x.data, c->key_x.size);
     cella_copy(xy + c->key_x.size, c->key_y.data, c->key_y.size);
     TRY(cella_spki_point(cella_bytes(xy, 2 * c->key_x.size), &spki));
-    return add_spki(c, cella_spki_bytes(&spki));
+    uint32_t before = c->key_count;
+    TRY(add_spki(c, cella_spki_bytes(&spki)));
+    if (c->key_count > before) c->key[before].embedded = true;
+    return CELLA_SUCCESS;
 }
 
 /* --- Certificates and revocation lists --- */
+
+static void stem_of(const char *name, char stem[48]) {
+    snprintf(stem, 48, "%.*s", (int)strcspn(name, "."), name);
+}
+
+/* Certificates may lie in several files, each with some of the chain; the same file again begins anew. */
+static void begin_certificates(struct cella_tpm_companions *c, const char *name) {
+    char stem[48];
+    stem_of(name, stem);
+    if (strstr(stem, "cert") && strcmp(c->certificate_file, stem) == 0) c->certificate_count = 0;
+    if (c->certificate_count == 0 && strstr(stem, "cert")) snprintf(c->certificate_file, sizeof(c->certificate_file), "%s", stem);
+}
 
 /* As read from a TPM's NV index: the certificate, then zeros to the index's size. */
 static struct cella_result add_certificate(struct cella_tpm_companions *c, struct cella_bytes der) {
@@ -109,10 +124,11 @@ static struct cella_result each_pem(struct cella_tpm_companions *c, struct cella
 }
 
 /* ak*: the attestation key or its certificates, told by what they hold. */
-static struct cella_result add_ak(struct cella_tpm_companions *c, struct cella_bytes content, bool *taken) {
+static struct cella_result add_ak(struct cella_tpm_companions *c, const char *name, struct cella_bytes content, bool *taken) {
     size_t count = 0;
     *taken = true;
     if (contains_begin_line(content)) {
+        begin_certificates(c, name);
         TRY(each_pem(c, content, "PUBLIC KEY", add_spki, &count));
         TRY(each_pem(c, content, "CERTIFICATE", add_certificate, &count));
         ENSURE(count > 0, CELLA_ERR_FORMAT, NULL, "PEM of neither public key nor certificate");
@@ -122,13 +138,20 @@ static struct cella_result add_ak(struct cella_tpm_companions *c, struct cella_b
     struct cella_reader r = cella_reader(content);
     struct cella_reader outer = cella_der_read(&r, CELLA_DER_SEQUENCE), inner = cella_der_read(&outer, CELLA_DER_SEQUENCE);
     /* A key begins with its algorithm's OID, a certificate with its version. */
-    return cella_der_peek(&inner) == CELLA_DER_OID ? add_spki(c, content) : add_certificate(c, content);
+    if (cella_der_peek(&inner) == CELLA_DER_OID) return add_spki(c, content);
+    begin_certificates(c, name);
+    return add_certificate(c, content);
 }
 
 /* --- All else --- */
 
-static void keep(struct cella_bytes *list, uint32_t *count, uint32_t max, struct cella_bytes content) {
-    if (*count < max) list[(*count)++] = content;
+static void keep(struct cella_tpm_file *list, uint32_t *count, uint32_t max, const char *name, struct cella_bytes content) {
+    uint32_t at = 0;
+    while (at < *count && strncmp(list[at].name, name, sizeof(list[at].name) - 1) != 0) at++;
+    if (at == max) return;
+    if (at == *count) ++*count;
+    snprintf(list[at].name, sizeof(list[at].name), "%s", name);
+    list[at].content = content;
 }
 
 /* By its name too: a damaged message must be refused, not passed over as if there were none. */
@@ -147,14 +170,16 @@ static bool is_log(const char *name, struct cella_bytes content) {
 }
 
 static bool add_plain(struct cella_tpm_companions *c, const char *name, struct cella_bytes content) {
+    char stem[48];
+    stem_of(name, stem);
     if (is_message(name, content))
-        keep(c->message, &c->message_count, CELLA_TPM_MESSAGE_MAX, content);
+        keep(c->message, &c->message_count, CELLA_TPM_MESSAGE_MAX, name, content);
     else if (is_log(name, content))
-        keep(c->log, &c->log_count, CELLA_TPM_LOG_MAX, content);
+        keep(c->log, &c->log_count, CELLA_TPM_LOG_MAX, name, content);
     else if (is_signature(name, content))
-        keep(c->signature, &c->signature_count, CELLA_TPM_SIGNATURE_COUNT, content);
+        keep(c->signature, &c->signature_count, CELLA_TPM_SIGNATURE_COUNT, name, content);
     else if (begins(name, "td_quote"))
-        keep(c->td_quote, &c->td_quote_count, CELLA_TPM_TD_QUOTE_MAX, content);
+        keep(c->td_quote, &c->td_quote_count, CELLA_TPM_TD_QUOTE_MAX, stem, content);
     else if (strcmp(name, "nonce") == 0)
         c->nonce = content;
     else if (strcmp(name, "nitro_document") == 0)
@@ -164,14 +189,23 @@ static bool add_plain(struct cella_tpm_companions *c, const char *name, struct c
     return true;
 }
 
+/* A bank as a whole takes the place of one that was there. */
+static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella_bytes content) {
+    struct cella_tpm_pcrs found[CELLA_TPM_HASH_COUNT] = {{0}};
+    TRY(cella_tpm_pcrs_parse(content, found));
+    for (size_t i = 0; i < CELLA_TPM_HASH_COUNT; i++)
+        if (found[i].given) c->pcrs[i] = found[i];
+    return CELLA_SUCCESS;
+}
+
 static struct cella_result add(struct cella_tpm_companions *c, const char *name, struct cella_bytes content, bool *taken) {
     size_t count = 0;
     *taken = true;
     if (add_plain(c, name, content)) return CELLA_SUCCESS;
     if (strcmp(name, "ak_pub.x") == 0) return add_half(c, &c->key_x, content);
     if (strcmp(name, "ak_pub.y") == 0) return add_half(c, &c->key_y, content);
-    if (begins(name, "pcr")) return cella_tpm_pcrs_parse(content, c->pcrs);
-    if (begins(name, "ak") && content.size <= CERTIFICATE_PADDED_MAX) return add_ak(c, content, taken);
+    if (begins(name, "pcr")) return add_pcrs(c, content);
+    if (begins(name, "ak") && content.size <= CERTIFICATE_PADDED_MAX) return add_ak(c, name, content, taken);
     *taken = false;
     if (!strstr(name, "crl")) return CELLA_SUCCESS;
     return contains_begin_line(content) ? each_pem(c, content, "X509 CRL", add_crl, &count) : add_crl(c, content);

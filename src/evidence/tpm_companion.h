@@ -27,21 +27,28 @@ struct cella_tpm_pcrs { /* of one bank */
 
 struct cella_tpm_ak {
     struct cella_spki spki;
+    bool embedded; /* in the evidence's own JSON, also where that lies among the collateral: vouches for nothing */
     bool described; /* as TPMT_PUBLIC: attributes and scheme are known */
     uint32_t attributes;
     uint16_t scheme, scheme_hash;
 };
 
+struct cella_tpm_file {
+    char name[48];
+    struct cella_bytes content;
+};
+
 struct cella_tpm_companions {
     uint32_t message_count, signature_count, key_count, log_count, td_quote_count, crl_count, certificate_count;
-    struct cella_bytes message[CELLA_TPM_MESSAGE_MAX]; /* TPMS_ATTEST */
-    struct cella_bytes signature[CELLA_TPM_SIGNATURE_COUNT];
+    struct cella_tpm_file message[CELLA_TPM_MESSAGE_MAX]; /* TPMS_ATTEST */
+    struct cella_tpm_file signature[CELLA_TPM_SIGNATURE_COUNT];
     struct cella_tpm_ak key[CELLA_TPM_KEY_MAX];
     struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]; /* by enum cella_hash */
-    struct cella_bytes log[CELLA_TPM_LOG_MAX];
-    struct cella_bytes td_quote[CELLA_TPM_TD_QUOTE_MAX];
+    struct cella_tpm_file log[CELLA_TPM_LOG_MAX];
+    struct cella_tpm_file td_quote[CELLA_TPM_TD_QUOTE_MAX];
     struct cella_crl crl[CELLA_TPM_CRL_MAX];
     struct cella_certificate certificate[CELLA_CHAIN_CERTIFICATES]; /* of the attestation key, leaf first */
+    char certificate_file[48];
     struct cella_buffer decoded[CELLA_CHAIN_CERTIFICATES + CELLA_TPM_CRL_MAX]; /* owned: what PEM held */
     uint32_t decoded_count;
     struct cella_bytes nonce, nitro_document, key_x, key_y;
@@ -49,7 +56,9 @@ struct cella_tpm_companions {
 };
 
 void cella_tpm_companions_free(struct cella_tpm_companions *companions);
-/* Takes what it recognises by name and content. What is malformed is noted in broken, not an error; errors are for
+/* Takes what it recognises by name and content. A file takes the place of one before it of the same name up to the first
+ * dot, for those of which one is enough, and of the same whole name for the others: evidence in JSON that lies beside the
+ * files it was taken apart into is not heard twice. What is malformed is noted in broken, not an error; errors are for
  * memory. */
 CELLA_RESULT cella_tpm_companions_add(struct cella_tpm_companions *companions, const char *name,
                                       struct cella_bytes content, bool *taken);

@@ -111,7 +111,7 @@ static bool signed_with(const struct cella_tpm_check *check, struct cella_bytes 
 }
 
 static struct cella_result find_key(const struct cella_tpm_check *check, struct cella_bytes *ak) {
-    const struct cella_tpm_companions *from[] = {&check->state->companions, &check->own};
+    const struct cella_tpm_companions *from[] = {&check->own, &check->state->companions};
     struct cella_result last = cella_result_new(
         CELLA_ERR_NOT_FOUND, CELLA_WHERE,
         "give the attestation key or its certificates beside the quote (ak_pub.pem, ak_cert_chain.pem), or trust it (--trust)",
@@ -139,7 +139,7 @@ static bool is_trusted(const struct cella_tpm_check *check, struct cella_bytes a
 static bool is_given(const struct cella_tpm_check *check, struct cella_bytes ak) {
     const struct cella_tpm_companions *given = &check->state->companions;
     for (uint32_t i = 0; i < given->key_count; i++)
-        if (same(cella_spki_bytes(&given->key[i].spki), ak)) return true;
+        if (!given->key[i].embedded && same(cella_spki_bytes(&given->key[i].spki), ak)) return true;
     return false;
 }
 
@@ -216,8 +216,14 @@ static void add_claims(const struct cella_tpm_check *check, struct cella_bytes a
     cella_link_add(check->out, link, "quote", "TPM 2.0 quote", "signed with the attestation key", true);
 }
 
-/* The envelope's word of the nonce must at least agree with the quote. */
-static struct cella_result check_nonce(const struct cella_tpm_check *check) {
+/* The envelope's words of key and nonce prove nothing, but must at least agree with the quote. */
+static struct cella_result check_envelope(const struct cella_tpm_check *check, struct cella_bytes ak) {
+    bool agrees = check->own.key_count == 0;
+    for (uint32_t i = 0; i < check->own.key_count; i++)
+        agrees = agrees || same(cella_spki_bytes(&check->own.key[i].spki), ak);
+    if (!agrees)
+        REFUSE(check->out, CELLA_ERR_INTEGRITY, "attestation key", "envelope", "pass the evidence on unchanged",
+               "the key that signed the quote", "another key beside the quote");
     struct cella_bytes nonce = check->own.nonce;
     if (nonce.size && !same(nonce, check->attest.extra_data))
         REFUSE(check->out, CELLA_ERR_INTEGRITY, "tpm quote", "extra data", "ask for a quote with this nonce",
@@ -233,12 +239,12 @@ static struct cella_result verify(struct cella_tpm_check *check, struct cella_by
     if (cella_tpm_keylime_is(evidence)) {
         REFUSE_TRY(check->out, cella_tpm_keylime_open(evidence, &check->own), "tpm quote", "text", "pass the agent's text on unchanged",
                    "keylime's r QUOTE : SIGNATURE : PCRS, each in base64");
-        message = check->own.message[0];
+        message = check->own.message[0].content;
     }
     TRY(cella_tpm_check_message(check, message));
     TRY(find_key(check, &ak));
     TRY(cella_tpm_check_attributes(check, ak));
-    TRY(check_nonce(check));
+    TRY(check_envelope(check, ak));
     TRY(cella_tpm_check_pcrs(check));
     TRY(vouch(check, ak, collateral, &by, &link));
     check->out->authentic = true;

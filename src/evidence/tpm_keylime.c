@@ -109,9 +109,9 @@ CELLA_RESULT cella_tpm_keylime_open(struct cella_bytes text, struct cella_tpm_co
         part[count++] = cella_buffer_bytes(kept);
         begin = i + 1;
     }
-    out->message[0] = part[0];
+    out->message[0].content = part[0];
     out->message_count = 1;
-    out->signature[0] = part[1];
+    out->signature[0].content = part[1];
     out->signature_count = 1;
     return count > 2 ? read_dump(part[2], out->pcrs) : CELLA_SUCCESS;
 }
