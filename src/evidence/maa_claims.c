@@ -278,6 +278,7 @@ static enum tee put_type(struct cella_claimset *claims, struct cella_bytes type)
         cella_claim_text(claims, "tee", types[i].name);
         return types[i].tee;
     }
+    cella_claim_text(claims, "tee", "unknown"); /* a policy of its own may leave the type out */
     return OTHER;
 }
 
