@@ -38,7 +38,8 @@ struct scene {
     uint8_t report[1184];
     uint64_t now, grace_s;
     bool leave_authority_out;
-    bool keep_built_in; /* the makers' roots stay */
+    EVP_PKEY *false_root; /* also a root's certificate of that name, of this key, by itself */
+    bool keep_built_in;   /* the makers' roots stay */
 };
 
 static const uint8_t milan_tcb[8] = {4, 0, 0, 0, 0, 0, 24, 219};
@@ -118,6 +119,10 @@ static void play(struct scene *s, struct cella_verification *out) {
     OK(cella_collateral_new(&c));
     if (!s->keep_built_in) OK(cella_collateral_set_roots(c, roots, 1));
     if (s->keep_built_in) add(c, "ark.der", &root);
+    if (s->false_root) {
+        forge_certificate(&s->root, s->false_root, s->false_root, &root);
+        add(c, "three.der", &root);
+    }
     add(c, "one.der", &leaf); /* before its authority: the order must not matter */
     if (!s->leave_authority_out) add(c, "two.der", &authority);
     for (int i = 0; s->has_crl && i < (s->two_crls ? 2 : 1); i++) {
@@ -415,6 +420,12 @@ static void made_root(void **state) {
     s.keep_built_in = true;
     s.leave_authority_out = true;
     refused(&s, "vcek.signature");
+    s = scene_of(false, false); /* what is given is used or refused, not passed over */
+    s.false_root = keys[VLEK_AUTHORITY];
+    refused(&s, "ark");
+    s = scene_of(false, false); /* the root of one line vouches for no other */
+    s.root.issuer = s.root.subject = "ARK-Turin";
+    refused(&s, "ask.signature");
 }
 
 /* A05: every certificate's validity counts, to the second. */

@@ -467,6 +467,13 @@ static void certificate_table(void **state) {
     cella_collateral_free(&c);
     for (size_t size = v->report.size + 1; size < both.size; size += size < 1300 ? 1 : 31)
         assert_false(accepts(cella_bytes(both.data, size), NULL, v->from + 1));
+    struct cella_snp_table parsed;
+    OK(cella_snp_table_parse(table, &parsed));
+    assert_int_equal(parsed.vcek.size, v->leaf.size);
+    assert_int_equal(parsed.vlek.size, 0);
+    both.data[v->report.size + 16] = 71; /* within the list itself */
+    assert_int_equal(code_of(cella_snp_table_parse(table, &parsed)), CELLA_ERR_FORMAT);
+    both.data[v->report.size + 16] = 72;
     static const uint32_t bad[] = {0, 1, 71, 0x7fffffff, 0xfffffff0, UINT32_MAX};
     for (size_t field = 0; field < 4; field++) /* A31: both entries' offsets and sizes */
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

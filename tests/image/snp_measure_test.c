@@ -2,6 +2,8 @@
 #include "sample.h"
 
 #include <jansson.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include "base/text.h"
 #include "crypto/digest.h"
@@ -252,11 +254,54 @@ static void keys_and_block(void **state) {
     assert_int_equal(block[90], 3);
 }
 
+/* The digests that another tool gave for two public test keys. */
+static void key_digests(void **state) {
+    (void)state;
+    static const char *const files[2] = {"id_key_test.pem", "author_key_test.pem"};
+    static const char *const fields[2] = {"id_key_digest_b64", "author_key_digest_b64"};
+    char path[8200];
+    if (!measure_folder()) skip();
+    snprintf(path, sizeof(path), "%s/id_block_case.json", measure_folder());
+    json_t *expected = json_load_file(path, 0, NULL);
+    if (!expected) skip();
+    for (int i = 0; i < 2; i++) {
+        uint8_t point[97], digest[48];
+        size_t size = 0;
+        CELLA_BUFFER want = {0};
+        snprintf(path, sizeof(path), "%s/%s", measure_folder(), files[i]);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+        fclose(file);
+        assert_int_equal(EVP_PKEY_get_octet_string_param(key, "encoded-pub-key", point,
+                                                         sizeof(point), &size),
+                         1);
+        assert_int_equal(size, 97);
+        assert_ok(cella_snp_key_digest(point + 1, digest));
+        assert_ok(
+            cella_base64_decode(cella_bytes_text(text_of(expected, fields[i])), false, &want));
+        assert_int_equal(want.size, 48);
+        assert_memory_equal(digest, want.data, 48);
+        EVP_PKEY_free(key);
+    }
+    CELLA_BUFFER launch = {0};
+    CELLA_BUFFER prefix = {0};
+    uint8_t block[CELLA_SNP_ID_BLOCK_SIZE];
+    assert_ok(cella_base64_decode(cella_bytes_text(text_of(expected, "launch_digest_b64")), false,
+                                  &launch));
+    cella_snp_id_block(launch.data, 0, 0x30000, block);
+    assert_ok(cella_base64_encode(CELLA_BYTES_OF(block), false, &prefix));
+    const char *begins = text_of(expected, "id_block_b64_prefix");
+    assert_memory_equal(prefix.data, begins, strlen(begins));
+    json_decref(expected);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case),        cmocka_unit_test(processor_types),
         cmocka_unit_test(everything_counts), cmocka_unit_test(refusals),
         cmocka_unit_test(changed_firmware),  cmocka_unit_test(keys_and_block),
+        cmocka_unit_test(key_digests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
