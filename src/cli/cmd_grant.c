@@ -65,7 +65,8 @@ static struct cella_result choose_name(const struct cella_key_request *request, 
     return CELLA_SUCCESS;
 }
 
-static void claim_text(const struct cella_cli_proof *proof, const char *name, char *text, size_t size) {
+static void claim_text(const struct cella_cli_proof *proof, const char *name, char *text,
+                       size_t size) {
     const struct cella_claim *claim = cella_claimset_find(proof->verification.claims, name);
     snprintf(text, size, "unknown");
     if (claim) cella_claim_show(claim, text, size);
@@ -77,8 +78,9 @@ static void report(const struct cella_cli_proof *proof, struct cella_bytes name)
     claim_text(proof, "tee", tee, sizeof(tee));
     claim_text(proof, "assurance", level, sizeof(level));
     bool software = proof->verification.type == CELLA_EVIDENCE_SOFTWARE;
-    fprintf(stderr, "granted %.*s to enclave %s (%s%s%s%s)\n", (int)name.size, (const char *)name.data, measurement, tee,
-            software ? ", " : "", software ? level : "", software ? ", not confidential computing" : "");
+    fprintf(stderr, "granted %.*s to enclave %s (%s%s%s%s)\n", (int)name.size,
+            (const char *)name.data, measurement, tee, software ? ", " : "", software ? level : "",
+            software ? ", not confidential computing" : "");
 }
 
 CELLA_RESULT cella_cmd_grant(int argc, char **argv) {

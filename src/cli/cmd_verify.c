@@ -5,11 +5,13 @@
 
 const char cella_help_verify[] =
     "usage: cella verify EVIDENCE [--collateral PATH]... [--trust FILE]... [what to expect]\n\n"
-    "Checks evidence of any TEE, or a key request with the evidence in it: form, signatures, chain to a root, TCB status,\n"
-    "and what you expect. Prints the chain of trust, the claims and the verdict. Nothing is fetched. EVIDENCE may be raw,\n"
+    "Checks evidence of any TEE, or a key request with the evidence in it: form, signatures, chain "
+    "to a root, TCB status,\n"
+    "and what you expect. Prints the chain of trust, the claims and the verdict. Nothing is "
+    "fetched. EVIDENCE may be raw,\n"
     "hex, base64, PEM or a JSON envelope; - is standard input.\n"
-    "Exit status: 0 accepted, 1 refused, 2 arguments or files that cannot be used.\n\n" CELLA_CLI_PROOF_HELP
-    "  --report-data HEX    the bytes the program put into it\n"
+    "Exit status: 0 accepted, 1 refused, 2 arguments or files that cannot be "
+    "used.\n\n" CELLA_CLI_PROOF_HELP "  --report-data HEX    the bytes the program put into it\n"
     "  --nonce HEX          8 to 64 bytes: the report data is the nonce, then zeros\n"
     "  --request            EVIDENCE must be a key request\n"
     "what to print:\n"
@@ -45,8 +47,10 @@ static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *
         bool taken = false;
         TRY(cella_cli_proof_flag(proof, "verify", argc, argv, &i, &taken));
         if (taken || take_switch(argv[i], out)) continue;
-        if (argv[i][0] == '-' && argv[i][1]) return cella_cli_usage("verify", "unknown flag %s", argv[i]);
-        if (out->path) return cella_cli_usage("verify", "one file at a time: %s and %s", out->path, argv[i]);
+        if (argv[i][0] == '-' && argv[i][1])
+            return cella_cli_usage("verify", "unknown flag %s", argv[i]);
+        if (out->path)
+            return cella_cli_usage("verify", "one file at a time: %s and %s", out->path, argv[i]);
         out->path = argv[i];
     }
     if (!out->path)

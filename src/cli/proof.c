@@ -65,7 +65,8 @@ static struct cella_result use_roots(struct cella_cli_proof *proof) {
         ENSURE(stat(path, &st) == 0, CELLA_ERR_NOT_FOUND, NULL, "--roots: there is no %s", path);
         TRY(S_ISDIR(st.st_mode) ? read_root_folder(&roots, path) : read_root(&roots, path));
     }
-    ENSURE(roots.count > 0, CELLA_ERR_NOT_FOUND, NULL, "--roots %s: no file in it", proof->roots.item[0]);
+    ENSURE(roots.count > 0, CELLA_ERR_NOT_FOUND, NULL, "--roots %s: no file in it",
+           proof->roots.item[0]);
     for (size_t i = 0; i < roots.count; i++) views[i] = cella_buffer_bytes(&roots.content[i]);
     TRY_IN(cella_collateral_set_roots(proof->set, views, roots.count), "--roots");
     return CELLA_SUCCESS;
@@ -77,7 +78,8 @@ static struct cella_result make_set(struct cella_cli_proof *proof) {
     for (size_t i = 0; i < proof->trust.count; i++) {
         CELLA_BUFFER key = {0};
         TRY(cella_file_read(proof->trust.item[i], KEY_FILE_MAX, &key));
-        TRY_IN(cella_collateral_trust(proof->set, cella_buffer_bytes(&key)), "--trust %s", proof->trust.item[i]);
+        TRY_IN(cella_collateral_trust(proof->set, cella_buffer_bytes(&key)), "--trust %s",
+               proof->trust.item[i]);
     }
     for (size_t i = 0; i < proof->collateral.count; i++)
         TRY(cella_collateral_add_path(proof->set, proof->collateral.item[i]));
@@ -118,9 +120,10 @@ static struct cella_result check_bound(struct cella_cli_proof *proof) {
     const struct cella_claim *claim = cella_claimset_find(v->claims, "report-data");
     bool sized = claim && claim->type == CELLA_CLAIM_BYTES && claim->bytes.size == 64;
     if (!sized)
-        REFUSE(v, CELLA_ERR_INTEGRITY, "key request", "report-data", "ask the enclave for a new request", "64 bytes", "none");
-    REFUSE_TRY(v, cella_key_request_bound(&proof->request, claim->bytes.data), "key request", "report-data",
-               "ask the enclave for a new request", "the SHA-512 of this request");
+        REFUSE(v, CELLA_ERR_INTEGRITY, "key request", "report-data",
+               "ask the enclave for a new request", "64 bytes", "none");
+    REFUSE_TRY(v, cella_key_request_bound(&proof->request, claim->bytes.data), "key request",
+               "report-data", "ask the enclave for a new request", "the SHA-512 of this request");
     return CELLA_SUCCESS;
 }
 
@@ -129,14 +132,15 @@ static struct cella_result appraise(struct cella_cli_proof *proof) {
     cella_appraise(&proof->expect, v->claims, &proof->appraisal);
     if (proof->appraisal.verdict == CELLA_VERDICT_ACCEPT) return CELLA_SUCCESS;
     const struct cella_check *check = cella_appraisal_failed(&proof->appraisal);
-    REFUSE(v, CELLA_ERR_REFUSED, "policy", check ? check->claim : "checks", check ? check->hint : NULL,
-           check ? check->expected : "something to appraise", check ? check->found : "nothing");
+    REFUSE(v, CELLA_ERR_REFUSED, "policy", check ? check->claim : "checks",
+           check ? check->hint : NULL, check ? check->expected : "something to appraise",
+           check ? check->found : "nothing");
 }
 
 static struct cella_result reason_of(const struct cella_verification *v) {
     const struct cella_reason *r = &v->reason;
-    return CELLA_FAILURE(CELLA_ERR_REFUSED, r->remedy[0] ? r->remedy : NULL, "%s: %s: expected %s, found %s", r->step,
-                         r->field, r->expected, r->found);
+    return CELLA_FAILURE(CELLA_ERR_REFUSED, r->remedy[0] ? r->remedy : NULL,
+                         "%s: %s: expected %s, found %s", r->step, r->field, r->expected, r->found);
 }
 
 static struct cella_result judge(struct cella_cli_proof *proof) {
@@ -159,7 +163,8 @@ static struct cella_result judge(struct cella_cli_proof *proof) {
     return appraise(proof);
 }
 
-/* Whatever was read and is not accepted is refused, be it false, malformed or of another version: one code. */
+/* Whatever was read and is not accepted is refused, be it false, malformed or of another version:
+ * one code. */
 CELLA_RESULT cella_cli_proof_check(struct cella_cli_proof *proof) {
     struct cella_result r = judge(proof);
     struct cella_verification *v = &proof->verification;

@@ -1,5 +1,6 @@
-/* What `cella verify` and `cella grant` share: the flags that say whom to trust, what goes with the evidence and what to
- * expect; reading evidence or a key request in any spelling; verification and appraisal to one verdict. */
+/* What `cella verify` and `cella grant` share: the flags that say whom to trust, what goes with the
+ * evidence and what to expect; reading evidence or a key request in any spelling; verification and
+ * appraisal to one verdict. */
 #ifndef CELLA_CLI_PROOF_H
 #define CELLA_CLI_PROOF_H
 
@@ -38,27 +39,32 @@ void cella_cli_proof_free(struct cella_cli_proof *proof);
 #define CELLA_CLI_PROOF __attribute__((cleanup(cella_cli_proof_free))) struct cella_cli_proof
 
 /* Help text of the shared flags. */
-#define CELLA_CLI_PROOF_HELP                                                                                       \
-    "whom to trust, and what goes with the evidence:\n"                                                            \
-    "  --trust FILE         public key of a software platform (`cella platform key`) or TPM; again for more\n"    \
-    "  --allow software:S0  accept software evidence of this level (S0 to S3) or higher\n"                        \
-    "  --collateral PATH    bundle, folder or file with certificates, revocation lists, TCB info ...; again\n"    \
-    "                       for more\n"                                                                            \
-    "  --roots PATH         trust these roots (folder or file) instead of the makers' own\n"                      \
-    "  --type TYPE          sgx, tdx, snp, tpm, azure, nitro, maa, ra-tls, software; else told by the bytes\n"    \
-    "  --time TIME          judge for this time: seconds since 1970, or RFC 3339; else now\n"                     \
-    "  --accept-tcb A,B     accept these TCB statuses besides UpToDate\n"                                         \
-    "  --grace SECONDS      accept collateral that is out of date by no more\n"                                   \
-    "what to expect:\n"                                                                                            \
-    "  --measurement HEX    of the enclave or virtual machine (--mrenclave: of an image, `cella measure`)\n"      \
-    "  --signer HEX         who signed it (--mrsigner: of an image)\n"                                            \
-    "  --product-id N       the product, of several by one signer\n"                                              \
-    "  --min-svn N          the lowest security version\n"                                                        \
-    "  --config-id HEX      what it was configured with\n"                                                        \
-    "  --min-tcb B,T,S,U    SEV-SNP: lowest boot loader, TEE, SNP and microcode versions (Turin: F,B,T,S,U)\n"     \
-    "  --claim NAME=VALUE   any claim, as `cella verify` shows it in JSON; again for more\n"                      \
-    "  --max-age SECONDS    how old the evidence may be\n"                                                        \
-    "  --allow-debug        accept debug mode: no secrecy\n"                                                      \
+#define CELLA_CLI_PROOF_HELP                                                                       \
+    "whom to trust, and what goes with the evidence:\n"                                            \
+    "  --trust FILE         public key of a software platform (`cella platform key`) or TPM; "     \
+    "again for more\n"                                                                             \
+    "  --allow software:S0  accept software evidence of this level (S0 to S3) or higher\n"         \
+    "  --collateral PATH    bundle, folder or file with certificates, revocation lists, TCB info " \
+    "...; again\n"                                                                                 \
+    "                       for more\n"                                                            \
+    "  --roots PATH         trust these roots (folder or file) instead of the makers' own\n"       \
+    "  --type TYPE          sgx, tdx, snp, tpm, azure, nitro, maa, ra-tls, software; else told "   \
+    "by the bytes\n"                                                                               \
+    "  --time TIME          judge for this time: seconds since 1970, or RFC 3339; else now\n"      \
+    "  --accept-tcb A,B     accept these TCB statuses besides UpToDate\n"                          \
+    "  --grace SECONDS      accept collateral that is out of date by no more\n"                    \
+    "what to expect:\n"                                                                            \
+    "  --measurement HEX    of the enclave or virtual machine (--mrenclave: of an image, `cella "  \
+    "measure`)\n"                                                                                  \
+    "  --signer HEX         who signed it (--mrsigner: of an image)\n"                             \
+    "  --product-id N       the product, of several by one signer\n"                               \
+    "  --min-svn N          the lowest security version\n"                                         \
+    "  --config-id HEX      what it was configured with\n"                                         \
+    "  --min-tcb B,T,S,U    SEV-SNP: lowest boot loader, TEE, SNP and microcode versions (Turin: " \
+    "F,B,T,S,U)\n"                                                                                 \
+    "  --claim NAME=VALUE   any claim, as `cella verify` shows it in JSON; again for more\n"       \
+    "  --max-age SECONDS    how old the evidence may be\n"                                         \
+    "  --allow-debug        accept debug mode: no secrecy\n"                                       \
     "  --allow-private-memory  accept software enclaves whose memory is not secret memory\n"
 
 /* Takes argv[*i] when it is a shared flag, with its value, and moves *i past it; *taken says
@@ -70,8 +76,8 @@ CELLA_RESULT cella_cli_value(const char *command, int argc, char **argv, int *i,
                              const char **value);
 /* Reads the file and all that the flags name. Errors are for what cannot be read or used. */
 CELLA_RESULT cella_cli_proof_read(struct cella_cli_proof *proof, const char *path);
-/* Verifies and appraises. Success only when all is accepted; whatever was read and is not accepted is
- * CELLA_ERR_REFUSED, with the reason in verification. Other codes: it could not be judged. */
+/* Verifies and appraises. Success only when all is accepted; whatever was read and is not accepted
+ * is CELLA_ERR_REFUSED, with the reason in verification. Other codes: it could not be judged. */
 CELLA_RESULT cella_cli_proof_check(struct cella_cli_proof *proof);
 /* The chain, the claims, the checks and the verdict with its reason. */
 void cella_cli_proof_print(FILE *to, const struct cella_cli_proof *proof);

@@ -19,77 +19,84 @@ CELLA_RESULT cella_cli_value(const char *command, int argc, char **argv, int *i,
 /* A flag that takes a value: its words, and what is done with it. */
 struct flag {
     const char *word;
-    struct cella_result (*set)(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                               const char *value);
+    struct cella_result (*set)(struct cella_cli_proof *proof, const char *command,
+                               const struct flag *flag, const char *value);
     const char *claim; /* for expectations: the claim, and */
     size_t size;       /* the bytes it must have; 0: any up to CELLA_EXPECT_BYTES_MAX */
 };
 
-static struct cella_result read_number(const char *command, const char *flag, const char *text, uint64_t max,
-                                       uint64_t *out) {
+static struct cella_result read_number(const char *command, const char *flag, const char *text,
+                                       uint64_t max, uint64_t *out) {
     if (!cella_number_read(text, out) || *out > max)
         return cella_cli_usage(command, "%s: expected a number from 0 to %llu, found '%s'", flag,
                                (unsigned long long)max, text);
     return CELLA_SUCCESS;
 }
 
-static struct cella_result set_list(struct cella_cli_list *list, const char *command, const char *word, const char *value) {
-    if (list->count == CELLA_CLI_LIST_MAX) return cella_cli_usage(command, "more than %d %s", CELLA_CLI_LIST_MAX, word);
+static struct cella_result set_list(struct cella_cli_list *list, const char *command,
+                                    const char *word, const char *value) {
+    if (list->count == CELLA_CLI_LIST_MAX)
+        return cella_cli_usage(command, "more than %d %s", CELLA_CLI_LIST_MAX, word);
     list->item[list->count++] = value;
     return CELLA_SUCCESS;
 }
 
-static struct cella_result set_trust(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_trust(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     return set_list(&proof->trust, command, flag->word, value);
 }
 
-static struct cella_result set_collateral(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                          const char *value) {
+static struct cella_result set_collateral(struct cella_cli_proof *proof, const char *command,
+                                          const struct flag *flag, const char *value) {
     return set_list(&proof->collateral, command, flag->word, value);
 }
 
-static struct cella_result set_roots(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_roots(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     return set_list(&proof->roots, command, flag->word, value);
 }
 
-static struct cella_result set_allow(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *text) {
+static struct cella_result set_allow(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *text) {
     static const char prefix[] = "software:S";
     size_t n = strlen(prefix);
     if (strncmp(text, prefix, n) != 0 || text[n] < '0' || text[n] > '3' || text[n + 1])
-        return cella_cli_usage(command, "%s: expected software:S0 to software:S3, found '%s'", flag->word, text);
+        return cella_cli_usage(command, "%s: expected software:S0 to software:S3, found '%s'",
+                               flag->word, text);
     proof->expect.allow_software = true;
     proof->expect.min_assurance = (uint32_t)(text[n] - '0');
     return CELLA_SUCCESS;
 }
 
-static struct cella_result set_type(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                    const char *value) {
+static struct cella_result set_type(struct cella_cli_proof *proof, const char *command,
+                                    const struct flag *flag, const char *value) {
     struct cella_result r = cella_evidence_type_of(value, &proof->type);
     if (!cella_failed(r)) return r;
     cella_result_drop(r);
     return cella_cli_usage(command, "%s: no evidence is of type '%s'", flag->word, value);
 }
 
-static struct cella_result set_time(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                    const char *value) {
+static struct cella_result set_time(struct cella_cli_proof *proof, const char *command,
+                                    const struct flag *flag, const char *value) {
     proof->has_time = true;
     if (cella_time_read(value, &proof->time_unix)) return CELLA_SUCCESS;
-    if (cella_number_read(value, &proof->time_unix) && proof->time_unix <= 253402300799ULL) return CELLA_SUCCESS;
-    return cella_cli_usage(command, "%s: expected seconds since 1970 or a time like 2026-02-14T00:17:59Z, found '%s'",
-                           flag->word, value);
+    if (cella_number_read(value, &proof->time_unix) && proof->time_unix <= 253402300799ULL)
+        return CELLA_SUCCESS;
+    return cella_cli_usage(
+        command, "%s: expected seconds since 1970 or a time like 2026-02-14T00:17:59Z, found '%s'",
+        flag->word, value);
 }
 
-static struct cella_result set_accept(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                      const char *value) {
+static struct cella_result set_accept(struct cella_cli_proof *proof, const char *command,
+                                      const struct flag *flag, const char *value) {
     for (const char *end; *value; value = *end ? end + 1 : end) {
         end = strchrnul(value, ',');
         size_t size = (size_t)(end - value);
-        if (proof->accept_count == CELLA_CLI_ACCEPT_MAX || size == 0 || size >= sizeof(proof->accept_text[0]))
-            return cella_cli_usage(command, "%s: expected up to %d statuses with commas between, found '%s'", flag->word,
-                                   CELLA_CLI_ACCEPT_MAX, value);
+        if (proof->accept_count == CELLA_CLI_ACCEPT_MAX || size == 0 ||
+            size >= sizeof(proof->accept_text[0]))
+            return cella_cli_usage(command,
+                                   "%s: expected up to %d statuses with commas between, found '%s'",
+                                   flag->word, CELLA_CLI_ACCEPT_MAX, value);
         char *text = proof->accept_text[proof->accept_count];
         cella_copy(text, value, size);
         text[size] = 0;
@@ -98,57 +105,63 @@ static struct cella_result set_accept(struct cella_cli_proof *proof, const char 
     return CELLA_SUCCESS;
 }
 
-static struct cella_result set_grace(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_grace(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     return read_number(command, flag->word, value, UINT32_MAX, &proof->grace_s);
 }
 
-static struct cella_result set_age(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                   const char *value) {
+static struct cella_result set_age(struct cella_cli_proof *proof, const char *command,
+                                   const struct flag *flag, const char *value) {
     TRY(read_number(command, flag->word, value, UINT32_MAX, &proof->max_age_s));
-    if (proof->max_age_s == 0) return cella_cli_usage(command, "--max-age: expected at least 1 second");
+    if (proof->max_age_s == 0)
+        return cella_cli_usage(command, "--max-age: expected at least 1 second");
     return CELLA_SUCCESS;
 }
 
-static struct cella_result set_bytes(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_bytes(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     CELLA_BUFFER bytes = {0};
     struct cella_result r = cella_hex_decode_all(cella_bytes_text(value), &bytes);
     bool good = !cella_failed(r) && bytes.size > 0 && bytes.size <= CELLA_EXPECT_BYTES_MAX &&
                 (flag->size == 0 || bytes.size == flag->size);
     cella_result_drop(r);
     if (!good)
-        return cella_cli_usage(command, "%s: expected %s%zu bytes in hexadecimal, found '%s'", flag->word,
-                               flag->size ? "" : "up to ", flag->size ? flag->size : CELLA_EXPECT_BYTES_MAX, value);
-    return cella_expect_bytes(&proof->expect, CELLA_EXPECT_BYTES, flag->word + 2, flag->claim, cella_buffer_bytes(&bytes));
+        return cella_cli_usage(command, "%s: expected %s%zu bytes in hexadecimal, found '%s'",
+                               flag->word, flag->size ? "" : "up to ",
+                               flag->size ? flag->size : CELLA_EXPECT_BYTES_MAX, value);
+    return cella_expect_bytes(&proof->expect, CELLA_EXPECT_BYTES, flag->word + 2, flag->claim,
+                              cella_buffer_bytes(&bytes));
 }
 
 /* A nonce is report data that begins with it and goes on in zeros. */
-static struct cella_result set_nonce(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_nonce(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     CELLA_BUFFER nonce = {0};
     struct cella_result r = cella_hex_decode_all(cella_bytes_text(value), &nonce);
     bool good = !cella_failed(r) && nonce.size >= NONCE_MIN && nonce.size <= NONCE_MAX;
     cella_result_drop(r);
     if (!good)
-        return cella_cli_usage(command, "%s: expected %d to %d bytes in hexadecimal, found '%s'", flag->word, NONCE_MIN,
-                               NONCE_MAX, value);
-    return cella_expect_bytes(&proof->expect, CELLA_EXPECT_NONCE, flag->claim, flag->claim, cella_buffer_bytes(&nonce));
+        return cella_cli_usage(command, "%s: expected %d to %d bytes in hexadecimal, found '%s'",
+                               flag->word, NONCE_MIN, NONCE_MAX, value);
+    return cella_expect_bytes(&proof->expect, CELLA_EXPECT_NONCE, flag->claim, flag->claim,
+                              cella_buffer_bytes(&nonce));
 }
 
-static struct cella_result set_number(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                      const char *value) {
+static struct cella_result set_number(struct cella_cli_proof *proof, const char *command,
+                                      const struct flag *flag, const char *value) {
     uint64_t number = 0;
     bool least = strncmp(flag->word, "--min-", 6) == 0;
     TRY(read_number(command, flag->word, value, UINT16_MAX, &number));
-    return cella_expect_number(&proof->expect, least ? CELLA_EXPECT_AT_LEAST : CELLA_EXPECT_NUMBER, flag->claim,
-                               flag->claim, number);
+    return cella_expect_number(&proof->expect, least ? CELLA_EXPECT_AT_LEAST : CELLA_EXPECT_NUMBER,
+                               flag->claim, flag->claim, number);
 }
 
-static struct cella_result set_tcb(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                   const char *value) {
-    static const char *const claims[TCB_MAX] = {"snp.reported-tcb.fmc", "snp.reported-tcb.bootloader", "snp.reported-tcb.tee",
-                                                "snp.reported-tcb.snp", "snp.reported-tcb.microcode"};
+static struct cella_result set_tcb(struct cella_cli_proof *proof, const char *command,
+                                   const struct flag *flag, const char *value) {
+    static const char *const claims[TCB_MAX] = {"snp.reported-tcb.fmc",
+                                                "snp.reported-tcb.bootloader",
+                                                "snp.reported-tcb.tee", "snp.reported-tcb.snp",
+                                                "snp.reported-tcb.microcode"};
     uint64_t number[TCB_MAX];
     size_t count = 0;
     bool good = *value != 0;
@@ -163,8 +176,9 @@ static struct cella_result set_tcb(struct cella_cli_proof *proof, const char *co
         at = *end ? end + 1 : end;
     }
     if (!good || count < TCB_MIN)
-        return cella_cli_usage(command, "%s: expected %d or %d numbers from 0 to 255 with commas between, found '%s'",
-                               flag->word, TCB_MIN, TCB_MAX, value);
+        return cella_cli_usage(
+            command, "%s: expected %d or %d numbers from 0 to 255 with commas between, found '%s'",
+            flag->word, TCB_MIN, TCB_MAX, value);
     for (size_t i = 0; i < count; i++) {
         const char *claim = claims[i + TCB_MAX - count];
         TRY(cella_expect_number(&proof->expect, CELLA_EXPECT_AT_LEAST, claim, claim, number[i]));
@@ -173,8 +187,8 @@ static struct cella_result set_tcb(struct cella_cli_proof *proof, const char *co
 }
 
 /* NAME=VALUE: cut in place, argv lives as long as the proof. */
-static struct cella_result set_claim(struct cella_cli_proof *proof, const char *command, const struct flag *flag,
-                                     const char *value) {
+static struct cella_result set_claim(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
     char *equals = strchr((char *)(uintptr_t)value, '=');
     if (!equals || equals == value)
         return cella_cli_usage(command, "%s: expected NAME=VALUE, found '%s'", flag->word, value);

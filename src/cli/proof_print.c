@@ -4,7 +4,9 @@
 #include "cli/proof.h"
 #include "evidence/claims.h"
 
-static bool accepted(const struct cella_cli_proof *proof) { return proof->verification.verdict == CELLA_VERIFY_ACCEPTED; }
+static bool accepted(const struct cella_cli_proof *proof) {
+    return proof->verification.verdict == CELLA_VERIFY_ACCEPTED;
+}
 
 static int depth_of(const struct cella_verification *v, int32_t index) {
     int depth = 0; /* parents always stand before their children, so this ends */
@@ -15,8 +17,8 @@ static int depth_of(const struct cella_verification *v, int32_t index) {
 /* A link and all below it, parents first. */
 static void print_link(FILE *to, const struct cella_verification *v, int32_t index) {
     const struct cella_link *link = &v->link[index];
-    fprintf(to, "  %-3s%*s%s %s%s%s\n", link->held ? "ok" : "NO", 2 * depth_of(v, index), "", link->what, link->name,
-            link->detail[0] ? ": " : "", link->detail);
+    fprintf(to, "  %-3s%*s%s %s%s%s\n", link->held ? "ok" : "NO", 2 * depth_of(v, index), "",
+            link->what, link->name, link->detail[0] ? ": " : "", link->detail);
     for (int32_t i = index + 1; i < (int32_t)v->link_count; i++)
         if (v->link[i].parent == index) print_link(to, v, i);
 }
@@ -32,7 +34,8 @@ static void print_request(FILE *to, const struct cella_cli_proof *proof) {
     if (!proof->is_request || !accepted(proof)) return;
     fprintf(to, "key request\n  its key, nonce and names are bound by the evidence\n  asks for");
     for (uint32_t i = 0; i < proof->request.key_count; i++)
-        fprintf(to, " %.*s", (int)proof->request.key[i].size, (const char *)proof->request.key[i].data);
+        fprintf(to, " %.*s", (int)proof->request.key[i].size,
+                (const char *)proof->request.key[i].data);
     fprintf(to, "\n");
 }
 
@@ -41,7 +44,8 @@ static void print_checks(FILE *to, const struct cella_cli_proof *proof) {
     fprintf(to, "checks\n");
     for (uint32_t i = 0; i < proof->appraisal.count; i++) {
         const struct cella_check *c = &proof->appraisal.check[i];
-        fprintf(to, "  %-3s%-13s expected %s, found %s\n", c->held ? "ok" : "NO", c->claim, c->expected, c->found);
+        fprintf(to, "  %-3s%-13s expected %s, found %s\n", c->held ? "ok" : "NO", c->claim,
+                c->expected, c->found);
     }
 }
 
@@ -50,7 +54,8 @@ static void print_age(FILE *to, const struct cella_cli_proof *proof) {
     if (!issued) return;
     long long age = (long long)proof->time_unix - (long long)issued->number;
     if (proof->max_age_s)
-        fprintf(to, "age %lld s, at most %llu s wanted\n", age, (unsigned long long)proof->max_age_s);
+        fprintf(to, "age %lld s, at most %llu s wanted\n", age,
+                (unsigned long long)proof->max_age_s);
     else
         fprintf(to, "age %lld s, not limited (--max-age)\n", age);
 }
@@ -60,11 +65,14 @@ static void print_notes(FILE *to, const struct cella_cli_proof *proof) {
     const struct cella_claimset *claims = proof->verification.claims;
     const struct cella_claim *level = cella_claimset_find(claims, "assurance");
     if (proof->verification.type == CELLA_EVIDENCE_SOFTWARE && level && level->bytes.size == 2)
-        fprintf(to, "note: this is software evidence of level %.2s, not confidential computing: %s\n",
-                (const char *)level->bytes.data, cella_assurance_gap((uint32_t)(level->bytes.data[1] - '0')));
+        fprintf(to,
+                "note: this is software evidence of level %.2s, not confidential computing: %s\n",
+                (const char *)level->bytes.data,
+                cella_assurance_gap((uint32_t)(level->bytes.data[1] - '0')));
     bool measurement = cella_expects(e, "measurement"), signer = cella_expects(e, "signer");
     if (!measurement && !signer)
-        fprintf(to, "note: no --measurement or --signer was asked for, so any program there passes\n");
+        fprintf(to,
+                "note: no --measurement or --signer was asked for, so any program there passes\n");
     if (signer && !measurement && !cella_expects(e, "product-id"))
         fprintf(to, "note: --signer without --product-id takes every program of that signer\n");
     if (!proof->is_request && !cella_expects(e, "report-data"))
@@ -80,7 +88,8 @@ static void print_verdict(FILE *to, const struct cella_cli_proof *proof) {
         return;
     }
     fprintf(to, "verdict: refused%s\n  %s: %s\n  expected  %s\n  found     %s\n",
-            v->authentic ? ", though authentic" : "", v->reason.step, v->reason.field, v->reason.expected, v->reason.found);
+            v->authentic ? ", though authentic" : "", v->reason.step, v->reason.field,
+            v->reason.expected, v->reason.found);
     if (v->reason.remedy[0]) fprintf(to, "  to do     %s\n", v->reason.remedy);
 }
 
@@ -125,7 +134,8 @@ void cella_cli_proof_dot(FILE *to, const struct cella_cli_proof *proof) {
         fputs("\"];\n", to);
         if (link->parent >= 0) fprintf(to, "  n%d -> n%u;\n", link->parent, i);
     }
-    fprintf(to, "  verdict [shape=ellipse, label=\"%s\"];\n", accepted(proof) ? "accepted" : "refused");
+    fprintf(to, "  verdict [shape=ellipse, label=\"%s\"];\n",
+            accepted(proof) ? "accepted" : "refused");
     if (v->link_count) fprintf(to, "  n%u -> verdict;\n", v->link_count - 1);
     fprintf(to, "}\n");
 }
@@ -170,7 +180,8 @@ static int fill(json_t *to, const struct cella_cli_proof *proof) {
     bad |= set_text(to, "type", cella_evidence_type_name(v->type));
     bad |= json_object_set_new(to, "authentic", json_boolean(v->authentic));
     bad |= set_text(to, "verdict", accepted(proof) ? "accepted" : "refused");
-    bad |= accepted(proof) ? json_object_set_new(to, "reason", json_null()) : fill_reason(to, &v->reason);
+    bad |= accepted(proof) ? json_object_set_new(to, "reason", json_null())
+                           : fill_reason(to, &v->reason);
     bad |= set_text(to, "tcb_status", v->tcb_status);
     bad |= fill_advisories(to, claims) | fill_keys(to, proof);
     return bad | json_object_set_new(to, "claims", claims);

@@ -52,7 +52,8 @@ static uint32_t checksum_of(struct cella_bytes record) {
 
 static bool header_good(struct cella_bytes record, const struct header *h) {
     uint64_t sum = 0;
-    bool magic = cella_equal(h->magic.data, "ustar\0", 6) || cella_equal(h->magic.data, "ustar ", 6);
+    bool magic =
+        cella_equal(h->magic.data, "ustar\0", 6) || cella_equal(h->magic.data, "ustar ", 6);
     return magic && octal(h->checksum, &sum) && sum == checksum_of(record);
 }
 
@@ -70,15 +71,18 @@ static bool all_zero(struct cella_bytes bytes) {
 }
 
 /* One member: false in *file for what is no regular file. */
-static struct cella_result next_member(struct cella_reader *r, struct cella_bundle_file *out, bool *file, bool *end) {
+static struct cella_result next_member(struct cella_reader *r, struct cella_bundle_file *out,
+                                       bool *file, bool *end) {
     struct cella_bytes record = cella_reader_bytes(r, RECORD);
     ENSURE(!r->failed, CELLA_ERR_FORMAT, NULL, "bundle: cut short within a header");
     *end = all_zero(record);
     if (*end) return CELLA_SUCCESS;
     struct header h = read_header(record);
     uint64_t size = 0;
-    ENSURE(header_good(record, &h), CELLA_ERR_FORMAT, NULL, "bundle: a header's magic or checksum is wrong");
-    ENSURE(octal(h.size, &size), CELLA_ERR_FORMAT, NULL, "bundle: a header's size is no octal number");
+    ENSURE(header_good(record, &h), CELLA_ERR_FORMAT, NULL,
+           "bundle: a header's magic or checksum is wrong");
+    ENSURE(octal(h.size, &size), CELLA_ERR_FORMAT, NULL,
+           "bundle: a header's size is no octal number");
     size_t name = strnlen((const char *)h.name.data, h.name.size);
     cella_copy(out->name, h.name.data, name);
     out->name[name] = 0;
@@ -89,7 +93,8 @@ static struct cella_result next_member(struct cella_reader *r, struct cella_bund
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_bundle_next(struct cella_bytes bundle, size_t *at, struct cella_bundle_file *out, bool *found) {
+CELLA_RESULT cella_bundle_next(struct cella_bytes bundle, size_t *at, struct cella_bundle_file *out,
+                               bool *found) {
     struct cella_reader r = cella_reader(bundle);
     bool end = false;
     *found = false;
@@ -99,13 +104,15 @@ CELLA_RESULT cella_bundle_next(struct cella_bytes bundle, size_t *at, struct cel
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_bundle_put(struct cella_buffer *bundle, const char *name, struct cella_bytes content) {
+CELLA_RESULT cella_bundle_put(struct cella_buffer *bundle, const char *name,
+                              struct cella_bytes content) {
     uint8_t *to = NULL;
     char digits[16];
     size_t padded = 0, rest = (RECORD - content.size % RECORD) % RECORD;
-    ENSURE(strlen(name) > 0 && strlen(name) < 100, CELLA_ERR_LIMIT, NULL, "bundle: a name of 1 to 99 bytes, found '%s'", name);
-    ENSURE(content.size <= UINT32_MAX && cella_add(content.size, RECORD + rest, &padded), CELLA_ERR_LIMIT, NULL,
-           "bundle: %s is too large", name);
+    ENSURE(strlen(name) > 0 && strlen(name) < 100, CELLA_ERR_LIMIT, NULL,
+           "bundle: a name of 1 to 99 bytes, found '%s'", name);
+    ENSURE(content.size <= UINT32_MAX && cella_add(content.size, RECORD + rest, &padded),
+           CELLA_ERR_LIMIT, NULL, "bundle: %s is too large", name);
     TRY(cella_buffer_extend(bundle, padded, &to));
     struct cella_writer w = cella_writer(to, padded);
     cella_writer_put(&w, cella_bytes_text(name));
@@ -115,7 +122,8 @@ CELLA_RESULT cella_bundle_put(struct cella_buffer *bundle, const char *name, str
     cella_writer_put(&w, CELLA_BYTES_OF("0000000"));
     snprintf(digits, sizeof(digits), "%011llo", (unsigned long long)content.size);
     cella_writer_put(&w, cella_bytes(digits, 12));
-    cella_writer_put(&w, CELLA_BYTES_OF("00000000000")); /* no time: the same input, the same bundle */
+    cella_writer_put(&w,
+                     CELLA_BYTES_OF("00000000000")); /* no time: the same input, the same bundle */
     cella_writer_zero(&w, 8);
     cella_writer_put(&w, cella_bytes_text("0"));
     cella_writer_zero(&w, 100);
@@ -127,7 +135,8 @@ CELLA_RESULT cella_bundle_put(struct cella_buffer *bundle, const char *name, str
     snprintf(digits, sizeof(digits), "%06o", (unsigned)checksum_of(cella_bytes(to, RECORD)));
     cella_copy(to + CHECKSUM_AT, digits, 7);
     to[CHECKSUM_AT + 7] = ' ';
-    ENSURE(!w.failed && w.size == padded, CELLA_ERR_INTERNAL, NULL, "bundle: %zu bytes planned, %zu written", padded, w.size);
+    ENSURE(!w.failed && w.size == padded, CELLA_ERR_INTERNAL, NULL,
+           "bundle: %zu bytes planned, %zu written", padded, w.size);
     return CELLA_SUCCESS;
 }
 

@@ -95,7 +95,8 @@ bool cella_number_read(const char *text, uint64_t *number) {
     size_t i = 0;
     *number = 0;
     for (; text[i] >= '0' && text[i] <= '9'; i++)
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
             return false;
     if (i == 0 || text[i]) return false;
     *number = value;
@@ -136,9 +137,13 @@ bool cella_time_read(const char *text, uint64_t *unix_s) {
     int64_t offset = 0;
     *unix_s = 0;
     tm.tm_year = digits(&text, 4) - 1900;
-    if (tm.tm_year < 70 || !mark(&text, "-") || (tm.tm_mon = digits(&text, 2) - 1) < 0) return false;
-    if (!mark(&text, "-") || (tm.tm_mday = digits(&text, 2)) < 1 || !mark(&text, "Tt ")) return false;
-    if ((tm.tm_hour = digits(&text, 2)) < 0 || !mark(&text, ":") || (tm.tm_min = digits(&text, 2)) < 0) return false;
+    if (tm.tm_year < 70 || !mark(&text, "-") || (tm.tm_mon = digits(&text, 2) - 1) < 0)
+        return false;
+    if (!mark(&text, "-") || (tm.tm_mday = digits(&text, 2)) < 1 || !mark(&text, "Tt "))
+        return false;
+    if ((tm.tm_hour = digits(&text, 2)) < 0 || !mark(&text, ":") ||
+        (tm.tm_min = digits(&text, 2)) < 0)
+        return false;
     if (!mark(&text, ":") || (tm.tm_sec = digits(&text, 2)) < 0) return false;
     if (mark(&text, ".")) {
         if (*text < '0' || *text > '9') return false;
@@ -174,7 +179,9 @@ void cella_claim_show(const struct cella_claim *claim, char *text, size_t size) 
     switch (claim->type) {
     case CELLA_CLAIM_TEXT: show_text(claim->bytes, text, size); return;
     case CELLA_CLAIM_BYTES: show_bytes(claim->bytes, text, size); return;
-    case CELLA_CLAIM_NUMBER: snprintf(text, size, "%llu", (unsigned long long)claim->number); return;
+    case CELLA_CLAIM_NUMBER:
+        snprintf(text, size, "%llu", (unsigned long long)claim->number);
+        return;
     case CELLA_CLAIM_BOOLEAN: snprintf(text, size, "%s", claim->number ? "yes" : "no"); return;
     case CELLA_CLAIM_TIME: break;
     }
@@ -226,8 +233,8 @@ static json_t *value_json(const struct cella_claim *claim) {
     return json_string(time);
 }
 
-/* The object called word in root, made as needed. A value that has the word already ("snp.policy" beside
- * "snp.policy.smt") moves into it as "value". */
+/* The object called word in root, made as needed. A value that has the word already ("snp.policy"
+ * beside "snp.policy.smt") moves into it as "value". */
 static json_t *object_called(json_t *root, const char *word) {
     json_t *there = json_object_get(root, word);
     if (json_is_object(there)) return there;
@@ -239,7 +246,8 @@ static json_t *object_called(json_t *root, const char *word) {
 
 /* The object that a name with dots lies in; *name is then the last part. */
 static json_t *object_of(json_t *root, const char **name) {
-    for (const char *dot; root && (dot = strchr(*name, '.')) && dot[1] && dot != *name; *name = dot + 1) {
+    for (const char *dot; root && (dot = strchr(*name, '.')) && dot[1] && dot != *name;
+         *name = dot + 1) {
         char word[CELLA_CLAIM_NAME_MAX];
         size_t size = (size_t)(dot - *name);
         cella_copy(word, *name, size);
@@ -269,7 +277,8 @@ static int add_json(json_t *root, const struct cella_claim *claim) {
 json_t *cella_claimset_json(const struct cella_claimset *set) {
     json_t *out = json_object();
     int bad = out == NULL;
-    for (size_t i = 0; bad == 0 && i < cella_claimset_count(set); i++) bad = add_json(out, cella_claimset_at(set, i));
+    for (size_t i = 0; bad == 0 && i < cella_claimset_count(set); i++)
+        bad = add_json(out, cella_claimset_at(set, i));
     if (bad == 0) return out;
     json_decref(out);
     return NULL;

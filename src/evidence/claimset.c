@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 
-/* Names and values lie in blocks that the set owns and never moves. The first is part of the set, so that the usual
- * evidence costs one allocation. */
+/* Names and values lie in blocks that the set owns and never moves. The first is part of the set,
+ * so that the usual evidence costs one allocation. */
 enum { FIRST_BLOCK = 12 * 1024, BLOCK = 16 * 1024 };
 
 struct block {
@@ -29,7 +29,8 @@ struct cella_claimset {
 
 CELLA_RESULT cella_claimset_new(struct cella_claimset **out) {
     *out = NULL;
-    struct cella_claimset *set = malloc(sizeof(*set)); /* the claims up to count are all that is read of it */
+    struct cella_claimset *set =
+        malloc(sizeof(*set)); /* the claims up to count are all that is read of it */
     ENSURE(set, CELLA_ERR_MEMORY, NULL, "no memory for claims");
     set->trouble = FINE;
     set->about[0] = 0;
@@ -84,7 +85,8 @@ static uint8_t *take(struct cella_claimset *set, size_t size) {
     return taken;
 }
 
-/* Printable ASCII without space: names that came from evidence (tokens) must not be able to look like others. */
+/* Printable ASCII without space: names that came from evidence (tokens) must not be able to look
+ * like others. */
 static bool name_good(const char *name) {
     size_t size = strnlen(name, CELLA_CLAIM_NAME_MAX);
     if (size == 0 || size == CELLA_CLAIM_NAME_MAX) return false;
@@ -93,11 +95,15 @@ static bool name_good(const char *name) {
     return true;
 }
 
-/* The size of the UTF-8 character at p, 0 when it is none: no overlong forms, no surrogates (RFC 3629). */
+/* The size of the UTF-8 character at p, 0 when it is none: no overlong forms, no surrogates (RFC
+ * 3629). */
 static size_t character_size(const uint8_t *p, size_t left) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     if (p[0] < 0x80) return p[0] != 0;
-    size_t size = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
+    size_t size = p[0] >= 0xf0 && p[0] <= 0xf4  ? 4
+                  : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+                  : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                                                : 0;
     if (size == 0 || size > left) return 0;
     uint32_t value = p[0] & (0x7fU >> size);
     for (size_t i = 1; i < size; i++) {
@@ -118,15 +124,16 @@ static bool text_good(struct cella_bytes text) {
 }
 
 static const char *take_name(struct cella_claimset *set, const char *name) {
-    if (set->count > 0 && strcmp(set->claim[set->count - 1].name, name) == 0) return set->claim[set->count - 1].name;
+    if (set->count > 0 && strcmp(set->claim[set->count - 1].name, name) == 0)
+        return set->claim[set->count - 1].name;
     size_t size = strlen(name) + 1;
     uint8_t *copy = take(set, size);
     cella_copy(copy, name, copy ? size : 0);
     return (const char *)copy;
 }
 
-static void add(struct cella_claimset *set, const char *name, enum cella_claim_type type, struct cella_bytes value,
-                uint64_t number, bool list) {
+static void add(struct cella_claimset *set, const char *name, enum cella_claim_type type,
+                struct cella_bytes value, uint64_t number, bool list) {
     if (set->trouble) return;
     if (!name_good(name)) return stick(set, BAD_NAME, name);
     if (value.size > CELLA_CLAIM_VALUE_MAX) return stick(set, TOO_LARGE, name);
@@ -137,7 +144,8 @@ static void add(struct cella_claimset *set, const char *name, enum cella_claim_t
     if (!own_value) return stick(set, NO_MEMORY, name);
     cella_copy(own_value, value.data, value.size);
     own_value[value.size] = 0; /* for the eyes of a debugger; size counts */
-    set->claim[set->count++] = (struct cella_claim){own_name, type, list, cella_bytes(own_value, value.size), number};
+    set->claim[set->count++] =
+        (struct cella_claim){own_name, type, list, cella_bytes(own_value, value.size), number};
 }
 
 void cella_claim_text(struct cella_claimset *set, const char *name, const char *text) {
@@ -161,7 +169,8 @@ void cella_claim_boolean(struct cella_claimset *set, const char *name, bool valu
 }
 
 void cella_claim_time(struct cella_claimset *set, const char *name, uint64_t unix_s) {
-    if (unix_s > 253402300799ULL) return stick(set, BAD_NUMBER, name); /* RFC 3339 ends with the year 9999 */
+    if (unix_s > 253402300799ULL)
+        return stick(set, BAD_NUMBER, name); /* RFC 3339 ends with the year 9999 */
     add(set, name, CELLA_CLAIM_TIME, cella_bytes(NULL, 0), unix_s, false);
 }
 
@@ -169,11 +178,14 @@ CELLA_RESULT cella_claimset_result(const struct cella_claimset *set) {
     switch (set->trouble) {
     case FINE: return CELLA_SUCCESS;
     case NO_MEMORY: FAIL(CELLA_ERR_MEMORY, NULL, "no memory for claim %s", set->about);
-    case TOO_MANY: FAIL(CELLA_ERR_LIMIT, NULL, "claim %s: more than %d claims", set->about, CELLA_CLAIM_MAX);
+    case TOO_MANY:
+        FAIL(CELLA_ERR_LIMIT, NULL, "claim %s: more than %d claims", set->about, CELLA_CLAIM_MAX);
     case TOO_LARGE:
-        FAIL(CELLA_ERR_LIMIT, NULL, "claim %s: value of more than %d bytes", set->about, CELLA_CLAIM_VALUE_MAX);
+        FAIL(CELLA_ERR_LIMIT, NULL, "claim %s: value of more than %d bytes", set->about,
+             CELLA_CLAIM_VALUE_MAX);
     case BAD_NAME:
-        FAIL(CELLA_ERR_FORMAT, NULL, "a claim's name is not 1 to %d printable ASCII characters", CELLA_CLAIM_NAME_MAX - 1);
+        FAIL(CELLA_ERR_FORMAT, NULL, "a claim's name is not 1 to %d printable ASCII characters",
+             CELLA_CLAIM_NAME_MAX - 1);
     case BAD_TEXT: FAIL(CELLA_ERR_FORMAT, NULL, "claim %s: its text is not UTF-8", set->about);
     case BAD_NUMBER: break;
     }

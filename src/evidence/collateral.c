@@ -38,7 +38,8 @@ struct cella_collateral {
     size_t item_count, total;
     bool finished;
     void *state[FAMILY_COUNT];
-    struct cella_result failure[FAMILY_COUNT]; /* what a family could not take in: its evidence is then refused */
+    struct cella_result
+        failure[FAMILY_COUNT]; /* what a family could not take in: its evidence is then refused */
 };
 
 void cella_collateral_free(struct cella_collateral **collateral) {
@@ -61,20 +62,25 @@ CELLA_RESULT cella_collateral_new(struct cella_collateral **out) {
     *out = NULL;
     COLLATERAL c = calloc(1, sizeof(*c));
     ENSURE(c, CELLA_ERR_MEMORY, NULL, "no memory for collateral");
-    for (size_t i = 0; i < FAMILY_COUNT; i++) TRY_IN(families[i]->new_state(&c->state[i]), "%s", families[i]->name);
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        TRY_IN(families[i]->new_state(&c->state[i]), "%s", families[i]->name);
     *out = MOVE(c);
     return CELLA_SUCCESS;
 }
 
 static struct cella_result ensure_open(const struct cella_collateral *c) {
-    ENSURE(!c->finished, CELLA_ERR_USAGE, NULL, "collateral: nothing can be added once it is finished");
+    ENSURE(!c->finished, CELLA_ERR_USAGE, NULL,
+           "collateral: nothing can be added once it is finished");
     return CELLA_SUCCESS;
 }
 
 /* Keeps a copy that stays in place. */
-static struct cella_result keep(struct cella_collateral *c, struct cella_bytes content, struct cella_bytes *kept) {
-    ENSURE(content.size <= TOTAL_MAX - c->total, CELLA_ERR_LIMIT, NULL, "collateral: more than %d bytes in all", TOTAL_MAX);
-    ENSURE(c->item_count < ITEM_MAX, CELLA_ERR_LIMIT, NULL, "collateral: more than %d items", ITEM_MAX);
+static struct cella_result keep(struct cella_collateral *c, struct cella_bytes content,
+                                struct cella_bytes *kept) {
+    ENSURE(content.size <= TOTAL_MAX - c->total, CELLA_ERR_LIMIT, NULL,
+           "collateral: more than %d bytes in all", TOTAL_MAX);
+    ENSURE(c->item_count < ITEM_MAX, CELLA_ERR_LIMIT, NULL, "collateral: more than %d items",
+           ITEM_MAX);
     struct item *item = malloc(sizeof(*item) + content.size);
     ENSURE(item, CELLA_ERR_MEMORY, NULL, "no memory for %zu bytes of collateral", content.size);
     cella_copy(item->content, content.data, content.size);
@@ -92,8 +98,10 @@ static bool is_fatal(struct cella_result r) {
     return cella_code_of(r) == CELLA_ERR_MEMORY || cella_code_of(r) == CELLA_ERR_LIMIT;
 }
 
-/* Hostile collateral is a refusal of what needs it, not an error of the caller: the first failure is kept. */
-static struct cella_result keep_failure(struct cella_collateral *c, size_t family, struct cella_result r) {
+/* Hostile collateral is a refusal of what needs it, not an error of the caller: the first failure
+ * is kept. */
+static struct cella_result keep_failure(struct cella_collateral *c, size_t family,
+                                        struct cella_result r) {
     if (!cella_failed(r) || is_fatal(r)) return r;
     if (cella_failed(c->failure[family]))
         cella_result_drop(r);
@@ -107,8 +115,8 @@ static struct cella_result keep_failure(struct cella_collateral *c, size_t famil
 /* Each DER object of a PEM text, or the DER itself. */
 typedef struct cella_result take_der(struct cella_collateral *c, struct cella_bytes der);
 
-static struct cella_result each_pem(struct cella_collateral *c, struct cella_bytes text, const char *label, take_der *take,
-                                    size_t *count) {
+static struct cella_result each_pem(struct cella_collateral *c, struct cella_bytes text,
+                                    const char *label, take_der *take, size_t *count) {
     bool found = true;
     for (size_t at = 0; found;) {
         CELLA_BUFFER block = {0};
@@ -120,16 +128,20 @@ static struct cella_result each_pem(struct cella_collateral *c, struct cella_byt
     return CELLA_SUCCESS;
 }
 
-static struct cella_result each_der(struct cella_collateral *c, struct cella_bytes content, take_der *take) {
+static struct cella_result each_der(struct cella_collateral *c, struct cella_bytes content,
+                                    take_der *take) {
     size_t count = 0;
-    if (content.size > 0 && content.data[0] == 0x30) return take(c, content); /* a DER SEQUENCE is no text */
+    if (content.size > 0 && content.data[0] == 0x30)
+        return take(c, content); /* a DER SEQUENCE is no text */
     TRY(each_pem(c, content, "CERTIFICATE", take, &count));
     TRY(each_pem(c, content, "PUBLIC KEY", take, &count));
-    ENSURE(count > 0, CELLA_ERR_FORMAT, "give certificates or public keys, in PEM or DER", "neither PEM nor DER of a key");
+    ENSURE(count > 0, CELLA_ERR_FORMAT, "give certificates or public keys, in PEM or DER",
+           "neither PEM nor DER of a key");
     return CELLA_SUCCESS;
 }
 
-/* A root is one maker's, so the others may have no use for its kind of key; but none may be of use to nobody. */
+/* A root is one maker's, so the others may have no use for its kind of key; but none may be of use
+ * to nobody. */
 static struct cella_result take_root(struct cella_collateral *c, struct cella_bytes der) {
     struct cella_bytes kept;
     struct cella_result last = CELLA_SUCCESS;
@@ -151,9 +163,11 @@ static struct cella_result take_root(struct cella_collateral *c, struct cella_by
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_collateral_set_roots(struct cella_collateral *c, const struct cella_bytes *roots, size_t count) {
+CELLA_RESULT cella_collateral_set_roots(struct cella_collateral *c, const struct cella_bytes *roots,
+                                        size_t count) {
     TRY(ensure_open(c));
-    for (size_t i = 0; i < FAMILY_COUNT; i++) TRY(families[i]->set_root(c->state[i], cella_bytes(NULL, 0)));
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        TRY(families[i]->set_root(c->state[i], cella_bytes(NULL, 0)));
     for (size_t i = 0; i < count; i++) TRY_IN(each_der(c, roots[i], take_root), "root %zu", i + 1);
     return CELLA_SUCCESS;
 }
@@ -173,15 +187,19 @@ CELLA_RESULT cella_collateral_trust(struct cella_collateral *c, struct cella_byt
 
 /* --- Items --- */
 
-/* Whether the same bytes were taken before: folders hold things twice, alone and within an envelope. */
+/* Whether the same bytes were taken before: folders hold things twice, alone and within an
+ * envelope. */
 static bool taken_before(const struct cella_collateral *c, struct cella_bytes content) {
     for (const struct item *item = c->items; item; item = item->next)
-        if (item->taken && item->size == content.size && cella_equal(item->content, content.data, content.size)) return true;
+        if (item->taken && item->size == content.size &&
+            cella_equal(item->content, content.data, content.size))
+            return true;
     return false;
 }
 
 /* Every family sees every item: a certificate chain may matter to several. */
-static struct cella_result offer(struct cella_collateral *c, const char *name, struct cella_bytes content, bool *taken) {
+static struct cella_result offer(struct cella_collateral *c, const char *name,
+                                 struct cella_bytes content, bool *taken) {
     struct cella_bytes kept;
     if (taken_before(c, content)) {
         *taken = true;
@@ -197,7 +215,8 @@ static struct cella_result offer(struct cella_collateral *c, const char *name, s
     return CELLA_SUCCESS;
 }
 
-static struct cella_result add_bundle(struct cella_collateral *c, struct cella_bytes bundle, bool *taken) {
+static struct cella_result add_bundle(struct cella_collateral *c, struct cella_bytes bundle,
+                                      bool *taken) {
     struct cella_bundle_file file;
     bool found = true;
     for (size_t at = 0; found;) {
@@ -208,8 +227,10 @@ static struct cella_result add_bundle(struct cella_collateral *c, struct cella_b
     return CELLA_SUCCESS;
 }
 
-/* What an envelope carries beside its evidence is collateral like any other: vcek, PCR values, certificate chains. */
-static struct cella_result add_parts(struct cella_collateral *c, struct cella_bytes json, bool *taken) {
+/* What an envelope carries beside its evidence is collateral like any other: vcek, PCR values,
+ * certificate chains. */
+static struct cella_result add_parts(struct cella_collateral *c, struct cella_bytes json,
+                                     bool *taken) {
     CELLA_ENVELOPE envelope = {0};
     struct cella_result r = cella_envelope_open(json, &envelope);
     bool memory = cella_code_of(r) == CELLA_ERR_MEMORY, failed = cella_failed(r);
@@ -220,7 +241,8 @@ static struct cella_result add_parts(struct cella_collateral *c, struct cella_by
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_collateral_add(struct cella_collateral *c, const char *name, struct cella_bytes content, bool *taken) {
+CELLA_RESULT cella_collateral_add(struct cella_collateral *c, const char *name,
+                                  struct cella_bytes content, bool *taken) {
     *taken = false;
     TRY(ensure_open(c));
     if (cella_bundle_is(content)) return add_bundle(c, content, taken);
@@ -234,19 +256,23 @@ static struct cella_result add_file(struct cella_collateral *c, const char *path
     bool taken = false;
     const char *slash = strrchr(path, '/');
     TRY(cella_file_read(path, TOTAL_MAX, &content));
-    TRY_IN(cella_collateral_add(c, slash ? slash + 1 : path, cella_buffer_bytes(&content), &taken), "%s", path);
+    TRY_IN(cella_collateral_add(c, slash ? slash + 1 : path, cella_buffer_bytes(&content), &taken),
+           "%s", path);
     return CELLA_SUCCESS;
 }
 
 static struct cella_result add_folder(struct cella_collateral *c, const char *path, int depth);
 
-static struct cella_result add_entry(struct cella_collateral *c, const char *folder, const char *name, int depth) {
+static struct cella_result add_entry(struct cella_collateral *c, const char *folder,
+                                     const char *name, int depth) {
     char path[PATH_SIZE];
     struct stat st;
     if (name[0] == '.') return CELLA_SUCCESS;
     int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
-    ENSURE(n > 0 && (size_t)n < sizeof(path), CELLA_ERR_LIMIT, NULL, "%s/%s: a path this long", folder, name);
-    if (stat(path, &st) != 0) return CELLA_SUCCESS; /* gone since it was listed, or a link to nowhere */
+    ENSURE(n > 0 && (size_t)n < sizeof(path), CELLA_ERR_LIMIT, NULL, "%s/%s: a path this long",
+           folder, name);
+    if (stat(path, &st) != 0)
+        return CELLA_SUCCESS; /* gone since it was listed, or a link to nowhere */
     if (S_ISREG(st.st_mode)) return add_file(c, path);
     bool more = S_ISDIR(st.st_mode) && strncmp(name, "collateral", strlen("collateral")) == 0;
     return more && depth < FOLDER_DEPTH_MAX ? add_folder(c, path, depth + 1) : CELLA_SUCCESS;
@@ -275,7 +301,8 @@ CELLA_RESULT cella_collateral_add_path(struct cella_collateral *c, const char *p
 
 CELLA_RESULT cella_collateral_finish(struct cella_collateral *c) {
     TRY(ensure_open(c));
-    for (size_t i = 0; i < FAMILY_COUNT; i++) TRY(keep_failure(c, i, families[i]->finish(c->state[i])));
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        TRY(keep_failure(c, i, families[i]->finish(c->state[i])));
     c->finished = true;
     return CELLA_SUCCESS;
 }
@@ -299,16 +326,20 @@ const struct cella_collateral *cella_collateral_none(void) {
     return none;
 }
 
-const void *cella_collateral_of(const struct cella_collateral *collateral, const struct cella_family *family) {
+const void *cella_collateral_of(const struct cella_collateral *collateral,
+                                const struct cella_family *family) {
     if (!collateral) collateral = cella_collateral_none();
     for (size_t i = 0; collateral && i < FAMILY_COUNT; i++)
         if (families[i] == family) return collateral->state[i];
     return NULL;
 }
 
-bool cella_collateral_finished(const struct cella_collateral *collateral) { return collateral->finished; }
+bool cella_collateral_finished(const struct cella_collateral *collateral) {
+    return collateral->finished;
+}
 
-const struct cella_error *cella_collateral_failure(const struct cella_collateral *collateral, const char **family) {
+const struct cella_error *cella_collateral_failure(const struct cella_collateral *collateral,
+                                                   const char **family) {
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
         if (!cella_failed(collateral->failure[i])) continue;
         *family = families[i]->name;

@@ -8,6 +8,7 @@
 const struct cella_collateral *cella_collateral_none(void);
 bool cella_collateral_finished(const struct cella_collateral *collateral);
 /* The first item that a family failed to take in, and that family's name; NULL: none. */
-const struct cella_error *cella_collateral_failure(const struct cella_collateral *collateral, const char **family);
+const struct cella_error *cella_collateral_failure(const struct cella_collateral *collateral,
+                                                   const char **family);
 
 #endif

@@ -3,15 +3,17 @@
 #include <string.h>
 
 static const char *const names[CELLA_EVIDENCE_TYPE_COUNT] = {
-    [CELLA_EVIDENCE_AUTO] = "unknown", [CELLA_EVIDENCE_SGX] = "sgx",     [CELLA_EVIDENCE_TDX] = "tdx",
-    [CELLA_EVIDENCE_SNP] = "snp",      [CELLA_EVIDENCE_TPM] = "tpm",     [CELLA_EVIDENCE_AZURE] = "azure",
-    [CELLA_EVIDENCE_NITRO] = "nitro",  [CELLA_EVIDENCE_MAA] = "maa",     [CELLA_EVIDENCE_RATLS] = "ra-tls",
-    [CELLA_EVIDENCE_SOFTWARE] = "software",
+    [CELLA_EVIDENCE_AUTO] = "unknown", [CELLA_EVIDENCE_SGX] = "sgx",
+    [CELLA_EVIDENCE_TDX] = "tdx",      [CELLA_EVIDENCE_SNP] = "snp",
+    [CELLA_EVIDENCE_TPM] = "tpm",      [CELLA_EVIDENCE_AZURE] = "azure",
+    [CELLA_EVIDENCE_NITRO] = "nitro",  [CELLA_EVIDENCE_MAA] = "maa",
+    [CELLA_EVIDENCE_RATLS] = "ra-tls", [CELLA_EVIDENCE_SOFTWARE] = "software",
 };
 
 static const struct cella_evidence_kind kinds[] = {
 #define FAMILY(name)
-#define TYPE(type, function) {CELLA_EVIDENCE_##type, cella_detect_##function, cella_verify_##function},
+#define TYPE(type, function)                                                                       \
+    {CELLA_EVIDENCE_##type, cella_detect_##function, cella_verify_##function},
 #include "evidence/families.h"
 #undef FAMILY
 #undef TYPE

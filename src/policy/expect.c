@@ -10,34 +10,39 @@
 /* --- What is expected --- */
 
 static struct cella_result next(struct cella_expect *expect, struct cella_expectation **out) {
-    ENSURE(expect->count < CELLA_EXPECT_MAX, CELLA_ERR_LIMIT, NULL, "more than %d expectations", CELLA_EXPECT_MAX);
+    ENSURE(expect->count < CELLA_EXPECT_MAX, CELLA_ERR_LIMIT, NULL, "more than %d expectations",
+           CELLA_EXPECT_MAX);
     *out = &expect->item[expect->count++];
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_kind kind, const char *label,
-                                const char *claim, struct cella_bytes bytes) {
+CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_kind kind,
+                                const char *label, const char *claim, struct cella_bytes bytes) {
     struct cella_expectation *item = NULL;
     ENSURE(bytes.size > 0 && bytes.size <= CELLA_EXPECT_BYTES_MAX, CELLA_ERR_USAGE, NULL,
            "%s: expected 1 to %d bytes, found %zu", label, CELLA_EXPECT_BYTES_MAX, bytes.size);
     TRY(next(expect, &item));
-    *item = (struct cella_expectation){.kind = kind, .claim = claim, .label = label, .size = bytes.size};
+    *item = (struct cella_expectation){
+        .kind = kind, .claim = claim, .label = label, .size = bytes.size};
     cella_copy(item->bytes, bytes.data, bytes.size);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind, const char *label,
-                                 const char *claim, uint64_t number) {
+CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind,
+                                 const char *label, const char *claim, uint64_t number) {
     struct cella_expectation *item = NULL;
     TRY(next(expect, &item));
-    *item = (struct cella_expectation){.kind = kind, .claim = claim, .label = label, .number = number};
+    *item =
+        (struct cella_expectation){.kind = kind, .claim = claim, .label = label, .number = number};
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_expect_spelled(struct cella_expect *expect, const char *claim, const char *text) {
+CELLA_RESULT cella_expect_spelled(struct cella_expect *expect, const char *claim,
+                                  const char *text) {
     struct cella_expectation *item = NULL;
     TRY(next(expect, &item));
-    *item = (struct cella_expectation){.kind = CELLA_EXPECT_SPELLED, .claim = claim, .label = claim, .text = text};
+    *item = (struct cella_expectation){
+        .kind = CELLA_EXPECT_SPELLED, .claim = claim, .label = claim, .text = text};
     return CELLA_SUCCESS;
 }
 
@@ -49,8 +54,9 @@ bool cella_expects(const struct cella_expect *expect, const char *claim) {
 
 /* --- What was found --- */
 
-/* The claim of that name; NULL when it is absent, and when it is there more than once without being a list: evidence that
- * can add claims of its own must not be able to have two answers to one question (A38). */
+/* The claim of that name; NULL when it is absent, and when it is there more than once without being
+ * a list: evidence that can add claims of its own must not be able to have two answers to one
+ * question (A38). */
 static const struct cella_claim *find(const struct cella_claimset *claims, const char *name) {
     const struct cella_claim *found = NULL;
     for (size_t i = 0; i < cella_claimset_count(claims); i++) {
@@ -63,10 +69,12 @@ static const struct cella_claim *find(const struct cella_claimset *claims, const
 }
 
 /* The value as text, "" when it is none. */
-static void text_of(const struct cella_claimset *claims, const char *name, char *text, size_t size) {
+static void text_of(const struct cella_claimset *claims, const char *name, char *text,
+                    size_t size) {
     const struct cella_claim *claim = find(claims, name);
     text[0] = 0;
-    if (claim && claim->type == CELLA_CLAIM_TEXT && !claim->list) cella_claim_show(claim, text, size);
+    if (claim && claim->type == CELLA_CLAIM_TEXT && !claim->list)
+        cella_claim_show(claim, text, size);
 }
 
 /* The next check, not held until someone says so. */
@@ -91,11 +99,15 @@ static bool is_software(const struct cella_claimset *claims) {
     return strcmp(tee, "software") == 0;
 }
 
-static void check_tee(const struct cella_expect *expect, const struct cella_claimset *claims, struct cella_appraisal *out) {
+static void check_tee(const struct cella_expect *expect, const struct cella_claimset *claims,
+                      struct cella_appraisal *out) {
     bool software = is_software(claims);
-    struct cella_check *tee = add(out, "tee", software ? "--allow software:LEVEL, knowing what that level does not stop"
-                                                       : "give evidence that says what made it");
-    snprintf(tee->expected, sizeof(tee->expected), expect->allow_software ? "software or hardware" : "hardware");
+    struct cella_check *tee =
+        add(out, "tee",
+            software ? "--allow software:LEVEL, knowing what that level does not stop"
+                     : "give evidence that says what made it");
+    snprintf(tee->expected, sizeof(tee->expected),
+             expect->allow_software ? "software or hardware" : "hardware");
     text_of(claims, "tee", tee->found, sizeof(tee->found));
     tee->held = tee->found[0] && (!software || expect->allow_software);
     if (!tee->found[0]) snprintf(tee->found, sizeof(tee->found), "no such claim");
@@ -108,11 +120,14 @@ static void check_software(const struct cella_expect *expect, const struct cella
     snprintf(level->expected, sizeof(level->expected),
              expect->allow_software ? "S%u or higher" : "hardware", expect->min_assurance);
     text_of(claims, "assurance", level->found, sizeof(level->found));
-    bool known = level->found[0] == 'S' && level->found[1] >= '0' && level->found[1] <= '3' && !level->found[2];
-    level->held = expect->allow_software && known && (uint32_t)(level->found[1] - '0') >= expect->min_assurance;
+    bool known = level->found[0] == 'S' && level->found[1] >= '0' && level->found[1] <= '3' &&
+                 !level->found[2];
+    level->held = expect->allow_software && known &&
+                  (uint32_t)(level->found[1] - '0') >= expect->min_assurance;
     struct cella_check *memory =
         add(out, "memory", "run it where memfd_secret works, or --allow-private-memory");
-    snprintf(memory->expected, sizeof(memory->expected), expect->allow_private_memory ? "any" : "secret");
+    snprintf(memory->expected, sizeof(memory->expected),
+             expect->allow_private_memory ? "any" : "secret");
     text_of(claims, "software.memory", memory->found, sizeof(memory->found));
     memory->held = expect->allow_private_memory || strcmp(memory->found, "secret") == 0;
 }
@@ -129,7 +144,8 @@ static void check_debug(const struct cella_expect *expect, const struct cella_cl
                         struct cella_appraisal *out) {
     const struct cella_claim *claim = find(claims, "debug");
     if (!claim && !cella_claimset_find(claims, "debug") && has_no_debug(claims)) return;
-    struct cella_check *debug = add(out, "debug", "run it without debug, or --allow-debug for a test");
+    struct cella_check *debug =
+        add(out, "debug", "run it without debug, or --allow-debug for a test");
     snprintf(debug->expected, sizeof(debug->expected), expect->allow_debug ? "any" : "no");
     say_found(debug, claim);
     bool off = claim && claim->type == CELLA_CLAIM_BOOLEAN && !claim->list && claim->number == 0;
@@ -162,7 +178,8 @@ static bool bytes_hold(const struct cella_expectation *e, const struct cella_cla
     if (claim->type != CELLA_CLAIM_BYTES || claim->list) return false;
     size_t size = claim->bytes.size;
     bool sized = e->kind == CELLA_EXPECT_NONCE ? size >= e->size : size == e->size;
-    return sized && cella_equal(e->bytes, claim->bytes.data, e->size) && rest_zero(claim->bytes, e->size);
+    return sized && cella_equal(e->bytes, claim->bytes.data, e->size) &&
+           rest_zero(claim->bytes, e->size);
 }
 
 static bool number_holds(const struct cella_expectation *e, const struct cella_claim *claim) {
@@ -173,7 +190,8 @@ static bool number_holds(const struct cella_expectation *e, const struct cella_c
 static bool hex_holds(const char *text, struct cella_bytes bytes) {
     CELLA_BUFFER wanted = {0};
     struct cella_result r = cella_hex_decode_all(cella_bytes_text(text), &wanted);
-    bool held = !cella_failed(r) && wanted.size == bytes.size && cella_equal(wanted.data, bytes.data, bytes.size);
+    bool held = !cella_failed(r) && wanted.size == bytes.size &&
+                cella_equal(wanted.data, bytes.data, bytes.size);
     cella_result_drop(r);
     return held;
 }
@@ -182,7 +200,9 @@ static bool hex_holds(const char *text, struct cella_bytes bytes) {
 static bool spelling_holds(const char *text, const struct cella_claim *claim) {
     uint64_t number = 0;
     switch (claim->type) {
-    case CELLA_CLAIM_TEXT: return strlen(text) == claim->bytes.size && cella_equal(text, claim->bytes.data, claim->bytes.size);
+    case CELLA_CLAIM_TEXT:
+        return strlen(text) == claim->bytes.size &&
+               cella_equal(text, claim->bytes.data, claim->bytes.size);
     case CELLA_CLAIM_BYTES: return hex_holds(text, claim->bytes);
     case CELLA_CLAIM_NUMBER: return cella_number_read(text, &number) && number == claim->number;
     case CELLA_CLAIM_BOOLEAN: return strcmp(text, claim->number ? "true" : "false") == 0;
@@ -218,8 +238,8 @@ static void say_expected(const struct cella_expectation *e, char text[CELLA_CHEC
     }
 }
 
-static void check_expectation(const struct cella_expectation *e, const struct cella_claimset *claims,
-                              struct cella_appraisal *out) {
+static void check_expectation(const struct cella_expectation *e,
+                              const struct cella_claimset *claims, struct cella_appraisal *out) {
     const struct cella_claim *claim = find(claims, e->claim);
     struct cella_check *check = add(out, e->label, hint_of(e->claim));
     say_expected(e, check->expected);
@@ -234,7 +254,8 @@ static void check_expectation(const struct cella_expectation *e, const struct ce
     }
 }
 
-void cella_appraise(const struct cella_expect *expect, const struct cella_claimset *claims, struct cella_appraisal *out) {
+void cella_appraise(const struct cella_expect *expect, const struct cella_claimset *claims,
+                    struct cella_appraisal *out) {
     cella_zero(out, sizeof(*out));
     check_tee(expect, claims, out);
     check_debug(expect, claims, out);
@@ -251,8 +272,8 @@ const struct cella_check *cella_appraisal_failed(const struct cella_appraisal *a
 
 CELLA_RESULT cella_appraisal_result(const struct cella_appraisal *appraisal) {
     const struct cella_check *check = cella_appraisal_failed(appraisal);
-    ENSURE(!check, CELLA_ERR_REFUSED, check->hint, "policy: %s: expected %s, found %s", check->claim, check->expected,
-           check->found);
+    ENSURE(!check, CELLA_ERR_REFUSED, check->hint, "policy: %s: expected %s, found %s",
+           check->claim, check->expected, check->found);
     ENSURE(appraisal->verdict == CELLA_VERDICT_ACCEPT, CELLA_ERR_REFUSED, NULL,
            "policy: nothing was appraised");
     return CELLA_SUCCESS;

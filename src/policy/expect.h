@@ -1,8 +1,10 @@
-/* Expectations: what a relying party wants of an enclave, and the verdict over verified claims of any TEE.
+/* Expectations: what a relying party wants of an enclave, and the verdict over verified claims of
+ * any TEE.
  *
- * The verdict is refuse unless every check holds (threats.md A35, A38). What a zeroed cella_expect says is: no software
- * evidence, no debug, and for software secret memory only. A claim that is absent, of another type, or there twice,
- * never holds. Pure; texts are owned by the appraisal itself. */
+ * The verdict is refuse unless every check holds (threats.md A35, A38). What a zeroed cella_expect
+ * says is: no software evidence, no debug, and for software secret memory only. A claim that is
+ * absent, of another type, or there twice, never holds. Pure; texts are owned by the appraisal
+ * itself. */
 #ifndef CELLA_POLICY_EXPECT_H
 #define CELLA_POLICY_EXPECT_H
 
@@ -15,7 +17,7 @@ enum cella_expect_kind {
     CELLA_EXPECT_NONCE,    /* bytes that begin with these and go on in zeros */
     CELLA_EXPECT_NUMBER,   /* exactly this */
     CELLA_EXPECT_AT_LEAST, /* a number not below this */
-    CELLA_EXPECT_SPELLED,  /* the value in the spelling of the claim's own type; of a list any one */
+    CELLA_EXPECT_SPELLED, /* the value in the spelling of the claim's own type; of a list any one */
 };
 
 struct cella_expectation {
@@ -37,10 +39,10 @@ struct cella_expect {
     bool allow_private_memory;
 };
 
-CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_kind kind, const char *label,
-                                const char *claim, struct cella_bytes bytes);
-CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind, const char *label,
-                                 const char *claim, uint64_t number);
+CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_kind kind,
+                                const char *label, const char *claim, struct cella_bytes bytes);
+CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind,
+                                 const char *label, const char *claim, uint64_t number);
 CELLA_RESULT cella_expect_spelled(struct cella_expect *expect, const char *claim, const char *text);
 /* Whether something is expected of that claim. */
 bool cella_expects(const struct cella_expect *expect, const char *claim);
@@ -63,7 +65,8 @@ struct cella_appraisal {
     struct cella_check check[CELLA_CHECK_MAX];
 };
 
-void cella_appraise(const struct cella_expect *expect, const struct cella_claimset *claims, struct cella_appraisal *out);
+void cella_appraise(const struct cella_expect *expect, const struct cella_claimset *claims,
+                    struct cella_appraisal *out);
 /* The first check that did not hold, or NULL. */
 const struct cella_check *cella_appraisal_failed(const struct cella_appraisal *appraisal);
 /* Success only for an accepted appraisal; else CELLA_ERR_REFUSED with the first check that did not

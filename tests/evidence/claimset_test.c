@@ -102,9 +102,18 @@ static void refuses_beyond_its_bounds(void **state) {
 
 static void text_is_utf8(void **state) {
     (void)state;
-    static const char *const good[] = {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x94\x91", "\xf4\x8f\xbf\xbf", "\t"};
-    static const char *const bad[] = {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                                      "\xf8\x88\x80\x80\x80", "\xff", "a\xe2\x82", "\xf0\x80\x80\x80"};
+    static const char *const good[] = {
+        "", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x94\x91", "\xf4\x8f\xbf\xbf", "\t"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc3",
+                                      "\xc0\x80",
+                                      "\xe0\x80\x80",
+                                      "\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xff",
+                                      "a\xe2\x82",
+                                      "\xf0\x80\x80\x80"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct cella_claimset *set = fresh();
         cella_claim_text(set, "t", good[i]);
@@ -138,8 +147,10 @@ static void json_nests_and_lists(void **state) {
     cella_claim_text(set, ".odd.", "x");
     json_t *json = cella_claimset_json(set);
     char *text = json_dumps(json, JSON_COMPACT);
-    assert_string_equal(text, "{\"tee\":\"sgx\",\"snp\":{\"policy\":{\"value\":5,\"smt\":true}},\"a\":{\"b\":false,\"value\":1},"
-                              "\"large\":\"9007199254740992\",\"exact\":9007199254740991,\"advisories\":[\"one\",\"two\"],"
+    assert_string_equal(text, "{\"tee\":\"sgx\",\"snp\":{\"policy\":{\"value\":5,\"smt\":true}},"
+                              "\"a\":{\"b\":false,\"value\":1},"
+                              "\"large\":\"9007199254740992\",\"exact\":9007199254740991,"
+                              "\"advisories\":[\"one\",\"two\"],"
                               "\"alone\":[\"one\"],\"twice\":[\"x\",\"y\"],\"bytes\":\"01ab\","
                               "\"when\":\"1970-01-01T00:00:00Z\",\".odd.\":\"x\"}");
     free(text);
@@ -204,9 +215,9 @@ static void times_are_strict(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_what_it_is_given), cmocka_unit_test(views_stay_while_it_grows),
+        cmocka_unit_test(keeps_what_it_is_given),    cmocka_unit_test(views_stay_while_it_grows),
         cmocka_unit_test(refuses_beyond_its_bounds), cmocka_unit_test(text_is_utf8),
-        cmocka_unit_test(json_nests_and_lists),   cmocka_unit_test(shown_text_is_tame),
+        cmocka_unit_test(json_nests_and_lists),      cmocka_unit_test(shown_text_is_tame),
         cmocka_unit_test(times_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,9 @@ static enum cella_code code_for(struct cella_bytes input) {
     return code_of(cella_envelope_open(input, &e));
 }
 
-static void refused(const char *text, enum cella_code code) { assert_int_equal(code_for(cella_bytes_text(text)), code); }
+static void refused(const char *text, enum cella_code code) {
+    assert_int_equal(code_for(cella_bytes_text(text)), code);
+}
 
 static void one_value_in_every_spelling(void **state) {
     (void)state;
@@ -28,8 +30,10 @@ static void one_value_in_every_spelling(void **state) {
     opens("AP8Q\n+w==\n", "\x00\xff\x10\xfb", 4);
     opens("AP8Q-w", "\x00\xff\x10\xfb", 4);
     opens("AP8Q-w==", "\x00\xff\x10\xfb", 4);
-    opens("-----BEGIN CERTIFICATE-----\nAP8Q+w==\n-----END CERTIFICATE-----\n", "\x00\xff\x10\xfb", 4);
-    opens("some notes\n-----BEGIN ATTESTATION EVIDENCE-----\r\nAP8Q+w==\r\n-----END ATTESTATION EVIDENCE-----\r\n",
+    opens("-----BEGIN CERTIFICATE-----\nAP8Q+w==\n-----END CERTIFICATE-----\n", "\x00\xff\x10\xfb",
+          4);
+    opens("some notes\n-----BEGIN ATTESTATION EVIDENCE-----\r\nAP8Q+w==\r\n-----END ATTESTATION "
+          "EVIDENCE-----\r\n",
           "\x00\xff\x10\xfb", 4);
     opens("\n aGVhZA.Ym9keQ.c2ln \n", "aGVhZA.Ym9keQ.c2ln", 18); /* a token stays text */
     opens("aGVhZA.Ym9keQ.", "aGVhZA.Ym9keQ.", 14);
@@ -46,7 +50,8 @@ static void lenient_spellings_are_refused(void **state) {
     for (size_t i = 0; i < 64; i++) { /* "AP8Q+?==": four spare bits, which must be zero */
         char text[] = "AP8Q+w==";
         text[5] = digits[i];
-        assert_int_equal(code_for(cella_bytes_text(text)), i % 16 == 0 ? CELLA_OK : CELLA_ERR_FORMAT);
+        assert_int_equal(code_for(cella_bytes_text(text)),
+                         i % 16 == 0 ? CELLA_OK : CELLA_ERR_FORMAT);
     }
     refused("AP8Q+w=", CELLA_ERR_FORMAT);
     refused("AP8Q+w===", CELLA_ERR_FORMAT);
@@ -64,7 +69,8 @@ static void lenient_spellings_are_refused(void **state) {
     refused("-----BEGIN CERTIFICATE-----\nAP8Q+w==\n", CELLA_ERR_FORMAT);
     refused("-----BEGIN CERTIFICATE-----\nAP8Q+x==\n-----END CERTIFICATE-----\n", CELLA_ERR_FORMAT);
     assert_int_equal(code_for(cella_bytes("00\0ff", 5)), CELLA_ERR_FORMAT);
-    assert_int_equal(code_for(cella_bytes("\x03\x00\x02\x00", 4)), CELLA_ERR_FORMAT); /* binary is no envelope */
+    assert_int_equal(code_for(cella_bytes("\x03\x00\x02\x00", 4)),
+                     CELLA_ERR_FORMAT); /* binary is no envelope */
 }
 
 /* A29. */
@@ -100,7 +106,8 @@ static void json_is_strict(void **state) {
     assert_int_equal(code_for(CELLA_BYTES_OF(large)), CELLA_ERR_LIMIT);
 }
 
-static void part_is(const struct cella_envelope *e, const char *name, const char *content, size_t size) {
+static void part_is(const struct cella_envelope *e, const char *name, const char *content,
+                    size_t size) {
     for (uint32_t i = 0; i < e->part_count; i++) {
         if (strcmp(e->part[i].name, name) != 0) continue;
         assert_int_equal(e->part[i].content.size, size);
@@ -115,32 +122,41 @@ static void parts_have_their_names(void **state) {
     CELLA_ENVELOPE azure = {0};
     CELLA_ENVELOPE vtpm = {0};
     CELLA_ENVELOPE flat = {0};
-    OK(cella_envelope_open(cella_bytes_text("{\"version\": 1, \"hcl_report\": \"AP8Q-w\", \"tpm_quote\": {\"message\": \"ff54\","
-                                            " \"signature\": \"0102\", \"pcrs\": [\"aa\", \"bb\"]}, \"vcek\": \"AQI=\"}"),
-                           &azure));
+    OK(cella_envelope_open(
+        cella_bytes_text(
+            "{\"version\": 1, \"hcl_report\": \"AP8Q-w\", \"tpm_quote\": {\"message\": \"ff54\","
+            " \"signature\": \"0102\", \"pcrs\": [\"aa\", \"bb\"]}, \"vcek\": \"AQI=\"}"),
+        &azure));
     assert_memory_equal(azure.evidence.data, "\x00\xff\x10\xfb", 4);
     part_is(&azure, "tpm_quote.msg", "\xffT", 2);
     part_is(&azure, "tpm_quote.sig", "\x01\x02", 2);
     part_is(&azure, "pcrs_sha256.txt", "0 aa\n1 bb\n", 10);
     part_is(&azure, "vcek", "\x01\x02", 2);
-    OK(cella_envelope_open(cella_bytes_text("{\"pcrs\": {\"sha384\": {\"10\": \"bb\", \"7\": \"aa\"}}, \"attestation\": {\"tpm\":"
-                                            " {\"ecc_p256\": {\"attest_data\": \"ff54\", \"signature\": \"3000\"}}},"
-                                            " \"ak_pubkeys\": {\"ecc_p256\": {\"x\": \"01\", \"y\": \"02\"}}}"),
-                           &vtpm));
+    OK(cella_envelope_open(
+        cella_bytes_text(
+            "{\"pcrs\": {\"sha384\": {\"10\": \"bb\", \"7\": \"aa\"}}, \"attestation\": {\"tpm\":"
+            " {\"ecc_p256\": {\"attest_data\": \"ff54\", \"signature\": \"3000\"}}},"
+            " \"ak_pubkeys\": {\"ecc_p256\": {\"x\": \"01\", \"y\": \"02\"}}}"),
+        &vtpm));
     assert_memory_equal(vtpm.evidence.data, "\xffT", 2);
     part_is(&vtpm, "quote.sig.der", "0\0", 2);
     part_is(&vtpm, "ak_pub.x", "\x01", 1);
     part_is(&vtpm, "pcrs_sha384.txt", "7 aa\n10 bb\n", 11);
-    OK(cella_envelope_open(cella_bytes_text("{\"event_log\": \"[{\\\"imr\\\":0}]\", \"quote\": \"00\", \"n\": {\"a\": true}}"), &flat));
+    OK(cella_envelope_open(
+        cella_bytes_text(
+            "{\"event_log\": \"[{\\\"imr\\\":0}]\", \"quote\": \"00\", \"n\": {\"a\": true}}"),
+        &flat));
     part_is(&flat, "event_log", "[{\"imr\":0}]", 11);
     part_is(&flat, "n", "{\"a\":true}", 10);
     refused("{\"hcl_report\": \"00\", \"tpm_quote\": {\"pcrs\": [\"\"]}}", CELLA_ERR_FORMAT);
 }
 
-/* Cut at every length and flipped in every byte: any answer but a crash, and views that lie in the store. */
+/* Cut at every length and flipped in every byte: any answer but a crash, and views that lie in the
+ * store. */
 static void torn_envelopes(void **state) {
     (void)state;
-    static const char text[] = "{\"hcl_report\": \"AP8Q-w\", \"tpm_quote\": {\"message\": \"ff54\", \"pcrs\": [\"aa\", [1]]}}";
+    static const char text[] = "{\"hcl_report\": \"AP8Q-w\", \"tpm_quote\": {\"message\": "
+                               "\"ff54\", \"pcrs\": [\"aa\", [1]]}}";
     char copy[sizeof(text)];
     for (size_t size = 0; size < sizeof(text); size++) code_for(cella_bytes(text, size));
     for (size_t i = 0; i + 1 < sizeof(text); i++)
@@ -151,7 +167,8 @@ static void torn_envelopes(void **state) {
             cella_result_drop(cella_envelope_open(cella_bytes(copy, sizeof(text) - 1), &e));
             unsigned sum = 0;
             for (uint32_t p = 0; p < e.part_count; p++)
-                for (size_t b = 0; e.part[p].content.data && b < e.part[p].content.size; b++) sum ^= e.part[p].content.data[b];
+                for (size_t b = 0; e.part[p].content.data && b < e.part[p].content.size; b++)
+                    sum ^= e.part[p].content.data[b];
             assert_true(sum < 256);
         }
 }
@@ -192,7 +209,8 @@ static void bundle_holds_bytes_exactly(void **state) {
     char name[101];
     memset(name, 'n', 100);
     name[100] = 0;
-    assert_int_equal(code_of(cella_bundle_put(&bundle, name, cella_bytes(NULL, 0))), CELLA_ERR_LIMIT);
+    assert_int_equal(code_of(cella_bundle_put(&bundle, name, cella_bytes(NULL, 0))),
+                     CELLA_ERR_LIMIT);
 }
 
 static enum cella_code walk(struct cella_bytes bundle) {
@@ -211,7 +229,8 @@ static void torn_bundles(void **state) {
     OK(cella_bundle_put(&bundle, "a", cella_bytes("content", 7)));
     OK(cella_bundle_end(&bundle));
     assert_int_equal(walk(cella_buffer_bytes(&bundle)), CELLA_OK);
-    for (size_t size = 0; size < bundle.size; size++) { /* an end between files, or behind the first record of the end */
+    for (size_t size = 0; size < bundle.size;
+         size++) { /* an end between files, or behind the first record of the end */
         bool whole = size == 0 || size == 1024 || size >= 1536;
         assert_int_equal(walk(cella_bytes(bundle.data, size)), whole ? CELLA_OK : CELLA_ERR_FORMAT);
     }

@@ -22,10 +22,13 @@ enum { MRENCLAVE, MRSIGNER, REPORT_DATA, CONFIG_ID, PRODUCT_ID, MIN_SVN };
 static struct cella_expect base_expect(void) {
     struct cella_expect e = {.allow_software = true, .min_assurance = CELLA_ASSURANCE_S1};
     uint8_t space[64];
-    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "mrenclave", "measurement", filled(space, 0x11, 32)));
+    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "mrenclave", "measurement",
+                          filled(space, 0x11, 32)));
     OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "mrsigner", "signer", filled(space, 0x22, 32)));
-    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "report-data", "report-data", filled(space, 0x44, 64)));
-    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "config-id", "config-id", filled(space, 0x33, 64)));
+    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "report-data", "report-data",
+                          filled(space, 0x44, 64)));
+    OK(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "config-id", "config-id",
+                          filled(space, 0x33, 64)));
     OK(cella_expect_number(&e, CELLA_EXPECT_NUMBER, "product-id", "product-id", 7));
     OK(cella_expect_number(&e, CELLA_EXPECT_AT_LEAST, "svn", "svn", 3));
     return e;
@@ -151,7 +154,8 @@ static void debug_is_asked_of_every_tee(void **state) {
     cella_claimset_free(&tpm);
 }
 
-static void refused_spelling(const struct cella_claimset *set, const char *claim, const char *text, bool refused) {
+static void refused_spelling(const struct cella_claimset *set, const char *claim, const char *text,
+                             bool refused) {
     struct cella_expect e = {0};
     OK(cella_expect_spelled(&e, claim, text));
     const char *by = refused_of(&e, set);
@@ -195,7 +199,8 @@ static void nonce_goes_on_in_zeros(void **state) {
     (void)state;
     struct cella_claimset *set = hardware(false);
     struct cella_expect e = {0};
-    OK(cella_expect_bytes(&e, CELLA_EXPECT_NONCE, "report-data", "report-data", cella_bytes("12345678", 8)));
+    OK(cella_expect_bytes(&e, CELLA_EXPECT_NONCE, "report-data", "report-data",
+                          cella_bytes("12345678", 8)));
     assert_null(refused_of(&e, set));
     e.item[0].size = 7; /* then an '8' comes */
     assert_string_equal(refused_of(&e, set), "report-data");
@@ -208,9 +213,14 @@ static void limits(void **state) {
     (void)state;
     struct cella_expect e = {0};
     uint8_t space[65] = {0};
-    assert_int_equal(code_of(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "a", "a", cella_bytes(space, 65))), CELLA_ERR_USAGE);
-    assert_int_equal(code_of(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "a", "a", cella_bytes(space, 0))), CELLA_ERR_USAGE);
-    for (int i = 0; i < CELLA_EXPECT_MAX; i++) OK(cella_expect_number(&e, CELLA_EXPECT_NUMBER, "svn", "svn", 1));
+    assert_int_equal(
+        code_of(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "a", "a", cella_bytes(space, 65))),
+        CELLA_ERR_USAGE);
+    assert_int_equal(
+        code_of(cella_expect_bytes(&e, CELLA_EXPECT_BYTES, "a", "a", cella_bytes(space, 0))),
+        CELLA_ERR_USAGE);
+    for (int i = 0; i < CELLA_EXPECT_MAX; i++)
+        OK(cella_expect_number(&e, CELLA_EXPECT_NUMBER, "svn", "svn", 1));
     assert_int_equal(code_of(cella_expect_spelled(&e, "a", "b")), CELLA_ERR_LIMIT);
     struct cella_claimset *set = hardware(false);
     assert_null(refused_of(&e, set)); /* all of them at once fit an appraisal */

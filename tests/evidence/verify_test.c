@@ -1,4 +1,5 @@
-/* The verifier's common part: dispatch, collateral sets, reasons, links, TCB judgement. Software evidence stands for all. */
+/* The verifier's common part: dispatch, collateral sets, reasons, links, TCB judgement. Software
+ * evidence stands for all. */
 #include "fixture.h"
 
 #include <stdlib.h>
@@ -20,9 +21,12 @@ static struct cella_collateral *set_with(const struct fixture *f, bool trusted) 
     return set;
 }
 
-/* What it answers must be whole: a verdict, and either no reason or all of one; claims only of authentic evidence. */
-static enum cella_verify_verdict judged(struct cella_bytes evidence, const struct cella_collateral *set,
-                                        const struct cella_evidence_options *options, struct cella_verification *v) {
+/* What it answers must be whole: a verdict, and either no reason or all of one; claims only of
+ * authentic evidence. */
+static enum cella_verify_verdict judged(struct cella_bytes evidence,
+                                        const struct cella_collateral *set,
+                                        const struct cella_evidence_options *options,
+                                        struct cella_verification *v) {
     OK(cella_verify(evidence, set, options, v));
     bool accepted = v->verdict == CELLA_VERIFY_ACCEPTED;
     assert_int_equal(v->reason.step[0] == 0, accepted);
@@ -34,7 +38,8 @@ static enum cella_verify_verdict judged(struct cella_bytes evidence, const struc
 }
 
 static void refused_at(struct cella_bytes evidence, const struct cella_collateral *set,
-                       const struct cella_evidence_options *options, const char *step, const char *field) {
+                       const struct cella_evidence_options *options, const char *step,
+                       const char *field) {
     CELLA_VERIFICATION v = {0};
     assert_int_equal(judged(evidence, set, options, &v), CELLA_VERIFY_REFUSED);
     assert_string_equal(v.reason.step, step);
@@ -75,7 +80,9 @@ static void accepts_every_spelling(void **state) {
     for (size_t i = 0; i < 2; i++)
         for (int force = 0; force < 2; force++) {
             CELLA_VERIFICATION v = {0};
-            assert_int_equal(judged(cella_buffer_bytes(spellings[i]), set, force ? &forced : &any, &v), CELLA_VERIFY_ACCEPTED);
+            assert_int_equal(judged(cella_buffer_bytes(spellings[i]), set, force ? &forced : &any,
+                                    &v),
+                             CELLA_VERIFY_ACCEPTED);
         }
     cella_collateral_free(&set);
     fixture_free(&f);
@@ -89,7 +96,8 @@ static void refuses_with_a_reason(void **state) {
     struct cella_collateral *trusted = set_with(&f, true), *empty = set_with(&f, false);
     struct cella_evidence_options old = any, other = any;
     refused_at(evidence, empty, &any, "software evidence", "trust");
-    refused_at(evidence, NULL, &any, "software evidence", "trust"); /* the set of those who give none */
+    refused_at(evidence, NULL, &any, "software evidence",
+               "trust"); /* the set of those who give none */
     refused_at(cella_bytes("", 0), trusted, &any, "format", "evidence");
     refused_at(cella_bytes_text("hello"), trusted, &any, "format", "evidence");
     refused_at(cella_bytes_text("{\"quote\": \"00\"}"), trusted, &any, "format", "evidence");
@@ -108,7 +116,8 @@ static void refuses_with_a_reason(void **state) {
     fixture_free(&f);
 }
 
-/* A36, A31: every bit, and every length. The evidence ends in its signature, so nothing of it is unsigned. */
+/* A36, A31: every bit, and every length. The evidence ends in its signature, so nothing of it is
+ * unsigned. */
 static void no_bit_and_no_byte_less(void **state) {
     (void)state;
     struct fixture f;
@@ -119,13 +128,15 @@ static void no_bit_and_no_byte_less(void **state) {
     for (size_t i = 0; i < f.evidence.size; i++) {
         CELLA_VERIFICATION v = {0};
         f.evidence.data[i] ^= (uint8_t)(1U << i % 8);
-        assert_int_equal(judged(cella_buffer_bytes(&f.evidence), set, &forced, &v), CELLA_VERIFY_REFUSED);
+        assert_int_equal(judged(cella_buffer_bytes(&f.evidence), set, &forced, &v),
+                         CELLA_VERIFY_REFUSED);
         assert_false(v.authentic);
         f.evidence.data[i] ^= (uint8_t)(1U << i % 8);
     }
     for (size_t size = 0; size < f.evidence.size; size++) {
         CELLA_VERIFICATION v = {0};
-        assert_int_equal(judged(cella_bytes(f.evidence.data, size), set, &any, &v), CELLA_VERIFY_REFUSED);
+        assert_int_equal(judged(cella_bytes(f.evidence.data, size), set, &any, &v),
+                         CELLA_VERIFY_REFUSED);
     }
     cella_collateral_free(&set);
     fixture_free(&f);
@@ -141,12 +152,14 @@ static void wrong_use_is_an_error(void **state) {
     struct cella_bytes evidence = cella_buffer_bytes(&f.evidence);
     struct cella_evidence_options odd = {.type = CELLA_EVIDENCE_TYPE_COUNT};
     OK(cella_collateral_new(&set));
-    assert_int_equal(code_of(cella_verify(evidence, set, &any, &v)), CELLA_ERR_USAGE); /* not finished */
-    assert_int_equal(v.verdict, CELLA_VERIFY_REFUSED);                                 /* A35 */
+    assert_int_equal(code_of(cella_verify(evidence, set, &any, &v)),
+                     CELLA_ERR_USAGE);                 /* not finished */
+    assert_int_equal(v.verdict, CELLA_VERIFY_REFUSED); /* A35 */
     OK(cella_collateral_finish(set));
     assert_int_equal(code_of(cella_collateral_finish(set)), CELLA_ERR_USAGE);
     assert_int_equal(code_of(cella_collateral_add(set, "x", evidence, &taken)), CELLA_ERR_USAGE);
-    assert_int_equal(code_of(cella_collateral_trust(set, cella_buffer_bytes(&f.spki))), CELLA_ERR_USAGE);
+    assert_int_equal(code_of(cella_collateral_trust(set, cella_buffer_bytes(&f.spki))),
+                     CELLA_ERR_USAGE);
     assert_int_equal(code_of(cella_collateral_set_roots(set, NULL, 0)), CELLA_ERR_USAGE);
     assert_int_equal(code_of(cella_verify(evidence, set, NULL, &v)), CELLA_ERR_USAGE);
     assert_int_equal(code_of(cella_verify(evidence, set, &odd, &v)), CELLA_ERR_USAGE);
@@ -156,7 +169,8 @@ static void wrong_use_is_an_error(void **state) {
 
 /* --- Trust --- */
 
-static enum cella_verify_verdict with_key_as(const struct fixture *f, bool as_root, bool as_item, struct cella_bytes key) {
+static enum cella_verify_verdict with_key_as(const struct fixture *f, bool as_root, bool as_item,
+                                             struct cella_bytes key) {
     CELLA_VERIFICATION v = {0};
     struct cella_collateral *set = NULL;
     bool taken = false;
@@ -178,16 +192,21 @@ static void only_the_caller_trusts(void **state) {
     OK(cella_buffer_append(&pem, cella_bytes_text("-----BEGIN PUBLIC KEY-----\n")));
     OK(cella_base64_encode(cella_buffer_bytes(&f.spki), false, &pem));
     OK(cella_buffer_append(&pem, cella_bytes_text("\n-----END PUBLIC KEY-----\n")));
-    assert_int_equal(with_key_as(&f, true, false, cella_buffer_bytes(&f.spki)), CELLA_VERIFY_ACCEPTED);
+    assert_int_equal(with_key_as(&f, true, false, cella_buffer_bytes(&f.spki)),
+                     CELLA_VERIFY_ACCEPTED);
     assert_int_equal(with_key_as(&f, true, false, cella_buffer_bytes(&pem)), CELLA_VERIFY_ACCEPTED);
-    assert_int_equal(with_key_as(&f, true, false, cella_buffer_bytes(&other.spki)), CELLA_VERIFY_REFUSED);
+    assert_int_equal(with_key_as(&f, true, false, cella_buffer_bytes(&other.spki)),
+                     CELLA_VERIFY_REFUSED);
     /* What comes beside the evidence is the attacker's choice: a key there is no trusted key. */
-    assert_int_equal(with_key_as(&f, false, true, cella_buffer_bytes(&f.spki)), CELLA_VERIFY_REFUSED);
+    assert_int_equal(with_key_as(&f, false, true, cella_buffer_bytes(&f.spki)),
+                     CELLA_VERIFY_REFUSED);
     assert_int_equal(with_key_as(&f, false, true, cella_buffer_bytes(&pem)), CELLA_VERIFY_REFUSED);
     struct cella_collateral *set = NULL;
     OK(cella_collateral_new(&set));
-    assert_int_equal(code_of(cella_collateral_trust(set, cella_bytes_text("no key"))), CELLA_ERR_FORMAT);
-    assert_int_equal(code_of(cella_collateral_trust(set, cella_bytes("0\x03\x02\x01\x01", 5))), CELLA_ERR_FORMAT);
+    assert_int_equal(code_of(cella_collateral_trust(set, cella_bytes_text("no key"))),
+                     CELLA_ERR_FORMAT);
+    assert_int_equal(code_of(cella_collateral_trust(set, cella_bytes("0\x03\x02\x01\x01", 5))),
+                     CELLA_ERR_FORMAT);
     cella_collateral_free(&set);
     fixture_free(&f);
     fixture_free(&other);
@@ -227,7 +246,8 @@ static void folders_and_bundles_are_read(void **state) {
     OK(cella_collateral_add(set, "bundle.tar", cella_buffer_bytes(&bundle), &taken));
     assert_false(taken);
     cella_collateral_free(&set);
-    static const char *const files[] = {"notes.txt", ".hidden", "collateral-2026/junk.der", "bundle.tar"};
+    static const char *const files[] = {"notes.txt", ".hidden", "collateral-2026/junk.der",
+                                        "bundle.tar"};
     for (size_t i = 0; i < 4; i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
         unlink(path);
@@ -244,12 +264,15 @@ static void sets_are_bounded(void **state) {
     assert_non_null(large);
     OK(cella_collateral_new(&set));
     OK(cella_collateral_add(set, "large", cella_bytes(large, 9 << 20), &taken));
-    assert_int_equal(code_of(cella_collateral_add(set, "large", cella_bytes(large, 9 << 20), &taken)), CELLA_ERR_LIMIT);
+    assert_int_equal(
+        code_of(cella_collateral_add(set, "large", cella_bytes(large, 9 << 20), &taken)),
+        CELLA_ERR_LIMIT);
     cella_collateral_free(&set);
     OK(cella_collateral_new(&set));
     struct cella_result r = CELLA_SUCCESS;
     int count = 0;
-    for (; !cella_failed(r) && count < 10000; count++) r = cella_collateral_add(set, "x", cella_bytes(large, 1), &taken);
+    for (; !cella_failed(r) && count < 10000; count++)
+        r = cella_collateral_add(set, "x", cella_bytes(large, 1), &taken);
     assert_int_equal(code_of(r), CELLA_ERR_LIMIT);
     cella_collateral_free(&set);
     free(large);
@@ -264,14 +287,17 @@ static void reasons_are_one_tame_line(void **state) {
     memset(large, 'a', sizeof(large));
     memcpy(large + 254, "\xe2\x82\xac", 3); /* a character across the end */
     large[sizeof(large) - 1] = 0;
-    cella_result_drop(cella_refuse(&v, CELLA_ERR_REFUSED, "step", "field", NULL, "x\x1b[2Jy\n", large));
+    cella_result_drop(
+        cella_refuse(&v, CELLA_ERR_REFUSED, "step", "field", NULL, "x\x1b[2Jy\n", large));
     assert_string_equal(v.reason.expected, "x?[2Jy?");
     assert_int_equal(strlen(v.reason.found), 254);
     assert_string_equal(v.reason.remedy, "");
-    cella_result_drop(cella_refuse(&v, CELLA_ERR_REFUSED, v.reason.field, v.reason.step, NULL, v.reason.found, "z"));
+    cella_result_drop(cella_refuse(&v, CELLA_ERR_REFUSED, v.reason.field, v.reason.step, NULL,
+                                   v.reason.found, "z"));
     assert_string_equal(v.reason.step, "field"); /* also when its own texts are given back */
     assert_int_equal(strlen(v.reason.expected), 254);
-    struct cella_result r = cella_refuse_because(&v, CELLA_FAILURE(CELLA_ERR_FORMAT, "do this", "what it was"), "s", "f", NULL, "e");
+    struct cella_result r = cella_refuse_because(
+        &v, CELLA_FAILURE(CELLA_ERR_FORMAT, "do this", "what it was"), "s", "f", NULL, "e");
     assert_int_equal(code_of(r), CELLA_ERR_FORMAT);
     assert_string_equal(v.reason.found, "what it was");
     assert_string_equal(v.reason.remedy, "do this");
@@ -292,7 +318,8 @@ static void links_make_no_circle(void **state) {
     assert_int_equal(v.link[1].parent, -1);
     assert_int_equal(cella_link_add(&v, 1, "a", "b", "c", false), 2);
     assert_int_equal(v.link[2].parent, 1);
-    for (int i = 3; i < CELLA_CHAIN_MAX; i++) assert_int_equal(cella_link_add(&v, i - 1, "a", "b", "c", true), i);
+    for (int i = 3; i < CELLA_CHAIN_MAX; i++)
+        assert_int_equal(cella_link_add(&v, i - 1, "a", "b", "c", true), i);
     assert_int_equal(cella_link_add(&v, -1, "a", "b", "c", true), -1);
 }
 
@@ -303,16 +330,22 @@ static void statuses_are_accepted_by_name(void **state) {
     static const struct {
         const char *status;
         bool alone, with;
-    } cases[] = {{"UpToDate", true, true},     {"SWHardeningNeeded", false, true}, {"OutOfDate", false, false},
-                 {"swhardeningneeded", false, false}, {"SWHardeningNeeded ", false, false}, {"Revoked", false, false},
+    } cases[] = {{"UpToDate", true, true},
+                 {"SWHardeningNeeded", false, true},
+                 {"OutOfDate", false, false},
+                 {"swhardeningneeded", false, false},
+                 {"SWHardeningNeeded ", false, false},
+                 {"Revoked", false, false},
                  {"", false, false}};
     struct cella_evidence_options with = {.accept_tcb = named, .accept_tcb_count = 2};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         CELLA_VERIFICATION v = {0};
         snprintf(v.tcb_status, sizeof(v.tcb_status), "%s", cases[i].status);
-        assert_int_equal(code_of(cella_judge_tcb(&v, &any, "shortfall")), cases[i].alone ? CELLA_OK : CELLA_ERR_REFUSED);
+        assert_int_equal(code_of(cella_judge_tcb(&v, &any, "shortfall")),
+                         cases[i].alone ? CELLA_OK : CELLA_ERR_REFUSED);
         if (!cases[i].alone) assert_non_null(strstr(v.reason.found, "shortfall"));
-        assert_int_equal(code_of(cella_judge_tcb(&v, &with, NULL)), cases[i].with ? CELLA_OK : CELLA_ERR_REFUSED);
+        assert_int_equal(code_of(cella_judge_tcb(&v, &with, NULL)),
+                         cases[i].with ? CELLA_OK : CELLA_ERR_REFUSED);
     }
 }
 
@@ -330,18 +363,12 @@ static void types_have_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_what_is_trusted),
-        cmocka_unit_test(accepts_every_spelling),
-        cmocka_unit_test(refuses_with_a_reason),
-        cmocka_unit_test(no_bit_and_no_byte_less),
-        cmocka_unit_test(wrong_use_is_an_error),
-        cmocka_unit_test(only_the_caller_trusts),
-        cmocka_unit_test(folders_and_bundles_are_read),
-        cmocka_unit_test(sets_are_bounded),
-        cmocka_unit_test(reasons_are_one_tame_line),
-        cmocka_unit_test(links_make_no_circle),
-        cmocka_unit_test(statuses_are_accepted_by_name),
-        cmocka_unit_test(types_have_names),
+        cmocka_unit_test(accepts_what_is_trusted),       cmocka_unit_test(accepts_every_spelling),
+        cmocka_unit_test(refuses_with_a_reason),         cmocka_unit_test(no_bit_and_no_byte_less),
+        cmocka_unit_test(wrong_use_is_an_error),         cmocka_unit_test(only_the_caller_trusts),
+        cmocka_unit_test(folders_and_bundles_are_read),  cmocka_unit_test(sets_are_bounded),
+        cmocka_unit_test(reasons_are_one_tame_line),     cmocka_unit_test(links_make_no_circle),
+        cmocka_unit_test(statuses_are_accepted_by_name), cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
