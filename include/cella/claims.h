@@ -51,5 +51,8 @@ void cella_claim_time(struct cella_claimset *set, const char *name, uint64_t uni
 void cella_claim_list_text(struct cella_claimset *set, const char *name,
                            const char *text); /* one more of a list */
 CELLA_RESULT cella_claimset_result(const struct cella_claimset *set);
+/* The value in the spelling that is shown: hex, decimal, yes or no, RFC 3339, text without control
+ * characters; cut to size, which is at least 8. */
+void cella_claim_show(const struct cella_claim *claim, char *text, size_t size);
 
 #endif

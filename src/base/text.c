@@ -92,3 +92,16 @@ CELLA_RESULT cella_base64_decode(struct cella_bytes text, bool url, struct cella
            "base64 has spare bits set at its end");
     return CELLA_SUCCESS;
 }
+
+bool cella_number_read(const char *text, uint64_t *number) {
+    uint64_t value = 0;
+    size_t i = 0;
+    *number = 0;
+    for (; text[i] >= '0' && text[i] <= '9'; i++)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
+            return false;
+    if (i == 0 || text[i]) return false;
+    *number = value;
+    return true;
+}

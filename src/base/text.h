@@ -13,5 +13,7 @@ CELLA_RESULT cella_hex_decode_all(struct cella_bytes text, struct cella_buffer *
 /* RFC 4648: base64 with padding, or base64url without. No white space, no spare bits set. */
 CELLA_RESULT cella_base64_encode(struct cella_bytes bytes, bool url, struct cella_buffer *out);
 CELLA_RESULT cella_base64_decode(struct cella_bytes text, bool url, struct cella_buffer *out);
+/* A decimal number below 2^64, digits and nothing else; false otherwise. */
+bool cella_number_read(const char *text, uint64_t *number);
 
 #endif

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
-#include "evidence/claims.h"
 
 enum { NONCE_MIN = 8, NONCE_MAX = 64, TCB_MIN = 4, TCB_MAX = 5 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
-#include "evidence/claims.h"
 
 /* --- What is expected --- */
 

@@ -1,6 +1,8 @@
 /* Claim sets: typed, bounded, owned; errors stick. And what is shown of them. */
 #include "fixture.h"
 
+#include "base/moment.h"
+#include "base/text.h"
 #include "evidence/claims.h"
 
 static struct cella_claimset *fresh(void) {
