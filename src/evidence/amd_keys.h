@@ -21,6 +21,7 @@ struct cella_amd_key {
     const char *name; /* common name of the certificate */
     uint8_t serial[3];
     uint64_t not_before_unix, not_after_unix;
+    char sha256[65]; /* of the certificate, hexadecimal: these very bytes are known to be good */
     char modulus[2 * CELLA_AMD_MODULUS_SIZE + 1]; /* hexadecimal, big-endian */
 };
 extern const struct cella_amd_key cella_amd_keys[CELLA_AMD_KEY_COUNT];

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "evidence/amd_collateral.h"
 #include "evidence/family.h"
 
@@ -414,6 +415,11 @@ static void built_in_keys(void **state) {
         assert_memory_equal(x.serial.data, key->serial, sizeof(key->serial));
         assert_int_equal(x.not_before_unix, key->not_before_unix);
         assert_int_equal(x.not_after_unix, key->not_after_unix);
+        uint8_t digest[CELLA_SHA256_SIZE];
+        char hex[2 * CELLA_SHA256_SIZE + 1];
+        OK(cella_sha256(cella_buffer_bytes(&file), digest));
+        cella_hex_encode(CELLA_BYTES_OF(digest), hex);
+        assert_string_equal(hex, key->sha256);
         cella_name_common(x.subject, common, sizeof(common));
         assert_string_equal(common, key->name);
         if (key->role == CELLA_SNP_ARK) {
