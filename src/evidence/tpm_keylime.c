@@ -24,7 +24,7 @@ bool cella_tpm_keylime_is(struct cella_bytes text) {
         if (!is_base64(text.data[i]) && text.data[i] != ':') return false;
         colons += text.data[i] == ':';
     }
-    return colons == 1 || colons == 2;
+    return colons == 2;
 }
 
 struct selection {
@@ -113,5 +113,5 @@ CELLA_RESULT cella_tpm_keylime_open(struct cella_bytes text, struct cella_tpm_co
     out->message_count = 1;
     out->signature[0].content = part[1];
     out->signature_count = 1;
-    return count > 2 ? read_dump(part[2], out->pcrs) : CELLA_SUCCESS;
+    return read_dump(part[2], out->pcrs);
 }
