@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/reader.h"
 #include "base/text.h"
 #include "crypto/x509.h"
 
@@ -300,10 +301,22 @@ static bool is_jws(struct cella_bytes text) {
     return dots == 2;
 }
 
+/* Open Enclave's report header: version 1, type 2 (remote, SGX), size of what follows, all of it.
+ */
+static bool open_oe(struct cella_bytes input, struct cella_bytes *evidence) {
+    struct cella_reader r = cella_reader(input);
+    uint32_t version = cella_reader_u32le(&r), type = cella_reader_u32le(&r);
+    uint64_t size = cella_reader_u64le(&r);
+    *evidence = cella_reader_rest(&r);
+    return !r.failed && version == 1 && type == 2 && size == evidence->size;
+}
+
 CELLA_RESULT cella_envelope_open(struct cella_bytes input, struct cella_envelope *out) {
     *out = (struct cella_envelope){.evidence = input};
     ENSURE(input.size <= CELLA_EVIDENCE_INPUT_MAX, CELLA_ERR_LIMIT, NULL, "%zu bytes, at most %d",
            input.size, CELLA_EVIDENCE_INPUT_MAX);
+    if (open_oe(input, &out->evidence)) return CELLA_SUCCESS;
+    out->evidence = input;
     ENSURE(is_text(input), CELLA_ERR_FORMAT, NULL, "neither hex, base64, PEM nor JSON");
     struct cella_bytes text = trim(input);
     char label[LABEL_MAX];

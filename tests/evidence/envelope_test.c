@@ -43,6 +43,22 @@ static void one_value_in_every_spelling(void **state) {
     opens("{\"token\": \"aGVhZA.Ym9keQ.c2ln\"}", "aGVhZA.Ym9keQ.c2ln", 18);
 }
 
+static void open_enclave_header_goes(void **state) {
+    (void)state;
+    char report[] = "\1\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0abc";
+    CELLA_ENVELOPE e = {0};
+    OK(cella_envelope_open(cella_bytes(report, 19), &e));
+    assert_int_equal(e.evidence.size, 3);
+    assert_memory_equal(e.evidence.data, "abc", 3);
+    assert_int_equal(code_for(cella_bytes(report, 18)), CELLA_ERR_FORMAT);
+    assert_int_equal(code_for(cella_bytes(report, 20)), CELLA_ERR_FORMAT);
+    for (size_t i = 0; i < 16; i++) {
+        report[i] ^= 0x10;
+        assert_int_equal(code_for(cella_bytes(report, 19)), CELLA_ERR_FORMAT);
+        report[i] ^= 0x10;
+    }
+}
+
 /* A32: nothing beside the one right spelling. */
 static void lenient_spellings_are_refused(void **state) {
     (void)state;
@@ -244,13 +260,10 @@ static void torn_bundles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_value_in_every_spelling),
-        cmocka_unit_test(lenient_spellings_are_refused),
-        cmocka_unit_test(json_is_strict),
-        cmocka_unit_test(parts_have_their_names),
-        cmocka_unit_test(torn_envelopes),
-        cmocka_unit_test(bundle_holds_bytes_exactly),
-        cmocka_unit_test(torn_bundles),
+        cmocka_unit_test(one_value_in_every_spelling),   cmocka_unit_test(open_enclave_header_goes),
+        cmocka_unit_test(lenient_spellings_are_refused), cmocka_unit_test(json_is_strict),
+        cmocka_unit_test(parts_have_their_names),        cmocka_unit_test(torn_envelopes),
+        cmocka_unit_test(bundle_holds_bytes_exactly),    cmocka_unit_test(torn_bundles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
