@@ -169,6 +169,26 @@ static CELLA_RESULT add_der(struct cella_amd_state *s, const char *name, struct 
     return *taken ? CELLA_SUCCESS : add_crl(s, name, der, taken);
 }
 
+/* Text that is not what its name says: its failure counts, as that of a damaged DER file does. */
+static CELLA_RESULT keep_damaged(struct cella_amd_state *s, const char *name,
+                                 struct cella_result because, bool *taken) {
+    struct cella_amd_item *item = NULL;
+    enum cella_snp_role role;
+    if (!role_by_name(name, &role)) {
+        cella_result_drop(because);
+        return CELLA_SUCCESS;
+    }
+    struct cella_result r = new_item(s, &item);
+    if (cella_failed(r)) {
+        cella_result_drop(because);
+        return r;
+    }
+    *taken = true;
+    item->cert.role = role;
+    cella_amd_fail(&item->failure, "certificate", "PEM in its form", because);
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT add_pem(struct cella_amd_state *s, const char *name, struct cella_bytes text,
                             const char *label, bool *taken) {
     for (size_t at = 0;;) {
@@ -176,10 +196,8 @@ static CELLA_RESULT add_pem(struct cella_amd_state *s, const char *name, struct 
         bool found = false;
         struct cella_result r = cella_pem_next(text, label, &at, &der, &found);
         if (cella_code_of(r) == CELLA_ERR_MEMORY) return r;
-        if (cella_failed(r) || !found) {
-            cella_result_drop(r);
-            return CELLA_SUCCESS;
-        }
+        if (cella_failed(r)) return keep_damaged(s, name, r, taken);
+        if (!found) return CELLA_SUCCESS;
         void *array = s->text;
         TRY(grow(&array, s->text_count, sizeof(*s->text)));
         s->text = array;
@@ -205,6 +223,7 @@ static CELLA_RESULT add_table(struct cella_amd_state *s, struct cella_bytes cont
 CELLA_RESULT cella_amd_add(struct cella_amd_state *s, const char *name, struct cella_bytes content,
                            bool *taken) {
     static const char pem[] = "-----BEGIN ";
+    bool der = content.size > 0 && content.data[0] == 0x30; /* a SEQUENCE; no text begins so */
     *taken = false;
     if (cella_snp_table_is(content)) {
         struct cella_result r = add_table(s, content);
@@ -213,7 +232,7 @@ CELLA_RESULT cella_amd_add(struct cella_amd_state *s, const char *name, struct c
         cella_result_drop(r);
         return CELLA_SUCCESS;
     }
-    if (content.size >= sizeof(pem) - 1 && cella_equal(content.data, pem, sizeof(pem) - 1)) {
+    if (!der && memmem(content.data, content.size, pem, sizeof(pem) - 1)) {
         TRY(add_pem(s, name, content, "CERTIFICATE", taken));
         return add_pem(s, name, content, "X509 CRL", taken);
     }

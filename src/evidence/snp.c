@@ -8,7 +8,7 @@
 #include "evidence/amd_collateral.h"
 #include "evidence/snp_claims.h"
 
-enum { TABLE_MAX = 256 * 1024 /* bytes */, SIGNATURES_MAX = 16 };
+enum { TABLE_MAX = 256 * 1024 /* bytes */, SIGNATURES_MAX = 64 };
 
 static const char renew[] = "ask the machine for a new report and pass its bytes on unchanged";
 static const char refetch[] = "fetch it anew from AMD's Key Distribution Service";

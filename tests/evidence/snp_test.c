@@ -521,6 +521,52 @@ static void folders(void **state) {
     cella_collateral_free(&c);
 }
 
+static void append_pem(struct cella_buffer *out, const struct cella_buffer *der) {
+    CELLA_BUFFER text = {0};
+    OK(cella_base64_encode(cella_buffer_bytes(der), false, &text));
+    OK(cella_buffer_append(out, cella_bytes_text("issuer = CN\n-----BEGIN CERTIFICATE-----\n")));
+    for (size_t at = 0; at < text.size; at += 64) {
+        size_t left = text.size - at;
+        OK(cella_buffer_append(out, cella_bytes(text.data + at, left < 64 ? left : 64)));
+        OK(cella_buffer_append(out, cella_bytes_text("\n")));
+    }
+    OK(cella_buffer_append(out, cella_bytes_text("-----END CERTIFICATE-----\n")));
+}
+
+/* A chain in one PEM text, in the order and with the remarks that tools give it. */
+static void pem_chain(void **state) {
+    (void)state;
+    char path[PATH_SIZE];
+    CELLA_BUFFER ask = {0};
+    CELLA_BUFFER ark = {0};
+    CELLA_BUFFER text = {0};
+    if (!vector_count) skip();
+    const struct vector *v = vector_of("v3-milan-vcek");
+    assert_true(read_file(folder("snp-certs/milan/ask.der", path), &ask));
+    assert_true(read_file(folder("snp-certs/milan/ark.der", path), &ark));
+    append_pem(&text, &ark);
+    append_pem(&text, &ask);
+    append_pem(&text, &v->leaf);
+    struct cella_collateral *c = collateral_of("cert_chain.pem", cella_buffer_bytes(&text));
+    assert_true(accepts(cella_buffer_bytes(&v->report), c, v->from + 1));
+    cella_collateral_free(&c);
+    text.data[text.size / 2] = '*'; /* within the certificate of the ASK or that of the VCEK */
+    const char *names[] = {"vcek.pem", "ask.pem"};
+    for (size_t i = 0; i < 2; i++) {
+        bool taken;
+        OK(cella_collateral_new(&c));
+        OK(cella_collateral_add(c, names[i], cella_buffer_bytes(&text), &taken));
+        if (i) OK(cella_collateral_add(c, "vcek.der", cella_buffer_bytes(&v->leaf), &taken));
+        OK(cella_collateral_finish(c));
+        assert_false(accepts(cella_buffer_bytes(&v->report), c, v->from + 1));
+        cella_collateral_free(&c);
+    }
+    v = vector_of("v2-milan-vlek"); /* the VCEK of the chain is none of its */
+    c = collateral_of("cert_chain.pem", cella_buffer_bytes(&text));
+    assert_false(accepts(cella_buffer_bytes(&v->report), c, v->from + 1));
+    cella_collateral_free(&c);
+}
+
 /* A08: every other line's root refuses, and so does another maker's. */
 static void other_roots(void **state) {
     (void)state;
@@ -572,8 +618,8 @@ int main(void) {
         cmocka_unit_test(other_machines), cmocka_unit_test(flipped_reports),
         cmocka_unit_test(cut_reports),    cmocka_unit_test(flipped_certificates),
         cmocka_unit_test(built_in_keys),  cmocka_unit_test(certificate_table),
-        cmocka_unit_test(folders),        cmocka_unit_test(other_roots),
-        cmocka_unit_test(azure_reports),
+        cmocka_unit_test(folders),        cmocka_unit_test(pem_chain),
+        cmocka_unit_test(other_roots),    cmocka_unit_test(azure_reports),
     };
     return cmocka_run_group_tests(tests, load_all, free_all);
 }
