@@ -252,6 +252,7 @@ static const struct {
     const char *type, *name;
     enum tee tee;
 } types[] = {{"sgx", "sgx", SGX}, {"sevsnpvm", "snp", SNP}, {"tdxvm", "tdx", TDX}, {"azurevm", "azure-vm", OTHER}, {"tpm", "tpm", OTHER}};
+enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
 
 struct found {
     struct cella_bytes type; /* x-ms-attestation-type */
@@ -273,13 +274,10 @@ static struct found find_type(struct cella_bytes object) {
 }
 
 static enum tee put_type(struct cella_claimset *claims, struct cella_bytes type) {
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (!cella_json_is(type, types[i].type)) continue;
-        cella_claim_text(claims, "tee", types[i].name);
-        return types[i].tee;
-    }
-    cella_claim_text(claims, "tee", "unknown"); /* a policy of its own may leave the type out */
-    return OTHER;
+    size_t i = 0;
+    while (i < TYPE_COUNT && !cella_json_is(type, types[i].type)) i++;
+    cella_claim_text(claims, "tee", i < TYPE_COUNT ? types[i].name : "unknown"); /* as the answer to a change of policy */
+    return i < TYPE_COUNT ? types[i].tee : OTHER;
 }
 
 /* A guest attests its boot (azurevm), and the TEE below it is an object of its own; else the token is of the TEE. */
