@@ -9,11 +9,12 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "crypto/x509.h"
 #include "image/ovmf.h"
 #include "image/snp_measure.h"
 #include "image/tdx_measure.h"
 
-enum { KERNEL_MAX = 1 << 30 /* bytes */, RTMR_COUNT = 4 };
+enum { KERNEL_MAX = 1 << 30 /* bytes */, KEY_MAX = 65536, RTMR_COUNT = 4 };
 
 /* ---- arguments ---- */
 
@@ -47,7 +48,8 @@ static void show(bool quiet, const char *name, const uint8_t *digest, size_t siz
 struct snp_arguments {
     struct cella_snp_launch launch;
     struct cella_buffer ovmf, svsm, kernel, initrd;
-    bool has_type, has_initrd, has_cmdline, quiet;
+    bool has_type, has_initrd, has_cmdline, has_key, quiet;
+    uint8_t key_digest[CELLA_SNP_DIGEST_SIZE];
 };
 
 static void snp_free(struct snp_arguments *a) {
@@ -76,6 +78,24 @@ static struct cella_result snp_file(struct snp_arguments *a, int c, const char *
         l->ovmf = cella_buffer_bytes(&a->ovmf);
     }
     return CELLA_SUCCESS;
+}
+
+/* What a report names as signer when the guest is launched with an ID block of this key. */
+static struct cella_result snp_key(struct snp_arguments *a, const char *path) {
+    CELLA_BUFFER text = {0};
+    CELLA_BUFFER spki = {0};
+    CELLA_VERIFYKEY key = NULL;
+    bool found = false;
+    size_t at = 0;
+    TRY(cella_file_read(path, KEY_MAX, &text));
+    TRY(cella_pem_next(cella_buffer_bytes(&text), "PUBLIC KEY", &at, &spki, &found));
+    ENSURE(found, CELLA_ERR_FORMAT, "openssl pkey -in KEY -pubout makes one",
+           "%s: expected a public key in PEM", path);
+    TRY_IN(cella_verifykey_new(cella_buffer_bytes(&spki), &key), "%s", path);
+    ENSURE(cella_verifykey_kind(key) == CELLA_VERIFYKEY_P384, CELLA_ERR_FORMAT, NULL,
+           "%s: expected a key on curve P-384", path);
+    a->has_key = true;
+    return cella_snp_key_digest(spki.data + spki.size - 96, a->key_digest); /* ends in the point */
 }
 
 static struct cella_result snp_option(struct snp_arguments *a, int c, const char *value) {
@@ -113,6 +133,7 @@ static struct cella_result snp_option(struct snp_arguments *a, int c, const char
     case 'd':
         l->has_ovmf_digest = true;
         return cella_hex_decode(cella_bytes_text(value), l->ovmf_digest, sizeof(l->ovmf_digest));
+    case 'K': return snp_key(a, value);
     case 'k':
     case 'i':
     case 's':
@@ -145,6 +166,7 @@ CELLA_RESULT cella_cli_measure_snp(int argc, char **argv) {
                                             {"vcpu-type", required_argument, NULL, 't'},
                                             {"vcpu-sig", required_argument, NULL, 'T'},
                                             {"guest-features", required_argument, NULL, 'g'},
+                                            {"id-key", required_argument, NULL, 'K'},
                                             {"flavor", required_argument, NULL, 'f'},
                                             {"mode", required_argument, NULL, 'm'},
                                             {"svsm", required_argument, NULL, 's'},
@@ -158,6 +180,8 @@ CELLA_RESULT cella_cli_measure_snp(int argc, char **argv) {
     for (int c; (c = getopt_long(argc, argv, "q", options, NULL)) != -1;)
         TRY(snp_option(&a, c, optarg));
     if (optind != argc) return cella_cli_usage("measure", "'%s' is no option", argv[optind]);
+    if (a.has_key) show(a.quiet, "signer", a.key_digest, sizeof(a.key_digest));
+    if (a.has_key && !a.ovmf.size) return CELLA_SUCCESS;
     TRY(snp_ensure(&a));
     TRY(cella_snp_launch_digest(&a.launch, digest, &size));
     show(a.quiet, "measurement", digest, size);

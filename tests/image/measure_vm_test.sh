@@ -5,6 +5,8 @@ case $1 in /*) cella=$1 ;; *) cella=$(pwd)/$1 ;; esac
 vectors=${CELLA_VECTORS:-$(dirname "$0")/../../../shared/vectors}/snp-measure
 [ -f "$vectors/ovmf_AmdSev_suffix.bin" ] || { echo "no vectors at $vectors"; exit 77; }
 cd "$vectors"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
 is() { # WANTED ARGUMENTS...
@@ -40,6 +42,12 @@ is 0dccbcaba8e90b261bd0d2e1863a2f9da714768b7b2a19363cd6ae35aa90de91 \
 is ddc5224521617a536ee7ce9dd6224d1b58a8d4fda1c741f3ac99fc4bfa04ba6e9fc98646d4a07a9079397fa3852819b5 \
     snp --ovmf $sev --kernel /dev/null --vcpu-type EPYC \
     --ovmf-digest 086e2e9149ebf45abdc3445fba5b2da8270bdbb04094d7a2c37faaa4b24af3aa16aff8c374c2a55c467a50da6d466b74
+
+openssl pkey -in id_key_test.pem -pubout -out "$work/id.pem"
+is 870b7e35c53f8a72d0d322f75ab2af8262792aaf6579622ce4131c3f21f289e77cb0560a5e3b90b3932e674ec709cb14 snp --id-key "$work/id.pem"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>/dev/null | openssl pkey -pubout -out "$work/p256.pem"
+refuse 1 "P-384" snp --id-key "$work/p256.pem"
+refuse 1 "PEM" snp --id-key kernel.dat
 
 refuse 1 "would not be measured" snp --ovmf $x64 --kernel kernel.dat --vcpu-type EPYC
 refuse 2 "--vcpu-type" snp --ovmf $x64
