@@ -321,7 +321,11 @@ CELLA_RESULT cella_envelope_open(struct cella_bytes input, struct cella_envelope
     struct cella_bytes text = trim(input);
     char label[LABEL_MAX];
     bool decoded = false;
-    if (text.size > 0 && text.data[0] == '{') return open_json(text, out);
+    if (text.size > 0 && text.data[0] == '{') {
+        struct cella_result r = open_json(text, out);
+        if (cella_failed(r)) out->part_count = 0; /* their contents have no place yet */
+        return r;
+    }
     if (find_begin(text, label)) return open_pem(text, label, out);
     if (is_jws(text)) {
         out->evidence = text;
