@@ -9,7 +9,7 @@
 #include "evidence/tpm_check.h"
 
 enum {
-    TDINFO = 512, TDINFO_BOUND = 400 /* attributes to RTMR3 */, TDREPORT_DATA = 128,
+    TDINFO = 512, TDINFO_BOUND = 400 /* attributes to RTMR3 */, TDREPORT_DATA = 128, TEE_TCB = 264 /* SVN to SEAM attributes */,
     BODY_V4 = 48, BODY_V5 = 54, BODY_TDINFO = 120, BODY_REPORT_DATA = 520, BODY_SIZE = 584,
 };
 
@@ -93,6 +93,8 @@ static bool bound(struct cella_bytes quote, struct cella_bytes report, const cha
     if (quote.size < at + BODY_SIZE) return false;
     *field = "td quote.report data";
     if (!cella_equal(quote.data + at + BODY_REPORT_DATA, report.data + TDREPORT_DATA, 64)) return false;
+    *field = "td quote.tee tcb info";
+    if (!cella_equal(quote.data + at, report.data + TEE_TCB, BODY_TDINFO)) return false;
     *field = "td quote.td info";
     return cella_equal(quote.data + at + BODY_TDINFO, report.data + TDINFO, TDINFO_BOUND);
 }

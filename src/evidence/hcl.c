@@ -4,7 +4,7 @@
 #include "base/reader.h"
 #include "base/text.h"
 
-enum { REPORT_DATA = 64, DATA_HEAD = 20, TYPE_SNP = 2, TYPE_TDX = 4, SNP_REPORT_DATA = 0x50, TD_REPORT_DATA = 128, TD_TYPE = 0x81 };
+enum { REPORT_DATA = 64, DATA_HEAD = 20, TYPE_SNP = 2, TYPE_TDX = 4, SNP_REPORT_DATA = 0x50, TD_REPORT_DATA = 128, TD_TYPE = 0x81, NV_SIZE = 2600 };
 
 static struct cella_result read_hardware(struct cella_reader *r, struct cella_bytes *out) {
     static const char hint[] = "read NV index 0x01400001 of the virtual TPM again";
@@ -42,8 +42,35 @@ static struct cella_result read_data(struct cella_reader *r, struct cella_hcl *o
     /* A31: the three sizes say the same, and only zeros follow. */
     ENSURE(!r->failed && count <= size && size - count == DATA_HEAD && report_size == begin + size, CELLA_ERR_FORMAT, NULL,
            "HCL report: its sizes do not fit: %u of data, %u of JSON in it, %u in all", size, count, report_size);
-    cella_reader_zero(r, cella_reader_left(r));
+    size_t padding = cella_reader_left(r);
+    cella_reader_zero(r, padding);
     ENSURE(cella_reader_done(r), CELLA_ERR_FORMAT, NULL, "HCL report: bytes behind it that are not zero");
+    /* As the whole NV index, or trimmed to what it says it is; anything between was cut on its way. */
+    ENSURE(padding == 0 || r->size >= NV_SIZE, CELLA_ERR_FORMAT, NULL, "HCL report: %zu bytes, expected %u or the whole index of %d",
+           r->size, report_size, NV_SIZE);
+    return CELLA_SUCCESS;
+}
+
+static bool hashes_to(struct cella_bytes part, const uint8_t *expected) {
+    uint8_t digest[CELLA_HASH_SIZE_MAX];
+    struct cella_result r = cella_hash(CELLA_HASH_SHA384, &part, 1, digest);
+    bool same = !cella_failed(r) && cella_equal(digest, expected, 48);
+    cella_result_drop(r);
+    return same;
+}
+
+/* The TDREPORT's own hashes and reserved bytes (Intel TDX module ABI, REPORTMACSTRUCT). Its MAC speaks to its own machine
+ * only; of the rest, just CPUSVN is bound by nothing here and is not used. */
+static struct cella_result check_tdreport(struct cella_bytes slot) {
+    enum { SUBTYPE = 1, TCB_HASH = 32, INFO_HASH = 80, TCB_INFO = 256, TCB_INFO_SIZE = 239, INFO = 512, INFO_SIZE = 512 };
+    static const uint16_t reserved[][2] = {{3, 16}, {192, 224}, {TCB_INFO + TCB_INFO_SIZE, INFO}, {1024, CELLA_HCL_HARDWARE_SIZE}};
+    bool good = slot.data[0] == TD_TYPE && slot.data[SUBTYPE] == 0 && slot.data[2] <= 1;
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+        for (size_t at = reserved[i][0]; at < reserved[i][1]; at++) good = good && slot.data[at] == 0;
+    ENSURE(good, CELLA_ERR_FORMAT, NULL, "HCL report: expected a TDREPORT (type 81, version 0 or 1) with reserved bytes of zero");
+    ENSURE(hashes_to(cella_bytes(slot.data + TCB_INFO, TCB_INFO_SIZE), slot.data + TCB_HASH) &&
+               hashes_to(cella_bytes(slot.data + INFO, INFO_SIZE), slot.data + INFO_HASH),
+           CELLA_ERR_INTEGRITY, NULL, "HCL report: the TDREPORT's hashes are not those of its parts");
     return CELLA_SUCCESS;
 }
 
@@ -57,11 +84,7 @@ CELLA_RESULT cella_hcl_parse(struct cella_bytes bytes, struct cella_hcl *out) {
     TRY(read_hardware(&r, &found.hardware));
     TRY(read_data(&r, &found, size));
     if (found.tdx) {
-        struct cella_reader rest = cella_reader(found.hardware);
-        cella_reader_skip(&rest, CELLA_HCL_TDREPORT_SIZE);
-        cella_reader_zero(&rest, CELLA_HCL_HARDWARE_SIZE - CELLA_HCL_TDREPORT_SIZE);
-        ENSURE(cella_reader_done(&rest) && found.hardware.data[0] == TD_TYPE, CELLA_ERR_FORMAT, NULL,
-               "HCL report: expected a TDREPORT (type 81) and zeros");
+        TRY(check_tdreport(found.hardware));
         found.hardware.size = CELLA_HCL_TDREPORT_SIZE;
     }
     found.report_data = cella_bytes(found.hardware.data + (found.tdx ? TD_REPORT_DATA : SNP_REPORT_DATA), REPORT_DATA);
