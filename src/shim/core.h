@@ -48,11 +48,12 @@ struct shim_thread {
     uint64_t wait_mask;       /* sigsuspend: mask to put back after delivery */
     bool has_wait_mask;
     struct shim_signal_stack altstack;
-    uint64_t clear_tid;      /* program's word, cleared and woken at exit; 0: none */
-    uint64_t robust_list;    /* program's list head; 0: none */
-    long restart_number;     /* system call to restart when no handler ran after -EINTR; -1: none */
-    bool restart_handler;    /* ... and also when a handler with SA_RESTART ran */
-    uint64_t sleep_deadline; /* monotonic end of a sleep that is to go on; 0: none */
+    uint64_t clear_tid;   /* program's word, cleared and woken at exit; 0: none */
+    uint64_t robust_list; /* program's list head; 0: none */
+    long restart_number;  /* system call to restart when no handler ran after -EINTR; -1: none */
+    bool restart_handler; /* ... and also when a handler with SA_RESTART ran */
+    bool restart_always;  /* ... and after any handler: waits for inherited priority */
+    uint64_t wait_end;    /* monotonic end of a relative wait that is to go on; 0: none */
     uint32_t tid;
     char name[16];
 };
@@ -111,11 +112,14 @@ void shim_signal_set_default(uint32_t signal);
 /* Makes a signal pending for one thread, or for whichever thread takes it (thread NULL), and wakes
  * it. Safe from shim_interrupted. */
 void shim_signal_send(struct shim_thread *thread, uint32_t signal);
-/* Recomputes the attention word after mask or pending changed. */
+/* Recomputes the attention word of the calling thread after its mask or what is pending changed,
+ * and hands what it blocks now to a thread that does not. */
 void shim_signal_refresh(struct shim_thread *thread);
 /* Next signal to deliver, taken off the pending set; 0: none. */
 uint32_t shim_signal_take(struct shim_thread *thread, uint64_t blocked);
 bool shim_signal_waiting(struct shim_thread *thread);
+/* The calling thread takes no more signals (busy is 2): others get what it was chosen for. */
+void shim_signal_leave(struct shim_thread *thread);
 void shim_signal_exec(struct shim_thread *thread);
 /* Delivers what is pending to the program's handlers by editing thread->context. */
 void shim_deliver(struct shim_thread *thread);

@@ -71,10 +71,11 @@ static void restart(struct shim_thread *t) {
 static bool run_handler(struct shim_thread *t, uint32_t signal, const struct shim_action *action,
                         const siginfo_t *info) {
     uint64_t mask = t->has_wait_mask ? t->wait_mask : t->mask;
-    if (t->restart_number >= 0 && (action->flags & SA_RESTART) && t->restart_handler) restart(t);
+    bool again = t->restart_always || ((action->flags & SA_RESTART) && t->restart_handler);
+    if (t->restart_number >= 0 && again) restart(t);
     t->restart_number = -1;
     t->has_wait_mask = false;
-    t->sleep_deadline = 0;
+    t->wait_end = 0;
     if (!(action->flags & RESTORER) || !push_frame(t, signal, action, info, mask)) return false;
     uint64_t bit = 1ULL << (signal - 1);
     t->mask = (t->mask | action->mask | (action->flags & SA_NODEFER ? 0 : bit)) &

@@ -58,6 +58,18 @@ static long copy_timeout(long p, struct time *out, struct time **use) {
     return 0;
 }
 
+/* FUTEX_WAIT counts from now, also when it is made again: so it is made with an end. */
+static long wait_for(const long a[6], struct time *time) {
+    if (a[1] & FUTEX_CLOCK_REALTIME) return -ENOSYS; /* as Linux */
+    uint64_t end = shim_wait_end(shim_wait_ns(time->s, time->ns));
+    time->s = (int64_t)(end / NANOSECONDS);
+    time->ns = (int64_t)(end % NANOSECONDS);
+    const int op = FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG;
+    long result =
+        shim_syscall_wait(__NR_futex, a[0], op, a[2], (long)time, 0, (long)FUTEX_BITSET_MATCH_ANY);
+    return shim_wait_result(end, check(result, 0));
+}
+
 static long wait(const long a[6], int op, int flags) {
     struct time time, *use;
     struct shim_thread *self = shim_thread_current();
@@ -65,8 +77,10 @@ static long wait(const long a[6], int op, int flags) {
         return -EFAULT;
     long result = copy_timeout(op == FUTEX_TRYLOCK_PI ? 0 : a[3], &time, &use);
     if (result < 0) return result;
-    if (use && op == FUTEX_WAIT)
-        self->restart_handler = false; /* as Linux: a relative wait is not restarted */
+    /* As Linux: a handler ends a wait with an end, and never one for inherited priority. */
+    self->restart_handler = !use;
+    self->restart_always = op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2;
+    if (use && op == FUTEX_WAIT) return wait_for(a, &time);
     return check(shim_syscall_wait(__NR_futex, a[0], op | flags, a[2], (long)use, 0, a[5]), 0);
 }
 

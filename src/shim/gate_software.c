@@ -32,7 +32,9 @@ enum {
     XSAVE_HEADER = 512,
     XSAVE_HEADER_SIZE = 64,
     FIRST_FRAME = 1024, /* as in gate_software.S */
-    WAKE_SIGNAL = 64,
+    /* Sent between threads of the enclave. Below 32: those are merged, never refused, while a
+     * real-time one is lost (EAGAIN) where the host's queue is full. No manifest can name it. */
+    WAKE_SIGNAL = SIGSTKFLT,
     TRAP_INSTRUCTION_SIZE = 2,
 };
 

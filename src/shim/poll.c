@@ -8,6 +8,7 @@
 #include "shim/gate.h"
 
 enum { POLL_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM };
+enum { MILLISECOND = 1000000, SECOND = 1000000000 };
 
 /* Looks one entry up: its host descriptor for a stream (-1 otherwise), and at once what is ready.
  */
@@ -36,7 +37,7 @@ static long look_all(const struct pollfd *program, struct pollfd *host, uint64_t
     return ready;
 }
 
-static long wait_for(struct pollfd *program, uint64_t count, struct timespec *timeout) {
+static long wait_to(struct pollfd *program, uint64_t count, struct timespec *timeout) {
     struct pollfd host[SHIM_FD_MAX];
     struct timespec none = {0, 0};
     if (count > SHIM_FD_MAX) return -EINVAL;
@@ -59,18 +60,26 @@ static long wait_for(struct pollfd *program, uint64_t count, struct timespec *ti
     return total;
 }
 
+static long wait_for(struct pollfd *program, uint64_t count, uint64_t ns) {
+    struct timespec t = {0, 0};
+    if (ns == 0) return wait_to(program, count, &t);
+    uint64_t end = shim_wait_end(ns), left = shim_wait_left(end);
+    t = (struct timespec){(time_t)(left / SECOND), (long)(left % SECOND)};
+    return shim_wait_result(end, wait_to(program, count, &t));
+}
+
 long shim_sys_poll(const long a[6]) {
     int ms = (int)a[2];
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-    return wait_for((struct pollfd *)a[0], (uint64_t)a[1], ms < 0 ? NULL : &t);
+    if (ms < 0) return wait_to((struct pollfd *)a[0], (uint64_t)a[1], NULL);
+    return wait_for((struct pollfd *)a[0], (uint64_t)a[1], (uint64_t)ms * MILLISECOND);
 }
 
 /* The signal mask is the core's affair and stays as it is: docs/features.md. */
 long shim_sys_ppoll(const long a[6]) {
     struct timespec t;
-    if (!a[2]) return wait_for((struct pollfd *)a[0], (uint64_t)a[1], NULL);
+    if (!a[2]) return wait_to((struct pollfd *)a[0], (uint64_t)a[1], NULL);
     if (!shim_readable((const void *)a[2], sizeof(t))) return -EFAULT;
     __builtin_memcpy(&t, (const void *)a[2], sizeof(t));
-    if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= 1000000000) return -EINVAL;
-    return wait_for((struct pollfd *)a[0], (uint64_t)a[1], &t);
+    if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= SECOND) return -EINVAL;
+    return wait_for((struct pollfd *)a[0], (uint64_t)a[1], shim_wait_ns(t.tv_sec, t.tv_nsec));
 }

@@ -64,6 +64,20 @@ struct shim_lock {
 void shim_lock(struct shim_lock *lock);
 void shim_unlock(struct shim_lock *lock);
 
+/* ---- core: relative waits (time.c). A host signal that means nothing ends any wait of the kernel;
+ * so each has an end, which stays when the wait is made again. Without it a host that signals more
+ * often than a wait lasts keeps it for ever (R12). ---- */
+/* A length that a program gave, checked by its caller to be neither negative nor malformed. */
+static inline uint64_t shim_wait_ns(int64_t s, int64_t ns) {
+    return s > UINT32_MAX ? UINT64_MAX : (uint64_t)s * 1000000000 + (uint64_t)ns;
+}
+/* Monotonic nanoseconds at which a wait of ns, begun or made again now, ends. */
+uint64_t shim_wait_end(uint64_t ns);
+/* The same now; for calls that take only a length. */
+uint64_t shim_wait_left(uint64_t end);
+/* Passes the result on; after -EINTR the end is kept for the same call made again. */
+long shim_wait_result(uint64_t end, long result);
+
 /* ---- core: randomness (random.c) ---- */
 bool shim_random(void *out, size_t size);
 

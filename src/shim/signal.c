@@ -14,7 +14,7 @@ static struct {
 } signals = {.handled = ~0ULL};
 
 #define BIT(signal) (1ULL << ((signal)-1))
-enum { DEFAULT = 0, IGNORE = 1 };
+enum { DEFAULT = 0, IGNORE = 1, SECOND = 1000000000 };
 
 static const uint64_t unblockable = BIT(SIGKILL) | BIT(SIGSTOP);
 /* Default actions that do nothing here: an enclave cannot be stopped by itself. */
@@ -43,28 +43,36 @@ bool shim_signal_waiting(struct shim_thread *thread) {
     return ((thread->pending | signals.pending) & ~thread->mask) != 0;
 }
 
-void shim_signal_refresh(struct shim_thread *thread) {
-    /* The word is set first and cleared only when there is nothing: a signal in between sets it
-     * again. */
-    thread->attention = 0;
-    if (thread->die || shim_signal_waiting(thread)) thread->attention = 1;
-}
-
 /* Wakes a thread of the process that does not block the signal. Atomics only. */
 static void wake_any(uint32_t signal) {
     struct shim_thread *self = shim_thread_current(), *other = NULL;
-    if (!(self->mask & BIT(signal))) {
+    if (self->busy == 1 && !(self->mask & BIT(signal))) {
         self->attention = 1;
         return;
     }
     for (uint32_t i = 0; i < shim.config.thread_count && !other; i++) {
         struct shim_thread *t = shim_thread_slot(i);
-        if (t->busy == 1 && t->host_tid && !(t->mask & BIT(signal))) other = t;
+        if (t != self && t->busy == 1 && t->host_tid && !(t->mask & BIT(signal))) other = t;
     }
     if (!other) return;
     other->attention = 1;
     gate_thread_wake(other);
 }
+
+/* Signals of the process for which this thread may have been chosen and which it takes no more:
+ * whoever else sleeps without blocking them must wake. */
+static void hand_on(uint64_t set) {
+    for (; set; set &= set - 1) wake_any((uint32_t)__builtin_ctzll(set) + 1);
+}
+
+void shim_signal_refresh(struct shim_thread *thread) {
+    /* Cleared first, looked at after: a sender makes pending first and sets the word after. */
+    thread->attention = 0;
+    if (thread->die || shim_signal_waiting(thread)) thread->attention = 1;
+    hand_on(signals.pending & thread->mask);
+}
+
+void shim_signal_leave(struct shim_thread *thread) { hand_on(signals.pending & ~thread->mask); }
 
 void shim_signal_send(struct shim_thread *thread, uint32_t signal) {
     if (!(signals.handled & BIT(signal))) return; /* ignored: not even kept */
@@ -103,6 +111,7 @@ void shim_signal_exec(struct shim_thread *thread) {
     thread->altstack = (struct shim_signal_stack){.flags = SS_DISABLE};
     thread->has_wait_mask = false;
     thread->clear_tid = thread->robust_list = 0;
+    shim_signal_refresh(thread); /* a thread that has ended may have been chosen for a signal */
 }
 
 /* ---- events of the gate ---- */
@@ -220,10 +229,11 @@ long shim_sys_rt_sigpending(const long a[6]) {
     return 0;
 }
 
-/* Waits by a futex on a word that nobody changes: only an event ends it. */
-static long sleep_ns(const int64_t timeout[2]) {
+/* Waits by a futex on a word that nobody changes: only an event ends it, or the monotonic time. */
+static long sleep_to(const int64_t end[2]) {
     static uint32_t word;
-    return shim_syscall_wait(__NR_futex, (long)&word, FUTEX_WAIT_PRIVATE, 0, (long)timeout, 0, 0);
+    return shim_syscall_wait(__NR_futex, (long)&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+                             (long)end, 0, (long)FUTEX_BITSET_MATCH_ANY);
 }
 
 long shim_sys_rt_sigsuspend(const long a[6]) {
@@ -234,14 +244,14 @@ long shim_sys_rt_sigsuspend(const long a[6]) {
     self->mask = *(volatile uint64_t *)a[0] & ~unblockable;
     self->has_wait_mask = true;
     shim_signal_refresh(self);
-    while (!self->attention) (void)sleep_ns(NULL);
+    while (!self->attention) (void)sleep_to(NULL);
     return -EINTR;
 }
 
 long shim_sys_pause(const long a[6]) {
     struct shim_thread *self = shim_thread_current();
     (void)a;
-    while (!self->attention) (void)sleep_ns(NULL);
+    while (!self->attention) (void)sleep_to(NULL);
     return -EINTR;
 }
 
@@ -253,36 +263,48 @@ static void fill_info(siginfo_t *info, uint32_t signal) {
     info->si_uid = SHIM_UID;
 }
 
+/* Sleeps until a signal of the set is taken, another one waits, or the time is over. */
+static long wait_signal(struct shim_thread *self, uint64_t set, const int64_t *end) {
+    for (;;) {
+        shim_signal_refresh(self);
+        uint32_t signal = shim_signal_take(self, ~set);
+        if (signal) return signal;
+        if (self->attention) return -EINTR;
+        long result = sleep_to(end);
+        if (result == -ETIMEDOUT) return -EAGAIN;
+        if (result != -EINTR && result != 0) shim_broken_contract("futex");
+    }
+}
+
 long shim_sys_rt_sigtimedwait(const long a[6]) {
     struct shim_thread *self = shim_thread_current();
-    int64_t timeout[2] = {0, 0};
+    int64_t time[2] = {0, 0};
     if (a[3] != 8) return -EINVAL;
     if (!shim_readable((const void *)a[0], 8)) return -EFAULT;
     if (a[1] && !shim_writable((void *)a[1], sizeof(siginfo_t))) return -EFAULT;
-    if (a[2] && !shim_readable((const void *)a[2], sizeof timeout)) return -EFAULT;
-    if (a[2]) cella_copy(timeout, (const void *)a[2], sizeof timeout);
-    if (timeout[0] < 0 || timeout[1] < 0 || timeout[1] > 999999999) return -EINVAL;
+    if (a[2] && !shim_readable((const void *)a[2], sizeof time)) return -EFAULT;
+    if (a[2]) cella_copy(time, (const void *)a[2], sizeof time);
+    if (time[0] < 0 || time[1] < 0 || time[1] >= SECOND) return -EINVAL;
+    uint64_t end = 0;
+    if (a[2]) {
+        end = shim_wait_end(shim_wait_ns(time[0], time[1]));
+        time[0] = (int64_t)(end / SECOND);
+        time[1] = (int64_t)(end % SECOND);
+    }
     uint64_t set = *(volatile uint64_t *)a[0] & ~unblockable, old = self->mask;
     self->mask = old & ~set; /* so that a signal of the set ends the wait */
-    uint32_t signal;
-    long result;
-    for (;;) {
-        shim_signal_refresh(self);
-        signal = shim_signal_take(self, ~set);
-        result = -EINTR;
-        if (signal || self->attention) break;
-        result = sleep_ns(a[2] ? timeout : NULL);
-        if (result == -ETIMEDOUT) result = -EAGAIN;
-        if (result != -EINTR) break;
+    long result = wait_signal(self, set, a[2] ? time : NULL);
+    if (result < 0) { /* one may have come since */
+        uint32_t late = shim_signal_take(self, ~set);
+        if (late) result = late;
     }
-    if (!signal) signal = shim_signal_take(self, ~set);
     self->mask = old;
     shim_signal_refresh(self);
-    if (!signal) return result;
+    if (result < 0) return shim_wait_result(end, result);
     siginfo_t info;
-    fill_info(&info, signal);
+    fill_info(&info, (uint32_t)result);
     if (a[1]) cella_copy((void *)a[1], &info, sizeof info);
-    return signal;
+    return result;
 }
 
 static bool on_altstack(const struct shim_thread *t, uint64_t rsp) {

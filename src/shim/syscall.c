@@ -209,6 +209,7 @@ long shim_dispatch(struct shim_thread *thread, uint64_t number, const long a[6],
     }
     if (number >= TABLE_COUNT || !table[number]) return refuse(number);
     thread->restart_handler = restarts(number);
+    thread->restart_always = false;
     long result = table[number](a);
     if (number == __NR_execve && result == 0) *replaced = true;
     if (result == -EPIPE &&

@@ -24,6 +24,7 @@ static void prepare(struct shim_thread *t, uint32_t slot) {
     t->frame = 0;
     t->context = NULL;
     t->restart_number = -1;
+    t->wait_end = 0; /* of the slot's last thread, if it was ended in a sleep */
 }
 
 /* A thread or process id as a kernel gives it (R40). */
@@ -73,19 +74,22 @@ static struct shim_thread *take_slot(void) {
 /* A thread that has ended leaves its slot a moment later, and its joiner may be here first: worth a
  * wait of up to a second before EAGAIN. */
 static struct shim_thread *wait_for_slot(void) {
-    enum { YIELDS = 50, SLEEPS = 2000, SLEEP_NS = 500000 };
-    const int64_t pause[2] = {0, SLEEP_NS};
-    for (int i = 0; i < YIELDS + SLEEPS; i++) {
+    enum { YIELDS = 50, PAUSE_NS = 500000, PATIENCE_NS = 1000000000 };
+    const int64_t pause[2] = {0, PAUSE_NS};
+    uint64_t end = 0; /* by the clock, not by pauses: each host signal cuts one short */
+    for (int i = 0; !end || shim_monotonic_ns() < end; i++) {
         struct shim_thread *t = take_slot();
         if (t) return t;
         bool leaving = false;
         for (uint32_t s = 0; s < shim.config.thread_count; s++)
             leaving |= shim_thread_slot(s)->busy == 2;
         if (!leaving) return NULL;
-        if (i < YIELDS)
+        if (i < YIELDS) {
             shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
-        else
-            shim_syscall(__NR_clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, (long)pause, 0, 0, 0);
+            continue;
+        }
+        if (!end) end = shim_monotonic_ns() + PATIENCE_NS;
+        shim_syscall(__NR_clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, (long)pause, 0, 0, 0);
     }
     return NULL;
 }
@@ -198,6 +202,7 @@ void shim_thread_end(struct shim_thread *thread, int status) {
     /* Before the joiner wakes, which may want the slot; it is free once the kernel clears host_tid.
      */
     thread->busy = 2;
+    shim_signal_leave(thread);
     robust_end(thread);
     if (thread->clear_tid && shim_writable((void *)thread->clear_tid, 4)) {
         *(volatile uint32_t *)thread->clear_tid = 0;

@@ -5,7 +5,9 @@
 #include <linux/resource.h>
 #include <linux/time.h>
 
-#define SECOND 1000000000ULL
+#define SECOND          1000000000ULL
+#define LONGEST_SECONDS 4000000000LL /* 126 years; twice that, and the kernel's own clock, fit */
+#define LONGEST_WAIT    ((uint64_t)LONGEST_SECONDS * SECOND)
 enum { CLOCK_COUNT = 12, TICKS = 100 };
 
 struct moment {
@@ -99,7 +101,7 @@ static long copy_moment(long p, uint64_t *ns) {
     if (!shim_readable((const void *)p, sizeof t)) return -EFAULT;
     cella_copy(&t, (const void *)p, sizeof t);
     if (t.s < 0 || t.ns < 0 || t.ns >= (int64_t)SECOND) return -EINVAL;
-    *ns = t.s > 9000000000 ? 9000000000 * SECOND : (uint64_t)t.s * SECOND + (uint64_t)t.ns;
+    *ns = t.s > LONGEST_SECONDS ? LONGEST_WAIT : (uint64_t)t.s * SECOND + (uint64_t)t.ns;
     return 0;
 }
 
@@ -115,22 +117,34 @@ static long sleep_until(int clock, uint64_t deadline) {
     }
 }
 
-/* A relative sleep keeps its end in the thread, so that one interrupted for nothing does not start
- * anew. */
-static long sleep_for(uint64_t ns, long rest) {
+uint64_t shim_wait_end(uint64_t ns) {
     struct shim_thread *self = shim_thread_current();
+    uint64_t end = self->wait_end;
+    self->wait_end = 0;
+    if (end) return end;
+    return shim_monotonic_ns() + (ns > LONGEST_WAIT ? LONGEST_WAIT : ns);
+}
+
+uint64_t shim_wait_left(uint64_t end) {
     uint64_t now = shim_monotonic_ns();
-    uint64_t deadline = self->sleep_deadline ? self->sleep_deadline : now + ns;
-    self->sleep_deadline = 0;
-    long result = sleep_until(CLOCK_MONOTONIC, deadline);
-    if (result != -EINTR) return result;
-    self->sleep_deadline = deadline;
-    if (rest && shim_writable((void *)rest, sizeof(struct moment))) {
-        now = shim_monotonic_ns();
-        struct moment left = moment_of(deadline > now ? deadline - now : 0);
+    return end > now ? end - now : 0;
+}
+
+/* Delivery clears it again when a handler runs, after which nothing is made again from where it
+ * was. */
+long shim_wait_result(uint64_t end, long result) {
+    shim_thread_current()->wait_end = result == -EINTR ? end : 0;
+    return result;
+}
+
+static long sleep_for(uint64_t ns, long rest) {
+    uint64_t end = shim_wait_end(ns);
+    long result = sleep_until(CLOCK_MONOTONIC, end);
+    if (result == -EINTR && rest && shim_writable((void *)rest, sizeof(struct moment))) {
+        struct moment left = moment_of(shim_wait_left(end));
         cella_copy((void *)rest, &left, sizeof left);
     }
-    return result;
+    return shim_wait_result(end, result);
 }
 
 long shim_sys_nanosleep(const long a[6]) {

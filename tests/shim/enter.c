@@ -221,7 +221,12 @@ static pid_t storm(pid_t target, int signal) {
     if (pid != 0) return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     usleep(20000);
-    while (kill(target, signal) == 0) usleep(200);
+    /* Every code that the kernel lets a sender claim; it refuses those of its own. */
+    for (int code = -1; kill(target, signal) == 0; code = code > -100 ? code - 1 : -1) {
+        siginfo_t info = {.si_signo = signal, .si_code = code};
+        syscall(SYS_rt_sigqueueinfo, target, signal, &info);
+        usleep(200);
+    }
     _exit(0);
 }
 

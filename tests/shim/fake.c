@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abi/hostcall.h"
@@ -45,6 +46,20 @@ long shim_copy_text(char *to, const char *from, uint64_t size) {
     if (n >= size) return -ENAMETOOLONG;
     memcpy(to, from, n + 1);
     return (long)n;
+}
+/* Nothing interrupts here, so nothing is made again. */
+uint64_t shim_wait_end(uint64_t ns) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + ns;
+}
+uint64_t shim_wait_left(uint64_t end) {
+    uint64_t now = shim_wait_end(0);
+    return end > now ? end - now : 0;
+}
+long shim_wait_result(uint64_t end, long result) {
+    (void)end;
+    return result;
 }
 /* One thread: a lock taken twice is a bug of the code under test. */
 void shim_lock(struct shim_lock *lock) {
