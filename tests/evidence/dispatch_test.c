@@ -48,9 +48,11 @@ ANSWER(fails_without_reason) {
 ANSWER(refuses_authentic) {
     (void)evidence, (void)collateral, (void)options;
     out->authentic = true;
-    out->verdict = CELLA_VERIFY_ACCEPTED; /* not its to say */
     cella_claim_text(out->claims, "tee", "snp");
-    REFUSE(out, CELLA_ERR_REFUSED, "tcb level", "tcb status", "update", "UpToDate", "OutOfDate");
+    struct cella_result r = cella_refuse(out, CELLA_ERR_REFUSED, "tcb level", "tcb status",
+                                         "update", "UpToDate", "OutOfDate");
+    out->verdict = CELLA_VERIFY_ACCEPTED; /* not its to say */
+    return r;
 }
 
 ANSWER(accepts_after_a_try) {
