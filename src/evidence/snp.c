@@ -254,6 +254,13 @@ static struct cella_result check_match(const struct check *c) {
     static const char step[] = "report against certificate";
     const struct cella_snp_report *r = &c->report;
     const struct cella_snp_cert *cert = &c->leaf->cert;
+    static const uint8_t zeros[sizeof(r->report_data)];
+    /* A13: a report that the host asks for has none; what the host says is not the guest's word. */
+    if (r->vmpl == (uint32_t)CELLA_SNP_HOST_VMPL &&
+        !cella_equal(r->report_data, zeros, sizeof(zeros)))
+        REFUSE(c->out, CELLA_ERR_REFUSED, "report", "report.report_data",
+               "use a report that the guest asked for", "zeros in a report that the host asked for",
+               cella_text_hex(c->out, CELLA_BYTES_OF(r->report_data)));
     if (r->has_cpuid && report_line(r) != cert->line)
         REFUSE(c->out, CELLA_ERR_REFUSED, step, "report.cpuid", /* A07, A15 */
                "give the certificate of this machine",

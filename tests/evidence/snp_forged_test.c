@@ -534,6 +534,8 @@ static void claims(void **state) {
     forge_sign(s.report, keys[CHIP]);
     play(&s, &out);
     assert_int_equal(cella_claimset_find(out.claims, "snp.host-requested")->number, 1);
+    s.report[0x50] = 1; /* A13 */
+    refused(&s, "report.report_data");
 }
 
 int main(void) {
