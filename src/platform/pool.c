@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,15 +15,38 @@
 
 enum page_state { PAGE_DIRTY = 0, PAGE_FREE, PAGE_IN_USE };
 
+static bool has_capability(unsigned capability) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capget, &header, data) != 0) return false;
+    return (data[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+/* CAP_IPC_LOCK lifts the limit, unless it is held in a user namespace only, where it looks the
+ * same: so the kernel is asked. The mapping takes no memory before it is touched. */
+static bool lock_limit_lifted(uint64_t size) {
+    if (!has_capability(CAP_IPC_LOCK)) return false;
+    int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+    if (fd < 0) return false;
+    void *p = MAP_FAILED;
+    if (ftruncate(fd, (off_t)size) == 0)
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (p == MAP_FAILED) return false;
+    munmap(p, size);
+    return true;
+}
+
 uint64_t cella_pool_affordable(uint64_t wanted) {
     struct rlimit limit;
     wanted -= wanted % CELLA_PAGE_SIZE;
+    if (wanted == 0 || lock_limit_lifted(wanted)) return wanted;
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return wanted;
     if (limit.rlim_cur != limit.rlim_max && limit.rlim_cur < wanted) {
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) (void)getrlimit(RLIMIT_MEMLOCK, &limit);
     }
-    /* CAP_IPC_LOCK lifts the limit, and the one who has it may also raise it. */
+    /* CAP_SYS_RESOURCE raises it. */
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
         struct rlimit more = {wanted, wanted};
         if (setrlimit(RLIMIT_MEMLOCK, &more) == 0) return wanted;

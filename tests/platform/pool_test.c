@@ -1,6 +1,9 @@
 #include "cmocka_all.h"
 
+#include <linux/capability.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,11 +143,79 @@ static void test_lock_limit(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* ---- who may lock more than the limit: each case in a child with a limit of eight pages ---- */
+enum { CHILD_SKIPS = 77 };
+
+static void keep_capabilities(uint64_t keep) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+    if (syscall(SYS_capget, &header, data) != 0) _exit(3);
+    for (int i = 0; i < 2; i++) data[i].effective &= (uint32_t)(keep >> 32 * i);
+    if (syscall(SYS_capset, &header, data) != 0) _exit(3);
+}
+
+/* Child: what is affordable is also what a pool gets, and is as expected. */
+static int take_what_is_affordable(uint64_t expected) {
+    struct cella_pool pool;
+    if (cella_pool_affordable(PAGES * PAGE) != expected) return 4;
+    struct cella_result r = cella_pool_new(PAGES * PAGE, &pool);
+    bool got = cella_code_of(r) == CELLA_OK;
+    cella_result_drop(r);
+    return got == (expected == PAGES * PAGE) ? 0 : 5;
+}
+
+static int with_lock_alone(void) {
+    keep_capabilities(1ULL << CAP_IPC_LOCK);
+    return take_what_is_affordable(PAGES * PAGE);
+}
+static int with_all_but_lock_and_resource(void) {
+    keep_capabilities(~(1ULL << CAP_IPC_LOCK | 1ULL << CAP_SYS_RESOURCE));
+    return take_what_is_affordable(8 * PAGE);
+}
+/* All capabilities, but in a namespace of its own, where the kernel does not count them here. */
+static int in_namespace(void) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) return 3;
+    if (unshare(CLONE_NEWUSER) != 0) return CHILD_SKIPS;
+    return take_what_is_affordable(8 * PAGE);
+}
+
+static void in_child(int (*body)(void)) {
+    if (geteuid() != 0) skip();
+    int fd = (int)syscall(SYS_memfd_secret, 0);
+    if (fd < 0) skip();
+    close(fd);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit limit = {8 * PAGE, 8 * PAGE};
+        _exit(setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? body() : 3);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == CHILD_SKIPS) skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_lock_capability(void **state) {
+    (void)state;
+    in_child(with_lock_alone);
+}
+static void test_no_lock_capability(void **state) {
+    (void)state;
+    in_child(with_all_but_lock_and_resource);
+}
+static void test_namespace_capability(void **state) {
+    (void)state;
+    in_child(in_namespace);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_begins_dirty_and_scrubs), cmocka_unit_test(test_canary_is_gone),
         cmocka_unit_test(test_free_only_after_scrub),   cmocka_unit_test(test_slices_never_overlap),
         cmocka_unit_test(test_refuses_clearly),         cmocka_unit_test(test_lock_limit),
+        cmocka_unit_test(test_lock_capability),         cmocka_unit_test(test_no_lock_capability),
+        cmocka_unit_test(test_namespace_capability),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
