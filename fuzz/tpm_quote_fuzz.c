@@ -39,6 +39,8 @@ static void verify(struct cella_bytes evidence, enum cella_evidence_type type) {
 
 static void parse(struct cella_bytes input) {
     struct cella_tpm_companions companions = {0};
+    struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT] = {{0}};
+    done(cella_tpm_proto_pcrs(input, pcrs));
     struct cella_tpm_signature signature;
     struct cella_tpm_public public;
     struct cella_registers registers;

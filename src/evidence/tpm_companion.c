@@ -189,10 +189,15 @@ static bool add_plain(struct cella_tpm_companions *c, const char *name, struct c
     return true;
 }
 
+static bool is_proto(const char *name) {
+    size_t size = strlen(name);
+    return begins(name, "attest") && size > 3 && strcmp(name + size - 3, ".pb") == 0;
+}
+
 /* A bank as a whole takes the place of one that was there. */
-static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella_bytes content) {
+static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella_bytes content, bool proto) {
     struct cella_tpm_pcrs found[CELLA_TPM_HASH_COUNT] = {{0}};
-    TRY(cella_tpm_pcrs_parse(content, found));
+    TRY(proto ? cella_tpm_proto_pcrs(content, found) : cella_tpm_pcrs_parse(content, found));
     for (size_t i = 0; i < CELLA_TPM_HASH_COUNT; i++)
         if (found[i].given) c->pcrs[i] = found[i];
     return CELLA_SUCCESS;
@@ -204,7 +209,8 @@ static struct cella_result add(struct cella_tpm_companions *c, const char *name,
     if (add_plain(c, name, content)) return CELLA_SUCCESS;
     if (strcmp(name, "ak_pub.x") == 0) return add_half(c, &c->key_x, content);
     if (strcmp(name, "ak_pub.y") == 0) return add_half(c, &c->key_y, content);
-    if (begins(name, "pcr")) return add_pcrs(c, content);
+    if (begins(name, "pcr")) return add_pcrs(c, content, false);
+    if (is_proto(name)) return add_pcrs(c, content, true);
     if (begins(name, "ak") && content.size <= CERTIFICATE_PADDED_MAX) return add_ak(c, name, content, taken);
     *taken = false;
     if (!strstr(name, "crl")) return CELLA_SUCCESS;

@@ -64,5 +64,7 @@ CELLA_RESULT cella_tpm_companions_add(struct cella_tpm_companions *companions, c
                                       struct cella_bytes content, bool *taken);
 /* PCR values as text, one "INDEX HEX" a line, or as JSON {"INDEX": "HEX"} or a list; the bank is told by the size. */
 CELLA_RESULT cella_tpm_pcrs_parse(struct cella_bytes content, struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]);
+/* The same out of a whole attestation message of go-tpm-tools (a .pb file). */
+CELLA_RESULT cella_tpm_proto_pcrs(struct cella_bytes message, struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]);
 
 #endif

@@ -2,6 +2,9 @@
  * A28, A31, A36). */
 #include "tpm_vector.h"
 
+#include "base/writer.h"
+#include "crypto/key.h"
+
 enum { NOW = 1772755200 /* 2026-03-06 */, NITRO_TIME = 1770116400 /* 2026-02-03T11:00 */ };
 
 #define GCE  "tpm2-quote/go-tpm-tools-gce-cos-85-no-nonce"
@@ -215,6 +218,40 @@ static void put_values(struct company *c, const json_t *pcrs, const char *change
     company_put(c, "pcrs.txt", cella_buffer_bytes(&lines));
 }
 
+/* The whole message of go-tpm-tools beside the quotes: its PCR values are those quoted, or it is damaged. */
+static void reads_the_tools_message(void **state) {
+    (void)state;
+    if (!vector_has(GCE)) return;
+    COMPANY c = {0};
+    CELLA_BUFFER proto = {0};
+    json_t *expected = vector_json(GCE "/expected.json");
+    company_read(GCE, &c);
+    vector_read(GCE "/attestation.pb", &proto);
+    company_put(&c, "attestation.pb", cella_buffer_bytes(&proto));
+    for (size_t i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "quote%zu.msg", i);
+        struct cella_collateral *set = company_collateral(&c, NULL);
+        CELLA_VERIFICATION v;
+        vector_verify(cella_buffer_bytes(company_file(&c, name)), set, CELLA_EVIDENCE_AUTO, NOW, &v);
+        assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
+        pcr_claims_are(&v, json_object_get(json_array_get(expected, i), "pcrs"));
+        assert_non_null(cella_claimset_find(v.claims, "tpm.event-log-pcrs"));
+        cella_collateral_free(&set);
+    }
+    struct cella_bytes message = cella_buffer_bytes(company_file(&c, "quote1.msg"));
+    struct cella_buffer *file = company_file(&c, "attestation.pb");
+    static const uint8_t value[] = {0x33, 0x65, 0xd7, 0xfa, 0x2b, 0x02}; /* PCR 7 */
+    uint8_t *at = memmem(file->data, file->size, value, sizeof(value));
+    assert_non_null(at);
+    *at ^= 1;
+    company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW, "pcr digest");
+    *at ^= 1;
+    file->size -= 1;
+    company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW, "companions");
+    json_decref(expected);
+}
+
 /* Bytes of the n-th event of a crypto-agile log with the three banks of this one. */
 static size_t event_size(const uint8_t *at, bool first) {
     uint32_t size;
@@ -336,12 +373,87 @@ static void takes_other_forms(void **state) {
     json_decref(expected);
 }
 
+/* --- Quotes of a key of ours: what no real TPM says --- */
+
+struct paper {
+    uint32_t magic, bank_count, pcrs, tail;
+    uint16_t type, bank, scheme, hash;
+    size_t digest_size;
+    uint8_t safe;
+};
+
+static void paper_verify(const struct cella_key *key, const struct cella_collateral *set, const struct paper *p, const char *where) {
+    uint8_t space[512], rs[64];
+    struct cella_writer w = cella_writer(space, sizeof(space));
+    cella_writer_u32be(&w, p->magic);
+    cella_writer_u16be(&w, p->type);
+    cella_writer_u32be(&w, 0); /* neither signer nor extra data */
+    cella_writer_zero(&w, 16);
+    cella_writer_u8(&w, p->safe);
+    cella_writer_zero(&w, 8);
+    cella_writer_u32be(&w, p->bank_count);
+    for (uint32_t i = 0; i < p->bank_count; i++) {
+        cella_writer_u16be(&w, p->bank);
+        cella_writer_u8(&w, 4);
+        cella_writer_u32le(&w, p->pcrs);
+    }
+    cella_writer_u16be(&w, (uint16_t)p->digest_size);
+    cella_writer_zero(&w, p->digest_size);
+    cella_writer_zero(&w, p->tail);
+    VECTOR_OK(cella_key_sign_p256(key, cella_writer_bytes(&w), rs));
+    cella_writer_u16be(&w, p->scheme);
+    cella_writer_u16be(&w, p->hash);
+    for (int i = 0; i < 2; i++) {
+        cella_writer_u16be(&w, 32);
+        cella_writer_put(&w, cella_bytes(rs + 32 * i, 32));
+    }
+    assert_false(w.failed);
+    if (where) {
+        vector_refused(cella_writer_bytes(&w), set, CELLA_EVIDENCE_TPM, NOW, where);
+        return;
+    }
+    CELLA_VERIFICATION v;
+    vector_verify(cella_writer_bytes(&w), set, CELLA_EVIDENCE_TPM, NOW, &v);
+    assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
+}
+
+static void refuses_what_no_tpm_says(void **state) {
+    (void)state;
+    const struct paper good = {0xff544347, 1, 0x81, 0, 0x8018, 0x000b, 0x0018, 0x000b, 32, 1};
+    CELLA_KEY key = NULL;
+    CELLA_BUFFER spki = {0};
+    struct cella_collateral *set = NULL;
+    VECTOR_OK(cella_key_new_p256(&key));
+    VECTOR_OK(cella_key_spki(key, &spki));
+    VECTOR_OK(cella_collateral_new(&set));
+    VECTOR_OK(cella_collateral_trust(set, cella_buffer_bytes(&spki)));
+    VECTOR_OK(cella_collateral_finish(set));
+    paper_verify(key, set, &good, NULL);
+    struct paper p;
+    p = good, p.magic ^= 1, paper_verify(key, set, &p, "tpm quote: attest");
+    p = good, p.type = 0x8017, paper_verify(key, set, &p, "tpm quote: attest");
+    p = good, p.safe = 2, paper_verify(key, set, &p, "tpm quote: attest");
+    p = good, p.bank_count = 9, paper_verify(key, set, &p, "tpm quote: attest");
+    p = good, p.bank_count = 0, paper_verify(key, set, &p, "tpm quote: pcr selection");
+    p = good, p.pcrs = 0, paper_verify(key, set, &p, "tpm quote: pcr selection");
+    p = good, p.pcrs = 1U << 24, paper_verify(key, set, &p, "tpm quote: pcr selection");
+    p = good, p.bank = 0x0012, paper_verify(key, set, &p, "tpm quote: pcr selection");
+    p = good, p.digest_size = 33, paper_verify(key, set, &p, "tpm quote: pcr digest");
+    p = good, p.digest_size = 20, paper_verify(key, set, &p, "tpm quote: signature"); /* of SHA-1 (A28) */
+    p = good, p.digest_size = 20, p.hash = 4, paper_verify(key, set, &p, "tpm quote: signature");
+    p = good, p.hash = 0x000c, paper_verify(key, set, &p, "tpm quote: signature");
+    p = good, p.scheme = 0x0014, paper_verify(key, set, &p, "tpm quote: signature"); /* RSA of a curve's key (A24) */
+    p = good, p.scheme = 0x001a, paper_verify(key, set, &p, "tpm quote: signature");
+    p = good, p.tail = 3, paper_verify(key, set, &p, "tpm quote: signature");
+    cella_collateral_free(&set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_every_vector),       cmocka_unit_test(takes_json_alone),
         cmocka_unit_test(refuses_every_change),     cmocka_unit_test(refuses_keys_of_nobody),
         cmocka_unit_test(refuses_broken_chains),    cmocka_unit_test(refuses_unrestricted_keys),
-        cmocka_unit_test(replays_the_log),          cmocka_unit_test(takes_other_forms),
+        cmocka_unit_test(reads_the_tools_message),  cmocka_unit_test(replays_the_log),          cmocka_unit_test(takes_other_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
