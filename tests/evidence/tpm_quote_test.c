@@ -453,7 +453,7 @@ int main(void) {
         cmocka_unit_test(takes_every_vector),       cmocka_unit_test(takes_json_alone),
         cmocka_unit_test(refuses_every_change),     cmocka_unit_test(refuses_keys_of_nobody),
         cmocka_unit_test(refuses_broken_chains),    cmocka_unit_test(refuses_unrestricted_keys),
-        cmocka_unit_test(reads_the_tools_message),  cmocka_unit_test(replays_the_log),          cmocka_unit_test(takes_other_forms),
+        cmocka_unit_test(reads_the_tools_message),  cmocka_unit_test(refuses_what_no_tpm_says), cmocka_unit_test(replays_the_log),          cmocka_unit_test(takes_other_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
