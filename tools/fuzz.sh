@@ -23,12 +23,29 @@ if [ "$#" = 0 ]; then
     done
 fi
 [ "$#" != 0 ] || { echo "no fuzz target was built" >&2; exit 1; }
+# Captured evidence and collateral, where they are, as seeds beside our own.
+vectors=${CELLA_VECTORS:-../shared/vectors}
+families() {
+    case $1 in
+    envelope) echo sgx-quote tdx-quote snp-report nitro maa-jwt azure-vtpm tpm2-quote ra-tls ;;
+    collateral) echo collateral-parse dcap-testroot snp-certs maa-jwt tpm2-quote ;;
+    quote) echo sgx-quote tdx-quote dcap-testroot ;;
+    tcbinfo | identity | intel_collateral) echo collateral-parse dcap-testroot ;;
+    ccel) echo tdx-eventlog ;;
+    snp) echo snp-report snp-certs ;;
+    nitro) echo nitro ;;
+    jwt) echo maa-jwt ;;
+    ratls) echo ra-tls ;;
+    tpm_quote) echo tpm2-quote azure-vtpm ;;
+    esac
+}
 bad=0
 for name in "$@"; do
     corpus=build-test/corpus/$name
     mkdir -p "$corpus"
     seeds=()
     [ ! -d "fuzz/corpus/$name" ] || seeds=("fuzz/corpus/$name")
+    for family in $(families "$name"); do [ ! -d "$vectors/$family" ] || seeds+=("$vectors/$family"); done
     log=build-test/fuzz-$name.log
     if UBSAN_OPTIONS=halt_on_error=1 $folder/fuzz/fuzz_"$name" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
         -artifact_prefix="build-test/crash-$name-" "$corpus" "${seeds[@]}" >"$log" 2>&1; then
