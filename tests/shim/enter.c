@@ -231,14 +231,15 @@ static pid_t storm(pid_t target, int signal) {
 }
 
 static void usage(void) {
-    errx(EXIT_LOADER,
-         "enter [--private | --secret] [--storm SIGNAL | --sweep CALL] IMAGE [ARGUMENT...]");
+    errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL | --sweep CALL | --forge CALL] "
+                      "IMAGE [ARGUMENT...]");
 }
 
 struct options {
     bool private;
-    int storm; /* signal, or 0 */
-    int sweep; /* system call number, or -1 */
+    int storm;  /* signal, or 0 */
+    int sweep;  /* system call number, or -1 */
+    bool forge; /* after that call, instead of a sweep */
 };
 
 static int parse(int argc, char **argv, struct options *o) {
@@ -252,6 +253,8 @@ static int parse(int argc, char **argv, struct options *o) {
             o->storm = atoi(argv[++at]);
         else if (strcmp(argv[at], "--sweep") == 0 && more)
             o->sweep = atoi(argv[++at]);
+        else if (strcmp(argv[at], "--forge") == 0 && more)
+            o->sweep = atoi(argv[++at]), o->forge = true;
         else if (strcmp(argv[at], "--secret") != 0)
             usage();
     }
@@ -261,7 +264,7 @@ static int parse(int argc, char **argv, struct options *o) {
 
 /* The tracer must be the parent, so another process answers the host channel meanwhile. */
 static int run_sweep(const struct image *image, uint64_t base, pid_t pid, int host,
-                     char **arguments, int call) {
+                     char **arguments, const struct options *o) {
     uint64_t text = 0, end = 0;
     for (uint32_t i = 0; i < image->region_count; i++) {
         struct region r = region_at(image, i);
@@ -277,7 +280,7 @@ static int run_sweep(const struct image *image, uint64_t base, pid_t pid, int ho
     close(host);
     int status;
     waitpid(pid, &status, 0);
-    status = sweep(pid, text, end, call);
+    status = (o->forge ? forge : sweep)(pid, text, end, o->sweep);
     waitpid(server, NULL, 0);
     return status;
 }
@@ -313,7 +316,7 @@ int main(int argc, char **argv) {
     close(host[1]);
     close(platform[1]);
     char **arguments = argv + at + 1;
-    int status = o.sweep >= 0 ? run_sweep(&image, base, pid, host[0], arguments, o.sweep)
+    int status = o.sweep >= 0 ? run_sweep(&image, base, pid, host[0], arguments, &o)
                               : run_plain(pid, host[0], arguments, o.storm);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -114,6 +114,15 @@ expect "a signal the manifest names" 0 wanted "$enter" --private --storm 10 host
 : >wanted
 expect "TERM ends it" 143 wanted "$enter" --private --storm 15 host_signal.cella
 
+# R12: each of the two guards alone. A fault's code is not enough (a tracer forges it), nor is the trap number, which
+# stays from the last real fault.
+gcc -std=gnu11 -O2 -static-pie -o forged "$source/forged.c" && sign forged
+echo 'forged 0' >wanted
+for signal in 4 8 11; do expect "forged faults $signal" 0 wanted "$enter" --private --storm "$signal" forged.cella; done
+: >wanted
+expect "a forged code" 125 wanted "$enter" --private --forge 110 forged.cella code
+said "a forged code" 'signal 11, code 1, at 0x[0-9a-f]*: a system call or fault of unknown form'
+
 # R08, R47: a signal after every instruction of the shim's way through getppid (110) and pause (34).
 gcc -std=gnu11 -O2 -static-pie -o sweep "$source/sweep.c" || exit 1
 manifest sweep "host_signals = USR1 USR2"

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Forges a segmentation fault, code and all, in the program some time after it made the call. */
+int forge(pid_t pid, uint64_t text, uint64_t text_end, int call);
 int sweep(pid_t pid, uint64_t text, uint64_t text_end, int call);
 
 #endif

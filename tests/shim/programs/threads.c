@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-enum { THREADS = 6, ROUNDS = 64, STEPS = 2000 };
+enum { THREADS = 6, ROUNDS = 64, STEPS = 2000, REUSES = 2000 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t full = PTHREAD_COND_INITIALIZER, empty = PTHREAD_COND_INITIALIZER;
@@ -87,6 +87,20 @@ static void test_full(int limit) {
     if (limit)
         CHECK(pthread_create(&thread[0], NULL, idle, NULL) == 0 &&
               pthread_join(thread[0], NULL) == 0);
+}
+
+static void *nothing(void *argument) { return argument; }
+
+/* A joined thread's slot is there for the next, with every slot in use: never EAGAIN. */
+static void test_reuse(int limit) {
+    pthread_t thread[128];
+    int count = limit > 1 ? limit - 1 : THREADS;
+    for (int i = 0; i < count; i++) CHECK(pthread_create(&thread[i], NULL, nothing, NULL) == 0);
+    for (int i = 0; i < REUSES; i++) {
+        CHECK(pthread_join(thread[i % count], NULL) == 0);
+        CHECK(pthread_create(&thread[i % count], NULL, nothing, NULL) == 0);
+    }
+    for (int i = 0; i < count; i++) CHECK(pthread_join(thread[i], NULL) == 0);
 }
 
 static void *die_holding(void *argument) {
@@ -170,6 +184,7 @@ int main(int argc, char **argv) {
     test_join();
     test_cond();
     test_full(argc > 1 ? atoi(argv[1]) : 0);
+    test_reuse(argc > 1 ? atoi(argv[1]) : 0);
     test_robust();
     test_inheriting();
     test_timed();
