@@ -106,7 +106,6 @@ static struct cella_result find_request(struct cella_cli_proof *proof) {
 
 CELLA_RESULT cella_cli_proof_read(struct cella_cli_proof *proof, const char *path) {
     TRY(cella_file_read(path, INPUT_MAX, &proof->input));
-    ENSURE(proof->input.size > 0, CELLA_ERR_FORMAT, NULL, "%s is empty", path);
     TRY(find_request(proof));
     if (!proof->has_time) proof->time_unix = (uint64_t)time(NULL);
     return make_set(proof);

@@ -38,17 +38,16 @@ struct cella_collateral {
     size_t item_count, total;
     bool finished;
     void *state[FAMILY_COUNT];
-    struct cella_result
-        failure[FAMILY_COUNT]; /* what a family could not take in: its evidence is then refused */
+    /* What could not be taken in, by a family or, last, of a bundle: evidence is then refused. */
+    struct cella_result failure[FAMILY_COUNT + 1];
 };
 
 void cella_collateral_free(struct cella_collateral **collateral) {
     struct cella_collateral *c = *collateral;
     if (!c) return;
-    for (size_t i = 0; i < FAMILY_COUNT; i++) {
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
         if (c->state[i]) families[i]->free_state(c->state[i]);
-        cella_result_drop(c->failure[i]);
-    }
+    for (size_t i = 0; i <= FAMILY_COUNT; i++) cella_result_drop(c->failure[i]);
     for (struct item *item = c->items, *next; item; item = next) {
         next = item->next;
         free(item);
@@ -220,7 +219,11 @@ static struct cella_result add_bundle(struct cella_collateral *c, struct cella_b
     struct cella_bundle_file file;
     bool found = true;
     for (size_t at = 0; found;) {
-        TRY(cella_bundle_next(bundle, &at, &file, &found));
+        struct cella_result r = cella_bundle_next(bundle, &at, &file, &found);
+        if (cella_failed(r)) {
+            *taken = true;
+            return keep_failure(c, FAMILY_COUNT, r);
+        }
         const char *slash = strrchr(file.name, '/');
         if (found) TRY(offer(c, slash ? slash + 1 : file.name, file.content, taken));
     }
@@ -340,9 +343,9 @@ bool cella_collateral_finished(const struct cella_collateral *collateral) {
 
 const struct cella_error *cella_collateral_failure(const struct cella_collateral *collateral,
                                                    const char **family) {
-    for (size_t i = 0; i < FAMILY_COUNT; i++) {
+    for (size_t i = 0; i <= FAMILY_COUNT; i++) {
         if (!cella_failed(collateral->failure[i])) continue;
-        *family = families[i]->name;
+        *family = i < FAMILY_COUNT ? families[i]->name : "bundle";
         return collateral->failure[i].error;
     }
     return NULL;

@@ -46,7 +46,7 @@ expect 2 "there is no absent" evidence "${trusted[@]}" --roots absent
 mkdir empty && expect 2 "no file in it" evidence "${trusted[@]}" --roots empty
 expect 2 "root 1" evidence "${trusted[@]}" --roots evidence
 printf "\001\002\003" >make_nothing
-: >nothing && expect 2 "is empty" nothing "${trusted[@]}"
+: >nothing && expect 1 "of a known type" nothing "${trusted[@]}"
 expect 2 "no evidence is of type" evidence --type SGX
 expect 2 "a time like" evidence --time tomorrow
 expect 2 "a time like" evidence --time 2026-02-30T00:00:00Z
@@ -118,7 +118,7 @@ if [ -d "$vectors" ]; then
         json 'd == json.load(open("folder.out")) and d["tcb_status"]' "$quote/quote.bin" --time "$at" --collateral $b.tar
     done
     head -c 3000 ustar.tar >cut.tar
-    expect 2 "cut short" "$quote/quote.bin" --time "$at" --collateral cut.tar
+    expect 1 "cut short" "$quote/quote.bin" --time "$at" --collateral cut.tar
     base64 "$quote/quote.bin" >quote.b64
     json 'd == json.load(open("folder.out"))' quote.b64 --time "$at" --collateral "$set"
 else

@@ -240,8 +240,19 @@ static void folders_and_bundles_are_read(void **state) {
     assert_int_equal(code_of(cella_collateral_add_path(set, path)), CELLA_ERR_NOT_FOUND);
     OK(cella_collateral_finish(set));
     cella_collateral_free(&set);
+    bool taken = false;
+    struct fixture
+        f; /* a bundle cut short refuses what is judged with it, and is no error of the caller */
+    fixture_new(&f);
+    OK(cella_collateral_new(&set));
+    OK(cella_collateral_trust(set, cella_buffer_bytes(&f.spki)));
+    OK(cella_collateral_add(set, "cut.tar", cella_bytes(bundle.data, 600), &taken));
+    OK(cella_collateral_finish(set));
+    refused_at(cella_buffer_bytes(&f.evidence), set, &any, "collateral", "bundle");
+    cella_collateral_free(&set);
+    fixture_free(&f);
     bundle.data[0] ^= 1; /* no bundle any more, so an item that is nobody's */
-    bool taken = true;
+    taken = true;
     OK(cella_collateral_new(&set));
     OK(cella_collateral_add(set, "bundle.tar", cella_buffer_bytes(&bundle), &taken));
     assert_false(taken);
