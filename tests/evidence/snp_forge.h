@@ -26,8 +26,10 @@ struct forge_certificate {
     int missing;    /* OID arc of the component to leave out, 0: none */
     uint8_t chip[64];
     size_t chip_size;
-    bool critical;    /* with a critical extension that nobody knows */
-    const EVP_MD *md; /* NULL: SHA-384 */
+    bool critical;       /* with a critical extension that nobody knows */
+    uint8_t version;     /* of the extensions' structure */
+    bool other_provider; /* a VLEK without one, a VCEK with one */
+    const EVP_MD *md;    /* NULL: SHA-384 */
 };
 
 static inline X509_NAME *forge_name(const char *cn) {
@@ -70,7 +72,7 @@ static inline void forge_text(X509 *x, const char *oid, const char *text) {
 
 static inline void forge_extensions(X509 *x, const struct forge_certificate *c) {
     static const int zen3[8] = {1, 2, 4, 5, 6, 7, 3, 8}, turin[8] = {9, 1, 2, 3, 5, 6, 7, 8};
-    forge_number(x, "1.3.6.1.4.1.3704.1.1", 0);
+    forge_number(x, "1.3.6.1.4.1.3704.1.1", c->version);
     forge_text(x, "1.3.6.1.4.1.3704.1.2", c->product);
     for (size_t i = 0; i < 8; i++) {
         char oid[64];
@@ -79,7 +81,7 @@ static inline void forge_extensions(X509 *x, const struct forge_certificate *c) 
         if (arc != c->missing) forge_number(x, oid, c->tcb[i]);
     }
     if (c->chip_size) forge_raw(x, "1.3.6.1.4.1.3704.1.4", c->chip, c->chip_size, 0);
-    if (c->vlek) forge_text(x, "1.3.6.1.4.1.3704.1.5", "CN=test.example");
+    if (c->vlek != c->other_provider) forge_text(x, "1.3.6.1.4.1.3704.1.5", "CN=test.example");
 }
 
 static inline void forge_ca(X509 *x, const struct forge_certificate *c) {

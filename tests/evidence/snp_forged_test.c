@@ -362,6 +362,16 @@ static void lines(void **state) {
         s.leaf.product = products[i];
         refused(&s, "certificate");
     }
+    s = scene_of(false, false);
+    s.leaf.version = 1; /* Turin's, and read the same */
+    accepted(&s);
+    s.leaf.version = 2; /* A19 */
+    refused(&s, "certificate");
+    for (int vlek = 0; vlek < 2; vlek++) {
+        s = scene_of(false, vlek);
+        s.leaf.other_provider = true;
+        refused(&s, "certificate");
+    }
     static const int arcs[] = {1, 2, 3, 4, 7, 8};
     for (size_t i = 0; i < sizeof(arcs) / sizeof(arcs[0]); i++) {
         s = scene_of(false, false);
