@@ -1,5 +1,6 @@
-/* TPM quotes and Azure's reports with all that goes with them, from a stranger: the first byte says what the rest is. Nobody
- * but the real machines of the seeds has a key that is trusted here, so nothing else may be authentic. */
+/* TPM quotes and Azure's reports with all that goes with them, from a stranger: the first byte says
+ * what the rest is. Nobody but the real machines of the seeds has a key that is trusted here, so
+ * nothing else may be authentic. */
 #include <cella/verify.h>
 #include <stdlib.h>
 
@@ -16,16 +17,25 @@ static bool done(struct cella_result r) {
 }
 
 static void companion(uint8_t which, struct cella_bytes content) {
-    static const char *const names[] = {"quote.msg", "quote.sig", "ak_pub.pem", "ak_pub.tpmt", "ak_cert_chain.pem", "pcrs.txt",
-                                        "eventlog",  "td_quote",  "crl.der",    "ak_pub.x",    "ak_pub.y",          "x"};
-    static const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_TPM, .time_unix = 1772755200};
+    static const char *const names[] = {"quote.msg",   "quote.sig",         "ak_pub.pem",
+                                        "ak_pub.tpmt", "ak_cert_chain.pem", "pcrs.txt",
+                                        "eventlog",    "td_quote",          "crl.der",
+                                        "ak_pub.x",    "ak_pub.y",          "x"};
+    static const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_TPM,
+                                                          .time_unix = 1772755200};
     struct cella_collateral *set = NULL;
     bool taken;
     if (!done(cella_collateral_new(&set))) return;
     done(cella_collateral_add(set, names[which % 12], content, &taken));
-    if (!done(cella_collateral_finish(set))) abort(); /* hostile collateral is no error of the caller */
+    if (!done(cella_collateral_finish(set)))
+        abort(); /* hostile collateral is no error of the caller */
     CELLA_VERIFICATION out = {0};
-    if (done(cella_verify(cella_bytes("\xff" "TCG", 4), set, &options, &out)) && out.authentic) abort();
+    if (done(cella_verify(cella_bytes("\xff"
+                                      "TCG",
+                                      4),
+                          set, &options, &out)) &&
+        out.authentic)
+        abort();
     cella_collateral_free(&set);
 }
 
@@ -53,7 +63,8 @@ static void parse(struct cella_bytes input) {
     done(cella_eventlog_replay(input, CELLA_HASH_SHA256, &registers));
     done(cella_eventlog_replay(input, CELLA_HASH_SHA1, &registers));
     if (done(cella_hcl_parse(input, &hcl)) && hcl.runtime.size > input.size) abort();
-    if (done(cella_hcl_runtime_parse(input, &runtime)) && runtime.vm_count > CELLA_HCL_VM_MAX) abort();
+    if (done(cella_hcl_runtime_parse(input, &runtime)) && runtime.vm_count > CELLA_HCL_VM_MAX)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,9 +1,11 @@
-/* The measured-boot event log: the TCG PC Client crypto-agile form ("TCG2") and the older one with SHA-1 alone
- * (TCG PC Client Platform Firmware Profile, sections 10.2 and 10.4.5). The one reader of such logs, for the PCRs of a TPM
- * and for the measurement registers of TDX (CCEL), whose indexes its caller knows how to read.
+/* The measured-boot event log: the TCG PC Client crypto-agile form ("TCG2") and the older one with
+ * SHA-1 alone (TCG PC Client Platform Firmware Profile, sections 10.2 and 10.4.5). The one reader
+ * of such logs, for the PCRs of a TPM and for the measurement registers of TDX (CCEL), whose
+ * indexes its caller knows how to read.
  *
- * A log proves nothing by itself: it explains registers that something signed (A21). Replaying gives what the registers
- * must be if the log is whole and true. Nothing is allocated; views into the caller's bytes. */
+ * A log proves nothing by itself: it explains registers that something signed (A21). Replaying
+ * gives what the registers must be if the log is whole and true. Nothing is allocated; views into
+ * the caller's bytes. */
 #ifndef CELLA_EVIDENCE_EVENTLOG_H
 #define CELLA_EVIDENCE_EVENTLOG_H
 
@@ -46,8 +48,8 @@ struct cella_event {
 bool cella_eventlog_is(struct cella_bytes bytes);
 /* Reads the header event; the older form has none, and its first event is then the next. */
 CELLA_RESULT cella_eventlog_begin(struct cella_bytes bytes, struct cella_eventlog *out);
-/* The next event; *found is false at the end, which may be followed by padding of 00 or FF bytes alone (logs are handed out
- * as the whole area that was set aside for them). */
+/* The next event; *found is false at the end, which may be followed by padding of 00 or FF bytes
+ * alone (logs are handed out as the whole area that was set aside for them). */
 CELLA_RESULT cella_eventlog_next(struct cella_eventlog *log, struct cella_event *out, bool *found);
 
 struct cella_registers {
@@ -57,9 +59,10 @@ struct cella_registers {
     uint8_t value[CELLA_EVENTLOG_REGISTER_MAX][CELLA_HASH_SIZE_MAX];
 };
 
-/* Extends registers, all zero at the start (PCR 0 by the log's StartupLocality event), with every event that is
- * measured. CELLA_ERR_NOT_FOUND when the log lacks that bank. */
-CELLA_RESULT cella_eventlog_replay(struct cella_bytes bytes, enum cella_hash hash, struct cella_registers *out);
+/* Extends registers, all zero at the start (PCR 0 by the log's StartupLocality event), with every
+ * event that is measured. CELLA_ERR_NOT_FOUND when the log lacks that bank. */
+CELLA_RESULT cella_eventlog_replay(struct cella_bytes bytes, enum cella_hash hash,
+                                   struct cella_registers *out);
 /* hash of a TPM_ALG_ID, and back; false for one that is not among enum cella_hash. */
 bool cella_tpm_hash_of(uint16_t algorithm, enum cella_hash *out);
 uint16_t cella_tpm_hash_id(enum cella_hash hash);

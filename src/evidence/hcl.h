@@ -1,6 +1,7 @@
-/* The report that Azure's paravisor (HCL) keeps in the virtual TPM's NV index 0x01400001: the hardware's report of the boot,
- * and the runtime data whose hash it carries (evidence-formats 12; the layout is that of Microsoft's guest attestation
- * samples). Read without any trust in it. For files of the evidence part only. */
+/* The report that Azure's paravisor (HCL) keeps in the virtual TPM's NV index 0x01400001: the
+ * hardware's report of the boot, and the runtime data whose hash it carries (evidence-formats 12;
+ * the layout is that of Microsoft's guest attestation samples). Read without any trust in it. For
+ * files of the evidence part only. */
 #ifndef CELLA_EVIDENCE_HCL_H
 #define CELLA_EVIDENCE_HCL_H
 
@@ -29,7 +30,7 @@ struct cella_hcl {
 CELLA_RESULT cella_hcl_parse(struct cella_bytes bytes, struct cella_hcl *out);
 
 struct cella_hcl_runtime {
-    struct cella_spki ak; /* HCLAkPub */
+    struct cella_spki ak;         /* HCLAkPub */
     struct cella_bytes user_data; /* hex text as it stands */
     uint32_t vm_count;            /* vm-configuration */
     struct {

@@ -55,8 +55,8 @@ CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_a
     struct cella_tpm_attest found;
     *out = (struct cella_tpm_attest){0};
     TRY(cella_tpm_attest_read(&r, &found));
-    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL, "TPM quote: TPMS_ATTEST is followed by %zu bytes more",
-           bytes.size - r.at);
+    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "TPM quote: TPMS_ATTEST is followed by %zu bytes more", bytes.size - r.at);
     *out = found;
     return CELLA_SUCCESS;
 }
@@ -77,12 +77,14 @@ CELLA_RESULT cella_tpm_signature_read(struct cella_reader *r, struct cella_tpm_s
         found.r = read_2b(r, SCALAR_MAX);
         found.s = read_2b(r, SCALAR_MAX);
     }
-    ENSURE(!r->failed, CELLA_ERR_FORMAT, NULL, "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes", r->size);
+    ENSURE(!r->failed, CELLA_ERR_FORMAT, NULL,
+           "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes", r->size);
     *out = found;
     return CELLA_SUCCESS;
 }
 
-/* The forms differ at their first bytes; an RSA integer that begins like TPMT_SIGNATURE still fails its sizes. */
+/* The forms differ at their first bytes; an RSA integer that begins like TPMT_SIGNATURE still fails
+ * its sizes. */
 CELLA_RESULT cella_tpm_signature_parse(struct cella_bytes bytes, struct cella_tpm_signature *out) {
     struct cella_reader r = cella_reader(bytes);
     struct cella_result read = cella_tpm_signature_read(&r, out);
@@ -91,14 +93,16 @@ CELLA_RESULT cella_tpm_signature_parse(struct cella_bytes bytes, struct cella_tp
     bool integer = bytes.size >= 256 && bytes.size <= 512 && bytes.size % 64 == 0;
     if (!der && !integer) {
         if (cella_failed(read)) return read;
-        FAIL(CELLA_ERR_FORMAT, NULL, "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes", bytes.size);
+        FAIL(CELLA_ERR_FORMAT, NULL,
+             "TPM quote: TPMT_SIGNATURE of %zu bytes does not fit its sizes", bytes.size);
     }
     cella_result_drop(read);
     *out = (struct cella_tpm_signature){.value = bytes};
     return CELLA_SUCCESS;
 }
 
-static enum cella_signature_algorithm algorithm_of(enum cella_verifykey_kind kind, uint16_t scheme, uint16_t hash) {
+static enum cella_signature_algorithm algorithm_of(enum cella_verifykey_kind kind, uint16_t scheme,
+                                                   uint16_t hash) {
     static const struct {
         enum cella_verifykey_kind kind;
         uint16_t scheme, hash;
@@ -116,32 +120,40 @@ static enum cella_signature_algorithm algorithm_of(enum cella_verifykey_kind kin
         {CELLA_VERIFYKEY_P384, CELLA_TPM_ECDSA, CELLA_TPM_SHA384, CELLA_SIG_ECDSA_P384_SHA384},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].kind == kind && known[i].scheme == scheme && known[i].hash == hash) return known[i].algorithm;
+        if (known[i].kind == kind && known[i].scheme == scheme && known[i].hash == hash)
+            return known[i].algorithm;
     return CELLA_SIG_NONE;
 }
 
 static struct cella_result put_scalar(struct cella_bytes number, uint8_t *to, size_t size) {
-    ENSURE(number.size <= size, CELLA_ERR_FORMAT, NULL, "TPM quote: a signature of %zu bytes for a curve of %zu", number.size,
-           size);
+    ENSURE(number.size <= size, CELLA_ERR_FORMAT, NULL,
+           "TPM quote: a signature of %zu bytes for a curve of %zu", number.size, size);
     cella_zero(to, size - number.size);
     cella_copy(to + size - number.size, number.data, number.size);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_tpm_signature_check(const struct cella_verifykey *key, const struct cella_tpm_signature *signature,
-                                       uint16_t hash, struct cella_bytes message) {
+CELLA_RESULT cella_tpm_signature_check(const struct cella_verifykey *key,
+                                       const struct cella_tpm_signature *signature, uint16_t hash,
+                                       struct cella_bytes message) {
     enum cella_verifykey_kind kind = cella_verifykey_kind(key);
     bool rsa = kind == CELLA_VERIFYKEY_RSA;
-    uint16_t scheme = signature->scheme ? signature->scheme : rsa ? CELLA_TPM_RSASSA : CELLA_TPM_ECDSA;
+    uint16_t scheme = signature->scheme ? signature->scheme
+                      : rsa             ? CELLA_TPM_RSASSA
+                                        : CELLA_TPM_ECDSA;
     uint8_t pair[2 * SCALAR_MAX];
     size_t size = kind == CELLA_VERIFYKEY_P384 ? 48 : 32;
-    ENSURE(signature->scheme == 0 || signature->hash == hash, CELLA_ERR_FORMAT, NULL,
-           "TPM quote: hash of the signature: expected that of the quote's digest (%04x), found %04x", hash, signature->hash);
-    ENSURE(hash != CELLA_TPM_SHA1, CELLA_ERR_UNSUPPORTED, "make an attestation key whose scheme uses SHA-256",
+    ENSURE(
+        signature->scheme == 0 || signature->hash == hash, CELLA_ERR_FORMAT, NULL,
+        "TPM quote: hash of the signature: expected that of the quote's digest (%04x), found %04x",
+        hash, signature->hash);
+    ENSURE(hash != CELLA_TPM_SHA1, CELLA_ERR_UNSUPPORTED,
+           "make an attestation key whose scheme uses SHA-256",
            "TPM quote: hash of the signature: expected SHA-256 or stronger, found 0004 (SHA-1)");
     enum cella_signature_algorithm algorithm = algorithm_of(kind, scheme, hash);
     ENSURE(algorithm != CELLA_SIG_NONE, CELLA_ERR_UNSUPPORTED, NULL,
-           "TPM quote: signature scheme %04x with hash %04x does not fit the attestation key", scheme, hash);
+           "TPM quote: signature scheme %04x with hash %04x does not fit the attestation key",
+           scheme, hash);
     if (rsa) return cella_verifykey_check(key, algorithm, message, signature->value);
     if (signature->scheme == 0) {
         TRY(cella_ecdsa_from_der(signature->value, pair, size));

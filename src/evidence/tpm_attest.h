@@ -31,7 +31,8 @@ enum {
     CELLA_TPM_RSA = 0x0001,
     CELLA_TPM_ECC = 0x0023,
 
-    CELLA_TPM_RESTRICTED = 0x00010000, /* TPMA_OBJECT: signs nothing that only looks like the TPM's own statement */
+    CELLA_TPM_RESTRICTED =
+        0x00010000, /* TPMA_OBJECT: signs nothing that only looks like the TPM's own statement */
     CELLA_TPM_SIGN = 0x00040000,
 };
 
@@ -54,7 +55,8 @@ struct cella_tpm_attest {      /* TPMS_ATTEST of a quote; views into what was pa
 CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_attest *out);
 CELLA_RESULT cella_tpm_attest_read(struct cella_reader *r, struct cella_tpm_attest *out);
 
-/* TPMT_SIGNATURE, or what tools strip from it: the RSA integer alone, or an ECDSA-Sig-Value in DER. */
+/* TPMT_SIGNATURE, or what tools strip from it: the RSA integer alone, or an ECDSA-Sig-Value in DER.
+ */
 struct cella_tpm_signature {
     uint16_t scheme, hash;    /* 0: a bare signature, which names neither */
     struct cella_bytes value; /* RSA integer, or the DER; empty when r and s are given */
@@ -63,10 +65,12 @@ struct cella_tpm_signature {
 CELLA_RESULT cella_tpm_signature_read(struct cella_reader *reader, struct cella_tpm_signature *out);
 /* A whole signature in any of the three forms. */
 CELLA_RESULT cella_tpm_signature_parse(struct cella_bytes bytes, struct cella_tpm_signature *out);
-/* Checks it over message. hash is that of the quote's digest, for the forms that do not name it, and must be the one that is
- * named otherwise. SHA-1 is refused (A28). The scheme must fit the key (A24). */
-CELLA_RESULT cella_tpm_signature_check(const struct cella_verifykey *key, const struct cella_tpm_signature *signature,
-                                       uint16_t hash, struct cella_bytes message);
+/* Checks it over message. hash is that of the quote's digest, for the forms that do not name it,
+ * and must be the one that is named otherwise. SHA-1 is refused (A28). The scheme must fit the key
+ * (A24). */
+CELLA_RESULT cella_tpm_signature_check(const struct cella_verifykey *key,
+                                       const struct cella_tpm_signature *signature, uint16_t hash,
+                                       struct cella_bytes message);
 
 /* TPMT_PUBLIC of an attestation key, alone or as TPM2B_PUBLIC. */
 struct cella_tpm_public {

@@ -1,5 +1,6 @@
-/* The checks of one TPM quote, whoever vouches for its key: form, selection, signature, PCR values, event log (A22, A21);
- * and of the certificates of an attestation key. For files of the evidence part only. */
+/* The checks of one TPM quote, whoever vouches for its key: form, selection, signature, PCR values,
+ * event log (A22, A21); and of the certificates of an attestation key. For files of the evidence
+ * part only. */
 #ifndef CELLA_EVIDENCE_TPM_CHECK_H
 #define CELLA_EVIDENCE_TPM_CHECK_H
 
@@ -16,7 +17,8 @@ struct cella_tpm_anchor {
 struct cella_tpm_state { /* the family's collateral */
     uint32_t root_count, trusted_count;
     struct cella_tpm_anchor root[CELLA_TPM_ANCHOR_MAX];
-    struct cella_bytes trusted[CELLA_TPM_TRUSTED_MAX]; /* SubjectPublicKeyInfo of attestation keys */
+    struct cella_bytes
+        trusted[CELLA_TPM_TRUSTED_MAX]; /* SubjectPublicKeyInfo of attestation keys */
     struct cella_tpm_companions companions;
 };
 extern const struct cella_family cella_family_tpm;
@@ -37,22 +39,31 @@ struct cella_tpm_check {
 };
 
 /* Prepares, and reads what the envelope holds. _free in any case. */
-CELLA_RESULT cella_tpm_check_begin(struct cella_tpm_check *check, const struct cella_tpm_state *state,
-                                   const struct cella_evidence_options *options, struct cella_verification *out);
+CELLA_RESULT cella_tpm_check_begin(struct cella_tpm_check *check,
+                                   const struct cella_tpm_state *state,
+                                   const struct cella_evidence_options *options,
+                                   struct cella_verification *out);
 void cella_tpm_check_free(struct cella_tpm_check *check);
-/* TPMS_ATTEST, alone or as TPM2B_ATTEST, perhaps with its TPMT_SIGNATURE behind it. Magic, type, selection. */
-struct cella_result cella_tpm_check_message(struct cella_tpm_check *check, struct cella_bytes bytes);
-/* Plain failure, no reason recorded, since other keys may be tried; success when a signature holds under the key. */
-CELLA_RESULT cella_tpm_check_signature(const struct cella_tpm_check *check, struct cella_bytes spki);
+/* TPMS_ATTEST, alone or as TPM2B_ATTEST, perhaps with its TPMT_SIGNATURE behind it. Magic, type,
+ * selection. */
+struct cella_result cella_tpm_check_message(struct cella_tpm_check *check,
+                                            struct cella_bytes bytes);
+/* Plain failure, no reason recorded, since other keys may be tried; success when a signature holds
+ * under the key. */
+CELLA_RESULT cella_tpm_check_signature(const struct cella_tpm_check *check,
+                                       struct cella_bytes spki);
 /* The PCR values that are given are those quoted, and the event log explains them. */
 struct cella_result cella_tpm_check_pcrs(struct cella_tpm_check *check);
-/* What a TPM said of the key, where that is known: it signs, and nothing but the TPM's own statements. */
-struct cella_result cella_tpm_check_attributes(const struct cella_tpm_check *check, struct cella_bytes spki);
-/* Those who hold certificates of the key, or NULL; and whether these lead, leaf first, to a pinned root, none revoked.
- * link: where the leaf stands in the chain of trust. */
+/* What a TPM said of the key, where that is known: it signs, and nothing but the TPM's own
+ * statements. */
+struct cella_result cella_tpm_check_attributes(const struct cella_tpm_check *check,
+                                               struct cella_bytes spki);
+/* Those who hold certificates of the key, or NULL; and whether these lead, leaf first, to a pinned
+ * root, none revoked. link: where the leaf stands in the chain of trust. */
 const struct cella_tpm_companions *cella_tpm_certificates(const struct cella_tpm_check *check);
 struct cella_result cella_tpm_check_certificates(const struct cella_tpm_check *check,
-                                                 const struct cella_tpm_companions *from, int32_t *link);
+                                                 const struct cella_tpm_companions *from,
+                                                 int32_t *link);
 /* Everything under tpm. */
 void cella_tpm_check_claims(const struct cella_tpm_check *check);
 

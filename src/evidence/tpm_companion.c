@@ -13,14 +13,18 @@ void cella_tpm_companions_free(struct cella_tpm_companions *c) {
     c->decoded_count = 0;
 }
 
-static bool begins(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
+static bool begins(const char *name, const char *with) {
+    return strncmp(name, with, strlen(with)) == 0;
+}
 
 static bool contains_begin_line(struct cella_bytes content) {
     return content.size > 11 && memmem(content.data, content.size, "-----BEGIN ", 11) != NULL;
 }
 
-/* Malformed: a reason to refuse what needs it, not an error of the caller. Memory alone is passed on. */
-static struct cella_result note_broken(struct cella_tpm_companions *c, const char *name, struct cella_result r) {
+/* Malformed: a reason to refuse what needs it, not an error of the caller. Memory alone is passed
+ * on. */
+static struct cella_result note_broken(struct cella_tpm_companions *c, const char *name,
+                                       struct cella_result r) {
     if (!cella_failed(r) || cella_code_of(r) == CELLA_ERR_MEMORY) return r;
     if (!c->broken[0]) snprintf(c->broken, sizeof(c->broken), "%.60s: %s", name, r.error->what);
     cella_result_drop(r);
@@ -29,18 +33,19 @@ static struct cella_result note_broken(struct cella_tpm_companions *c, const cha
 
 /* --- Keys --- */
 
-static struct cella_result add_described(struct cella_tpm_companions *c, struct cella_bytes content) {
+static struct cella_result add_described(struct cella_tpm_companions *c,
+                                         struct cella_bytes content) {
     struct cella_tpm_public public;
     TRY(cella_tpm_public_parse(content, &public));
     if (c->key_count == CELLA_TPM_KEY_MAX) return CELLA_SUCCESS;
-    c->key[c->key_count++] =
-        (struct cella_tpm_ak){public.spki, false, true, public.attributes, public.scheme, public.scheme_hash};
+    c->key[c->key_count++] = (struct cella_tpm_ak){
+        public.spki, false, true, public.attributes, public.scheme, public.scheme_hash};
     return CELLA_SUCCESS;
 }
 
 static struct cella_result add_spki(struct cella_tpm_companions *c, struct cella_bytes spki) {
-    ENSURE(spki.size > 0 && spki.size <= CELLA_SPKI_MAX, CELLA_ERR_LIMIT, NULL, "attestation key: %zu bytes, at most %d", spki.size,
-           CELLA_SPKI_MAX);
+    ENSURE(spki.size > 0 && spki.size <= CELLA_SPKI_MAX, CELLA_ERR_LIMIT, NULL,
+           "attestation key: %zu bytes, at most %d", spki.size, CELLA_SPKI_MAX);
     CELLA_VERIFYKEY key = NULL; /* so that what is kept is a key, in its one spelling */
     TRY(cella_verifykey_new(spki, &key));
     if (c->key_count == CELLA_TPM_KEY_MAX) return CELLA_SUCCESS;
@@ -51,13 +56,14 @@ static struct cella_result add_spki(struct cella_tpm_companions *c, struct cella
 }
 
 /* A point in two halves, as some JSON has it. */
-static struct cella_result add_half(struct cella_tpm_companions *c, struct cella_bytes *half, struct cella_bytes content) {
+static struct cella_result add_half(struct cella_tpm_companions *c, struct cella_bytes *half,
+                                    struct cella_bytes content) {
     uint8_t xy[96];
     struct cella_spki spki;
     *half = content;
     if (c->key_x.size == 0 || c->key_y.size == 0) return CELLA_SUCCESS;
-    ENSURE(c->key_x.size == c->key_y.size && c->key_x.size <= sizeof(xy) / 2, CELLA_ERR_FORMAT, NULL,
-           "attestation key: x of %zu and y of %zu bytes", c->key_x.size, c->key_y.size);
+    ENSURE(c->key_x.size == c->key_y.size && c->key_x.size <= sizeof(xy) / 2, CELLA_ERR_FORMAT,
+           NULL, "attestation key: x of %zu and y of %zu bytes", c->key_x.size, c->key_y.size);
     cella_copy(xy, c->key_x.data, c->key_x.size);
     cella_copy(xy + c->key_x.size, c->key_y.data, c->key_y.size);
     TRY(cella_spki_point(cella_bytes(xy, 2 * c->key_x.size), &spki));
@@ -73,21 +79,25 @@ static void stem_of(const char *name, char stem[48]) {
     snprintf(stem, 48, "%.*s", (int)strcspn(name, "."), name);
 }
 
-/* Certificates may lie in several files, each with some of the chain; the same file again begins anew. */
+/* Certificates may lie in several files, each with some of the chain; the same file again begins
+ * anew. */
 static void begin_certificates(struct cella_tpm_companions *c, const char *name) {
     char stem[48];
     stem_of(name, stem);
     if (strstr(stem, "cert") && strcmp(c->certificate_file, stem) == 0) c->certificate_count = 0;
-    if (c->certificate_count == 0 && strstr(stem, "cert")) snprintf(c->certificate_file, sizeof(c->certificate_file), "%s", stem);
+    if (c->certificate_count == 0 && strstr(stem, "cert"))
+        snprintf(c->certificate_file, sizeof(c->certificate_file), "%s", stem);
 }
 
 /* As read from a TPM's NV index: the certificate, then zeros to the index's size. */
 static struct cella_result add_certificate(struct cella_tpm_companions *c, struct cella_bytes der) {
     struct cella_certificate certificate;
-    ENSURE(der.size <= CERTIFICATE_PADDED_MAX, CELLA_ERR_LIMIT, NULL, "certificate of %zu bytes", der.size);
+    ENSURE(der.size <= CERTIFICATE_PADDED_MAX, CELLA_ERR_LIMIT, NULL, "certificate of %zu bytes",
+           der.size);
     TRY(cella_certificate_parse_first(der, &certificate));
     for (size_t i = certificate.der.size; i < der.size; i++)
-        ENSURE(der.data[i] == 0, CELLA_ERR_FORMAT, NULL, "certificate: bytes behind it that are not padding");
+        ENSURE(der.data[i] == 0, CELLA_ERR_FORMAT, NULL,
+               "certificate: bytes behind it that are not padding");
     ENSURE(c->certificate_count < CELLA_CHAIN_CERTIFICATES, CELLA_ERR_LIMIT, NULL,
            "more than %d certificates of an attestation key", CELLA_CHAIN_CERTIFICATES);
     c->certificate[c->certificate_count++] = certificate;
@@ -106,15 +116,16 @@ static struct cella_result add_crl(struct cella_tpm_companions *c, struct cella_
 
 typedef struct cella_result take_der(struct cella_tpm_companions *c, struct cella_bytes der);
 
-static struct cella_result each_pem(struct cella_tpm_companions *c, struct cella_bytes text, const char *label,
-                                    take_der *take, size_t *count) {
+static struct cella_result each_pem(struct cella_tpm_companions *c, struct cella_bytes text,
+                                    const char *label, take_der *take, size_t *count) {
     enum { STORE_MAX = sizeof(c->decoded) / sizeof(c->decoded[0]) };
     bool found = true;
     for (size_t at = 0; found;) {
         CELLA_BUFFER block = {0};
         TRY(cella_pem_next(text, label, &at, &block, &found));
         if (!found) break;
-        ENSURE(c->decoded_count < STORE_MAX, CELLA_ERR_LIMIT, NULL, "more than %d PEM blocks of %s", (int)STORE_MAX, label);
+        ENSURE(c->decoded_count < STORE_MAX, CELLA_ERR_LIMIT, NULL, "more than %d PEM blocks of %s",
+               (int)STORE_MAX, label);
         struct cella_buffer *kept = &c->decoded[c->decoded_count++];
         *kept = MOVE(block); /* in a place of its own: views into it stay valid */
         TRY(take(c, cella_buffer_bytes(kept)));
@@ -124,7 +135,8 @@ static struct cella_result each_pem(struct cella_tpm_companions *c, struct cella
 }
 
 /* ak*: the attestation key or its certificates, told by what they hold. */
-static struct cella_result add_ak(struct cella_tpm_companions *c, const char *name, struct cella_bytes content, bool *taken) {
+static struct cella_result add_ak(struct cella_tpm_companions *c, const char *name,
+                                  struct cella_bytes content, bool *taken) {
     size_t count = 0;
     *taken = true;
     if (contains_begin_line(content)) {
@@ -136,7 +148,8 @@ static struct cella_result add_ak(struct cella_tpm_companions *c, const char *na
     }
     if (content.size == 0 || content.data[0] != 0x30) return add_described(c, content);
     struct cella_reader r = cella_reader(content);
-    struct cella_reader outer = cella_der_read(&r, CELLA_DER_SEQUENCE), inner = cella_der_read(&outer, CELLA_DER_SEQUENCE);
+    struct cella_reader outer = cella_der_read(&r, CELLA_DER_SEQUENCE),
+                        inner = cella_der_read(&outer, CELLA_DER_SEQUENCE);
     /* A key begins with its algorithm's OID, a certificate with its version. */
     if (cella_der_peek(&inner) == CELLA_DER_OID) return add_spki(c, content);
     begin_certificates(c, name);
@@ -145,7 +158,8 @@ static struct cella_result add_ak(struct cella_tpm_companions *c, const char *na
 
 /* --- All else --- */
 
-static void keep(struct cella_tpm_file *list, uint32_t *count, uint32_t max, const char *name, struct cella_bytes content) {
+static void keep(struct cella_tpm_file *list, uint32_t *count, uint32_t max, const char *name,
+                 struct cella_bytes content) {
     uint32_t at = 0;
     while (at < *count && strncmp(list[at].name, name, sizeof(list[at].name) - 1) != 0) at++;
     if (at == max) return;
@@ -157,19 +171,24 @@ static void keep(struct cella_tpm_file *list, uint32_t *count, uint32_t max, con
 /* By its name too: a damaged message must be refused, not passed over as if there were none. */
 static bool is_message(const char *name, struct cella_bytes content) {
     static const uint8_t head[] = {0xff, 'T', 'C', 'G', 0x80, 0x18};
-    return strstr(name, ".msg") || (content.size > sizeof(head) && cella_equal(content.data, head, sizeof(head)));
+    return strstr(name, ".msg") ||
+           (content.size > sizeof(head) && cella_equal(content.data, head, sizeof(head)));
 }
 
 static bool is_signature(const char *name, struct cella_bytes content) {
-    return (strstr(name, ".sig") || begins(name, "signature")) && content.size > 0 && content.size <= SIGNATURE_SIZE_MAX;
+    return (strstr(name, ".sig") || begins(name, "signature")) && content.size > 0 &&
+           content.size <= SIGNATURE_SIZE_MAX;
 }
 
 static bool is_log(const char *name, struct cella_bytes content) {
-    bool named = strstr(name, "eventlog") || strstr(name, "event_log") || strstr(name, "bios_measurements");
-    return cella_eventlog_is(content) || (named && content.size > 32 && content.data[0] != '{' && content.data[0] != '[');
+    bool named =
+        strstr(name, "eventlog") || strstr(name, "event_log") || strstr(name, "bios_measurements");
+    return cella_eventlog_is(content) ||
+           (named && content.size > 32 && content.data[0] != '{' && content.data[0] != '[');
 }
 
-static bool add_plain(struct cella_tpm_companions *c, const char *name, struct cella_bytes content) {
+static bool add_plain(struct cella_tpm_companions *c, const char *name,
+                      struct cella_bytes content) {
     char stem[48];
     stem_of(name, stem);
     if (is_message(name, content))
@@ -195,7 +214,8 @@ static bool is_proto(const char *name) {
 }
 
 /* A bank as a whole takes the place of one that was there. */
-static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella_bytes content, bool proto) {
+static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella_bytes content,
+                                    bool proto) {
     struct cella_tpm_pcrs found[CELLA_TPM_HASH_COUNT] = {{0}};
     TRY(proto ? cella_tpm_proto_pcrs(content, found) : cella_tpm_pcrs_parse(content, found));
     for (size_t i = 0; i < CELLA_TPM_HASH_COUNT; i++)
@@ -203,7 +223,8 @@ static struct cella_result add_pcrs(struct cella_tpm_companions *c, struct cella
     return CELLA_SUCCESS;
 }
 
-static struct cella_result add(struct cella_tpm_companions *c, const char *name, struct cella_bytes content, bool *taken) {
+static struct cella_result add(struct cella_tpm_companions *c, const char *name,
+                               struct cella_bytes content, bool *taken) {
     size_t count = 0;
     *taken = true;
     if (add_plain(c, name, content)) return CELLA_SUCCESS;
@@ -211,13 +232,15 @@ static struct cella_result add(struct cella_tpm_companions *c, const char *name,
     if (strcmp(name, "ak_pub.y") == 0) return add_half(c, &c->key_y, content);
     if (begins(name, "pcr")) return add_pcrs(c, content, false);
     if (is_proto(name)) return add_pcrs(c, content, true);
-    if (begins(name, "ak") && content.size <= CERTIFICATE_PADDED_MAX) return add_ak(c, name, content, taken);
+    if (begins(name, "ak") && content.size <= CERTIFICATE_PADDED_MAX)
+        return add_ak(c, name, content, taken);
     *taken = false;
     if (!strstr(name, "crl")) return CELLA_SUCCESS;
-    return contains_begin_line(content) ? each_pem(c, content, "X509 CRL", add_crl, &count) : add_crl(c, content);
+    return contains_begin_line(content) ? each_pem(c, content, "X509 CRL", add_crl, &count)
+                                        : add_crl(c, content);
 }
 
-CELLA_RESULT cella_tpm_companions_add(struct cella_tpm_companions *companions, const char *name, struct cella_bytes content,
-                                      bool *taken) {
+CELLA_RESULT cella_tpm_companions_add(struct cella_tpm_companions *companions, const char *name,
+                                      struct cella_bytes content, bool *taken) {
     return note_broken(companions, name, add(companions, name, content, taken));
 }

@@ -3,16 +3,25 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* The dump (tpm2-tools, lib/files.c): TPML_PCR_SELECTION and TPML_DIGEST as the C structures lie in memory of a
- * little-endian machine. */
-enum { SELECTIONS = 16, SELECTION_SIZE = 8, DIGESTS = 8, DIGEST_ROOM = 64, LIST_MAX = 24, TEXT_MAX = 1 << 16 };
+/* The dump (tpm2-tools, lib/files.c): TPML_PCR_SELECTION and TPML_DIGEST as the C structures lie in
+ * memory of a little-endian machine. */
+enum {
+    SELECTIONS = 16,
+    SELECTION_SIZE = 8,
+    DIGESTS = 8,
+    DIGEST_ROOM = 64,
+    LIST_MAX = 24,
+    TEXT_MAX = 1 << 16
+};
 
 static bool is_base64(uint8_t c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/' || c == '=';
 }
 
 static struct cella_bytes without_end(struct cella_bytes text) {
-    while (text.size && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) text.size--;
+    while (text.size && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+        text.size--;
     return text;
 }
 
@@ -32,9 +41,11 @@ struct selection {
     uint32_t pcrs;
 };
 
-static struct cella_result read_selections(struct cella_reader *r, struct selection *out, uint32_t *count) {
+static struct cella_result read_selections(struct cella_reader *r, struct selection *out,
+                                           uint32_t *count) {
     *count = cella_reader_u32le(r);
-    ENSURE(!r->failed && *count >= 1 && *count <= SELECTIONS, CELLA_ERR_FORMAT, NULL, "PCR dump: %u banks", *count);
+    ENSURE(!r->failed && *count >= 1 && *count <= SELECTIONS, CELLA_ERR_FORMAT, NULL,
+           "PCR dump: %u banks", *count);
     for (uint32_t i = 0; i < SELECTIONS; i++) {
         uint16_t hash = cella_reader_u16le(r);
         uint8_t size = cella_reader_u8(r);
@@ -46,8 +57,8 @@ static struct cella_result read_selections(struct cella_reader *r, struct select
         cella_reader_skip(r, SELECTION_SIZE - 7);
         if (i >= *count) continue;
         out[i].pcrs = pcrs;
-        ENSURE(cella_tpm_hash_of(hash, &out[i].hash) && size <= 4 && pcrs >> CELLA_TPM_PCR_MAX == 0, CELLA_ERR_UNSUPPORTED, NULL,
-               "PCR dump: bank %04x with PCRs %08x", hash, pcrs);
+        ENSURE(cella_tpm_hash_of(hash, &out[i].hash) && size <= 4 && pcrs >> CELLA_TPM_PCR_MAX == 0,
+               CELLA_ERR_UNSUPPORTED, NULL, "PCR dump: bank %04x with PCRs %08x", hash, pcrs);
     }
     return CELLA_SUCCESS;
 }
@@ -80,12 +91,14 @@ static struct cella_result read_dump(struct cella_bytes dump, struct cella_tpm_p
     struct digests d = {.r = cella_reader(dump)};
     TRY(read_selections(&d.r, bank, &count));
     d.lists_left = cella_reader_u32le(&d.r);
-    ENSURE(!d.r.failed && d.lists_left <= LIST_MAX, CELLA_ERR_FORMAT, NULL, "PCR dump: %u lists of values", d.lists_left);
+    ENSURE(!d.r.failed && d.lists_left <= LIST_MAX, CELLA_ERR_FORMAT, NULL,
+           "PCR dump: %u lists of values", d.lists_left);
     for (uint32_t i = 0; i < count; i++)
         for (unsigned p = 0; p < CELLA_TPM_PCR_MAX; p++) {
             struct cella_bytes value;
             if (!(bank[i].pcrs >> p & 1)) continue;
-            ENSURE(next_digest(&d, &value) && value.size == cella_hash_size(bank[i].hash) && !(pcrs[bank[i].hash].given >> p & 1),
+            ENSURE(next_digest(&d, &value) && value.size == cella_hash_size(bank[i].hash) &&
+                       !(pcrs[bank[i].hash].given >> p & 1),
                    CELLA_ERR_FORMAT, NULL, "PCR dump: no value of PCR %u that fits its bank", p);
             cella_copy(pcrs[bank[i].hash].value[p], value.data, value.size);
             pcrs[bank[i].hash].given |= 1U << p;

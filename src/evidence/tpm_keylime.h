@@ -1,5 +1,6 @@
-/* The text in which keylime's agent sends a quote: "r", then base64 of TPMS_ATTEST, of TPMT_SIGNATURE and of the PCR values
- * as tpm2-tools dumps them, with colons between. For files of the evidence part only. */
+/* The text in which keylime's agent sends a quote: "r", then base64 of TPMS_ATTEST, of
+ * TPMT_SIGNATURE and of the PCR values as tpm2-tools dumps them, with colons between. For files of
+ * the evidence part only. */
 #ifndef CELLA_EVIDENCE_TPM_KEYLIME_H
 #define CELLA_EVIDENCE_TPM_KEYLIME_H
 

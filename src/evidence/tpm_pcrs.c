@@ -6,13 +6,15 @@
 
 enum { BANK_DEPTH_MAX = 2 /* {"sha256": {"0": ...}} */ };
 
-static struct cella_result put(struct cella_tpm_pcrs *pcrs, uint64_t index, struct cella_bytes hex) {
+static struct cella_result put(struct cella_tpm_pcrs *pcrs, uint64_t index,
+                               struct cella_bytes hex) {
     if (hex.size >= 2 && hex.data[0] == '0' && (hex.data[1] == 'x' || hex.data[1] == 'X'))
         hex = cella_bytes(hex.data + 2, hex.size - 2);
     for (enum cella_hash hash = CELLA_HASH_SHA1; hash <= CELLA_HASH_SHA512; hash++) {
         if (hex.size != 2 * cella_hash_size(hash)) continue;
-        ENSURE(index < CELLA_TPM_PCR_MAX && !(pcrs[hash].given >> index & 1), CELLA_ERR_FORMAT, NULL,
-               "PCR values: index %llu is above 23 or there twice", (unsigned long long)index);
+        ENSURE(index < CELLA_TPM_PCR_MAX && !(pcrs[hash].given >> index & 1), CELLA_ERR_FORMAT,
+               NULL, "PCR values: index %llu is above 23 or there twice",
+               (unsigned long long)index);
         TRY(cella_hex_decode(hex, pcrs[hash].value[index], cella_hash_size(hash)));
         pcrs[hash].given |= 1U << index;
         return CELLA_SUCCESS;
@@ -31,7 +33,9 @@ static bool number_of(struct cella_bytes text, uint64_t *out) {
 
 /* --- Lines --- */
 
-static bool is_between(uint8_t c) { return c == ' ' || c == '\t' || c == ':' || c == '=' || c == '\r'; }
+static bool is_between(uint8_t c) {
+    return c == ' ' || c == '\t' || c == ':' || c == '=' || c == '\r';
+}
 
 static struct cella_bytes word(struct cella_bytes *line) {
     size_t begin = 0;
@@ -43,7 +47,8 @@ static struct cella_bytes word(struct cella_bytes *line) {
     return found;
 }
 
-/* "7 0123.." or "7 : 0x0123.."; a line of one word that is no number names a bank, which the size tells anyway. */
+/* "7 0123.." or "7 : 0x0123.."; a line of one word that is no number names a bank, which the size
+ * tells anyway. */
 static struct cella_result take_line(struct cella_bytes line, struct cella_tpm_pcrs *pcrs) {
     struct cella_bytes first = word(&line), second = word(&line), more = word(&line);
     uint64_t index;
@@ -66,7 +71,8 @@ static struct cella_result parse_lines(struct cella_bytes text, struct cella_tpm
 
 /* --- JSON --- */
 
-static struct cella_result parse_value(struct cella_json *json, struct cella_tpm_pcrs *pcrs, int depth) {
+static struct cella_result parse_value(struct cella_json *json, struct cella_tpm_pcrs *pcrs,
+                                       int depth) {
     struct cella_bytes key;
     uint64_t index = 0;
     if (cella_json_peek(json) == '[') {
@@ -82,14 +88,17 @@ static struct cella_result parse_value(struct cella_json *json, struct cella_tpm
             continue;
         }
         struct cella_bytes hex = cella_json_string(json);
-        ENSURE(number_of(key, &index) && !json->failed, CELLA_ERR_FORMAT, NULL, "PCR values: JSON with a name that is no index");
+        ENSURE(number_of(key, &index) && !json->failed, CELLA_ERR_FORMAT, NULL,
+               "PCR values: JSON with a name that is no index");
         TRY(put(pcrs, index, hex));
     }
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_tpm_pcrs_parse(struct cella_bytes content, struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]) {
-    if (content.size == 0 || (content.data[0] != '{' && content.data[0] != '[')) return parse_lines(content, pcrs);
+CELLA_RESULT cella_tpm_pcrs_parse(struct cella_bytes content,
+                                  struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]) {
+    if (content.size == 0 || (content.data[0] != '{' && content.data[0] != '['))
+        return parse_lines(content, pcrs);
     struct cella_json json;
     cella_json_begin(&json, content);
     TRY(parse_value(&json, pcrs, 0));

@@ -1,10 +1,20 @@
-/* PCR values from the attestation message of Google's go-tpm-tools (proto/attest.proto: Attestation.quotes = 2; proto/
- * tpm.proto: Quote.pcrs = 3, PCRs.pcrs = 2, a map of index to value). Protocol Buffers wire format, as much of it as that
- * needs: varints and lengths. */
+/* PCR values from the attestation message of Google's go-tpm-tools (proto/attest.proto:
+ * Attestation.quotes = 2; proto/ tpm.proto: Quote.pcrs = 3, PCRs.pcrs = 2, a map of index to
+ * value). Protocol Buffers wire format, as much of it as that needs: varints and lengths. */
 #include "base/memory.h"
 #include "evidence/tpm_companion.h"
 
-enum { QUOTES = 2, PCRS = 3, MAP = 2, KEY = 1, VALUE = 2, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+enum {
+    QUOTES = 2,
+    PCRS = 3,
+    MAP = 2,
+    KEY = 1,
+    VALUE = 2,
+    VARINT = 0,
+    FIXED64 = 1,
+    BYTES = 2,
+    FIXED32 = 5
+};
 
 static uint64_t read_varint(struct cella_reader *r) {
     uint64_t value = 0;
@@ -51,11 +61,12 @@ static struct cella_result read_entry(struct cella_bytes entry, struct cella_tpm
         if (f.number == KEY) index = f.varint;
         if (f.number == VALUE) value = f.bytes;
     }
-    ENSURE(!r.failed && index < CELLA_TPM_PCR_MAX, CELLA_ERR_FORMAT, NULL, "attestation message: a PCR that is none");
+    ENSURE(!r.failed && index < CELLA_TPM_PCR_MAX, CELLA_ERR_FORMAT, NULL,
+           "attestation message: a PCR that is none");
     for (enum cella_hash hash = CELLA_HASH_SHA1; hash <= CELLA_HASH_SHA512; hash++) {
         if (value.size != cella_hash_size(hash)) continue;
-        ENSURE(!(pcrs[hash].given >> index & 1), CELLA_ERR_FORMAT, NULL, "attestation message: PCR %u is there twice",
-               (unsigned)index);
+        ENSURE(!(pcrs[hash].given >> index & 1), CELLA_ERR_FORMAT, NULL,
+               "attestation message: PCR %u is there twice", (unsigned)index);
         cella_copy(pcrs[hash].value[index], value.data, value.size);
         pcrs[hash].given |= 1U << index;
         return CELLA_SUCCESS;
@@ -64,7 +75,8 @@ static struct cella_result read_entry(struct cella_bytes entry, struct cella_tpm
 }
 
 /* Each level names one field to go down by. */
-static struct cella_result descend(struct cella_bytes message, int level, struct cella_tpm_pcrs *pcrs) {
+static struct cella_result descend(struct cella_bytes message, int level,
+                                   struct cella_tpm_pcrs *pcrs) {
     static const uint8_t way[] = {QUOTES, PCRS, MAP};
     if (level == (int)sizeof(way)) return read_entry(message, pcrs);
     struct cella_reader r = cella_reader(message);
@@ -75,6 +87,7 @@ static struct cella_result descend(struct cella_bytes message, int level, struct
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_tpm_proto_pcrs(struct cella_bytes message, struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]) {
+CELLA_RESULT cella_tpm_proto_pcrs(struct cella_bytes message,
+                                  struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT]) {
     return descend(message, 0, pcrs);
 }

@@ -1,4 +1,5 @@
-/* TPMT_PUBLIC (TPM 2.0 Library part 2, section 12.2.4): the public half of an attestation key as the TPM describes it. */
+/* TPMT_PUBLIC (TPM 2.0 Library part 2, section 12.2.4): the public half of an attestation key as
+ * the TPM describes it. */
 #include "base/memory.h"
 #include "evidence/tpm_attest.h"
 
@@ -35,7 +36,9 @@ static struct cella_result read_ecc(struct cella_reader *r, struct cella_tpm_pub
     if (cella_reader_u16be(r) != CELLA_TPM_NULL) r->failed = true; /* no key derivation */
     struct cella_bytes x = read_2b(r, size), y = read_2b(r, size);
     ENSURE(!r->failed && (curve == P256 || curve == P384), CELLA_ERR_FORMAT, NULL,
-           "attestation key: TPMT_PUBLIC of curve %04x: expected 0003 (P-256) or 0004 (P-384) with sizes that fit", curve);
+           "attestation key: TPMT_PUBLIC of curve %04x: expected 0003 (P-256) or 0004 (P-384) with "
+           "sizes that fit",
+           curve);
     cella_copy(xy + size - x.size, x.data, x.size);
     cella_copy(xy + 2 * size - y.size, y.data, y.size);
     return cella_spki_point(cella_bytes(xy, 2 * size), &out->spki);
@@ -54,9 +57,12 @@ CELLA_RESULT cella_tpm_public_parse(struct cella_bytes bytes, struct cella_tpm_p
     out->name_hash = cella_reader_u16be(&r);
     out->attributes = cella_reader_u32be(&r);
     read_2b(&r, POLICY_MAX);
-    ENSURE(!r.failed && (out->type == CELLA_TPM_RSA || out->type == CELLA_TPM_ECC), CELLA_ERR_FORMAT, NULL,
-           "attestation key: TPMT_PUBLIC of type %04x: expected 0001 (RSA) or 0023 (ECC)", out->type);
+    ENSURE(!r.failed && (out->type == CELLA_TPM_RSA || out->type == CELLA_TPM_ECC),
+           CELLA_ERR_FORMAT, NULL,
+           "attestation key: TPMT_PUBLIC of type %04x: expected 0001 (RSA) or 0023 (ECC)",
+           out->type);
     TRY(out->type == CELLA_TPM_RSA ? read_rsa(&r, out) : read_ecc(&r, out));
-    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL, "attestation key: TPMT_PUBLIC is followed by more bytes");
+    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "attestation key: TPMT_PUBLIC is followed by more bytes");
     return CELLA_SUCCESS;
 }

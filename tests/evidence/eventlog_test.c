@@ -1,4 +1,5 @@
-/* Event logs of real machines, replayed against the PCRs that were quoted, and damaged in every way (A21, A31). */
+/* Event logs of real machines, replayed against the PCRs that were quoted, and damaged in every way
+ * (A21, A31). */
 #include "tpm_vector.h"
 
 #include "evidence/eventlog.h"
@@ -14,7 +15,8 @@ static enum cella_code code_of(struct cella_result r) {
 }
 
 /* Every PCR that the log extends is as quoted; returns how many. */
-static unsigned replay_equals(struct cella_bytes log, enum cella_hash bank, const json_t *pcrs, uint32_t but) {
+static unsigned replay_equals(struct cella_bytes log, enum cella_hash bank, const json_t *pcrs,
+                              uint32_t but) {
     struct cella_registers found;
     unsigned count = 0;
     VECTOR_OK(cella_eventlog_replay(log, bank, &found));
@@ -39,9 +41,12 @@ static void replays_each_bank(void **state) {
     assert_true(cella_eventlog_is(cella_buffer_bytes(&log)));
     for (int i = 0; i < 3; i++)
         assert_true(replay_equals(cella_buffer_bytes(&log), (enum cella_hash)i,
-                                  json_object_get(json_array_get(expected, (size_t)i), "pcrs"), 0) >= 8);
+                                  json_object_get(json_array_get(expected, (size_t)i), "pcrs"),
+                                  0) >= 8);
     struct cella_registers none;
-    assert_int_equal(code_of(cella_eventlog_replay(cella_buffer_bytes(&log), CELLA_HASH_SHA512, &none)), CELLA_ERR_NOT_FOUND);
+    assert_int_equal(
+        code_of(cella_eventlog_replay(cella_buffer_bytes(&log), CELLA_HASH_SHA512, &none)),
+        CELLA_ERR_NOT_FOUND);
     json_decref(expected);
 }
 
@@ -100,8 +105,10 @@ static void notices_every_cut(void **state) {
 static void refuses_damaged_headers(void **state) {
     (void)state;
     if (!vector_has(GCE)) return;
-    /* size of the event, count of banks, each bank's id and size, size of the vendor's part (A31) */
-    static const size_t at[] = {28, 29, 31, 56, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72};
+    /* size of the event, count of banks, each bank's id and size, size of the vendor's part (A31)
+     */
+    static const size_t at[] = {28, 29, 31, 56, 59, 60, 61, 62, 63,
+                                64, 65, 66, 67, 68, 69, 70, 71, 72};
     CELLA_BUFFER log = {0};
     vector_read(GCE "/eventlog.bin", &log);
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
@@ -109,21 +116,24 @@ static void refuses_damaged_headers(void **state) {
             struct cella_registers found;
             uint8_t was = log.data[at[i]];
             log.data[at[i]] = change ? 0xff : (uint8_t)(was + 1);
-            struct cella_result r = cella_eventlog_replay(cella_buffer_bytes(&log), CELLA_HASH_SHA256, &found);
+            struct cella_result r =
+                cella_eventlog_replay(cella_buffer_bytes(&log), CELLA_HASH_SHA256, &found);
             assert_true(cella_failed(r));
             cella_result_drop(r);
             log.data[at[i]] = was;
         }
 }
 
-/* An event of PCR 0 that tells the locality, before and after PCR 0 was measured; one register too many. */
+/* An event of PCR 0 that tells the locality, before and after PCR 0 was measured; one register too
+ * many. */
 static void starts_by_locality(void **state) {
     (void)state;
     uint8_t log[512] = {0};
     struct cella_registers found;
     size_t size = 0;
-    static const uint8_t spec[] = {'S', 'p', 'e', 'c', ' ', 'I', 'D', ' ', 'E', 'v', 'e', 'n', 't', '0', '3', 0, 0, 0, 0, 0, 0, 2, 0, 2,
-                                   1, 0, 0, 0, 0x0b, 0, 32, 0, 0};
+    static const uint8_t spec[] = {'S', 'p', 'e', 'c', ' ', 'I', 'D',  ' ', 'E', 'v', 'e',
+                                   'n', 't', '0', '3', 0,   0,   0,    0,   0,   0,   2,
+                                   0,   2,   1,   0,   0,   0,   0x0b, 0,   32,  0,   0};
     log[4] = 3;
     log[28] = sizeof(spec);
     memcpy(log + 32, spec, sizeof(spec));
@@ -148,11 +158,15 @@ static void starts_by_locality(void **state) {
     VECTOR_OK(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found));
     assert_memory_equal(found.value[0], expected, 32);
     log[measured] = 32;
-    assert_int_equal(code_of(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found)), CELLA_ERR_FORMAT);
+    assert_int_equal(
+        code_of(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found)),
+        CELLA_ERR_FORMAT);
     log[measured] = 31;
     VECTOR_OK(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found));
     log[locality + 8] = 2; /* more digests than banks */
-    assert_int_equal(code_of(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found)), CELLA_ERR_FORMAT);
+    assert_int_equal(
+        code_of(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found)),
+        CELLA_ERR_FORMAT);
 }
 
 static void reads_pcr_values(void **state) {
@@ -163,13 +177,20 @@ static void reads_pcr_values(void **state) {
         bool good;
         uint32_t given;
     } cases[] = {
-        {"0 %s\n7 %s\n", true, 0x81},      {"sha256:\n  0 : 0x%s\n  23: 0x%s\n", true, 0x800001},
-        {"{\"3\": \"%s\"}", true, 8},      {"[\"%s\", \"%s\"]", true, 3},
-        {"{\"sha256\": {\"3\": \"%s\"}}", true, 8}, {"0 %s\n0 %s\n", false, 0},
-        {"24 %s\n", false, 0},             {"0 %s00\n", false, 0},
-        {"0 %s 1\n", false, 0},            {"{\"3\": \"%s\", \"3\": \"%s\"}", false, 0},
-        {"{\"03x\": \"%s\"}", false, 0},   {"{\"3\": \"%s\"} x", false, 0},
-        {"x %s\n", false, 0},              {"999999 %s\n", false, 0},
+        {"0 %s\n7 %s\n", true, 0x81},
+        {"sha256:\n  0 : 0x%s\n  23: 0x%s\n", true, 0x800001},
+        {"{\"3\": \"%s\"}", true, 8},
+        {"[\"%s\", \"%s\"]", true, 3},
+        {"{\"sha256\": {\"3\": \"%s\"}}", true, 8},
+        {"0 %s\n0 %s\n", false, 0},
+        {"24 %s\n", false, 0},
+        {"0 %s00\n", false, 0},
+        {"0 %s 1\n", false, 0},
+        {"{\"3\": \"%s\", \"3\": \"%s\"}", false, 0},
+        {"{\"03x\": \"%s\"}", false, 0},
+        {"{\"3\": \"%s\"} x", false, 0},
+        {"x %s\n", false, 0},
+        {"999999 %s\n", false, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct cella_tpm_pcrs pcrs[CELLA_TPM_HASH_COUNT] = {{0}};
@@ -177,7 +198,8 @@ static void reads_pcr_values(void **state) {
         size_t size = 0;
         for (const char *f = cases[i].form; *f; f++) {
             bool value = f[0] == '%';
-            size += (size_t)snprintf(text + size, sizeof(text) - size, "%.*s", value ? 64 : 1, value ? zeros : f);
+            size += (size_t)snprintf(text + size, sizeof(text) - size, "%.*s", value ? 64 : 1,
+                                     value ? zeros : f);
             f += value;
         }
         struct cella_result r = cella_tpm_pcrs_parse(cella_bytes(text, size), pcrs);
@@ -189,8 +211,8 @@ static void reads_pcr_values(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replays_each_bank),   cmocka_unit_test(replays_the_older_form),
-        cmocka_unit_test(takes_padding_alone), cmocka_unit_test(notices_every_cut),
+        cmocka_unit_test(replays_each_bank),       cmocka_unit_test(replays_the_older_form),
+        cmocka_unit_test(takes_padding_alone),     cmocka_unit_test(notices_every_cut),
         cmocka_unit_test(refuses_damaged_headers), cmocka_unit_test(starts_by_locality),
         cmocka_unit_test(reads_pcr_values),
     };

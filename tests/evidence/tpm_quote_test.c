@@ -1,5 +1,5 @@
-/* TPM 2.0 quotes of clouds: every vector with each of its fields, then each link broken (threats.md A07, A08, A21, A22,
- * A28, A31, A36). */
+/* TPM 2.0 quotes of clouds: every vector with each of its fields, then each link broken (threats.md
+ * A07, A08, A21, A22, A28, A31, A36). */
 #include "tpm_vector.h"
 
 #include "base/writer.h"
@@ -7,9 +7,9 @@
 
 enum { NOW = 1772755200 /* 2026-03-06 */, NITRO_TIME = 1770116400 /* 2026-02-03T11:00 */ };
 
-#define GCE  "tpm2-quote/go-tpm-tools-gce-cos-85-no-nonce"
-#define GCP  "tpm2-quote/vaportpm-gcp-amd"
-#define EC2  "tpm2-quote/vaportpm-nitro"
+#define GCE     "tpm2-quote/go-tpm-tools-gce-cos-85-no-nonce"
+#define GCP     "tpm2-quote/vaportpm-gcp-amd"
+#define EC2     "tpm2-quote/vaportpm-nitro"
 #define WINDOWS "tpm2-quote/go-attestation-windows"
 
 static void check_quote(const char *folder, const char *file, const json_t *expected) {
@@ -81,20 +81,23 @@ static void takes_json_alone(void **state) {
         json_decref(evidence);
         /* The certificates' own times: Google's is valid for decades, AWS's for hours. */
         vector_refused(cella_buffer_bytes(&text), NULL, CELLA_EVIDENCE_AUTO, 1700000000, "");
-        if (i == 1) vector_refused(cella_buffer_bytes(&text), NULL, CELLA_EVIDENCE_AUTO, NOW, "validity");
+        if (i == 1)
+            vector_refused(cella_buffer_bytes(&text), NULL, CELLA_EVIDENCE_AUTO, NOW, "validity");
     }
 }
 
 /* A36: the quote is signed whole. */
 static void refuses_every_change(void **state) {
     (void)state;
-    static const char *const vectors[][3] = {
-        {GCE, "quote1.msg", "quote1.sig"}, {GCP, "quote.msg", "quote.sig.der"}, {EC2, "quote.msg", "quote.sig.der"}};
+    static const char *const vectors[][3] = {{GCE, "quote1.msg", "quote1.sig"},
+                                             {GCP, "quote.msg", "quote.sig.der"},
+                                             {EC2, "quote.msg", "quote.sig.der"}};
     for (size_t i = 0; vector_has(GCE) && i < 3; i++) {
         COMPANY c = {0};
         CELLA_BUFFER message = {0};
         company_read(vectors[i][0], &c);
-        VECTOR_OK(cella_buffer_append(&message, cella_buffer_bytes(company_file(&c, vectors[i][1]))));
+        VECTOR_OK(
+            cella_buffer_append(&message, cella_buffer_bytes(company_file(&c, vectors[i][1]))));
         struct cella_collateral *set = company_collateral(&c, NULL);
         for (size_t bit = 0; bit < 8 * message.size; bit++) {
             message.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -104,7 +107,8 @@ static void refuses_every_change(void **state) {
         for (size_t size = 0; size < message.size; size++)
             vector_refused(cella_bytes(message.data, size), set, CELLA_EVIDENCE_TPM, NOW, NULL);
         cella_collateral_free(&set);
-        company_break(&c, NULL, vectors[i][2], cella_buffer_bytes(&message), CELLA_EVIDENCE_TPM, NOW, 1);
+        company_break(&c, NULL, vectors[i][2], cella_buffer_bytes(&message), CELLA_EVIDENCE_TPM,
+                      NOW, 1);
     }
 }
 
@@ -127,12 +131,14 @@ static void refuses_keys_of_nobody(void **state) {
     free(text);
     json_decref(evidence);
     company_drop(&c, "ak_cert_chain.pem");
-    company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW, ""); /* ak_pub.pem: the caller gave it */
+    company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW,
+                   ""); /* ak_pub.pem: the caller gave it */
     struct cella_collateral *trusting = NULL;
     VECTOR_OK(cella_collateral_new(&trusting));
     VECTOR_OK(cella_collateral_trust(trusting, cella_buffer_bytes(company_file(&c, "ak_pub.pem"))));
     bool taken = false;
-    VECTOR_OK(cella_collateral_add(trusting, "q.sig", cella_buffer_bytes(company_file(&c, "quote.sig.der")), &taken));
+    VECTOR_OK(cella_collateral_add(trusting, "q.sig",
+                                   cella_buffer_bytes(company_file(&c, "quote.sig.der")), &taken));
     VECTOR_OK(cella_collateral_finish(trusting));
     CELLA_VERIFICATION v;
     vector_verify(message, trusting, CELLA_EVIDENCE_AUTO, NOW, &v);
@@ -165,7 +171,8 @@ static void refuses_broken_chains(void **state) {
         chain->data[i] = was;
     }
     struct cella_bytes root = cella_bytes(chain->data, chain->size);
-    struct cella_collateral *own = company_collateral_roots(&c, NULL, &root); /* its root among them: fine */
+    struct cella_collateral *own =
+        company_collateral_roots(&c, NULL, &root); /* its root among them: fine */
     CELLA_VERIFICATION v;
     vector_verify(message, own, CELLA_EVIDENCE_TPM, NOW, &v);
     assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
@@ -204,7 +211,8 @@ static void refuses_unrestricted_keys(void **state) {
 
 /* --- PCR values and the event log (A21, A22) --- */
 
-static void put_values(struct company *c, const json_t *pcrs, const char *changed, const char *dropped) {
+static void put_values(struct company *c, const json_t *pcrs, const char *changed,
+                       const char *dropped) {
     CELLA_BUFFER lines = {0};
     const char *index;
     json_t *value;
@@ -218,7 +226,8 @@ static void put_values(struct company *c, const json_t *pcrs, const char *change
     company_put(c, "pcrs.txt", cella_buffer_bytes(&lines));
 }
 
-/* The whole message of go-tpm-tools beside the quotes: its PCR values are those quoted, or it is damaged. */
+/* The whole message of go-tpm-tools beside the quotes: its PCR values are those quoted, or it is
+ * damaged. */
 static void reads_the_tools_message(void **state) {
     (void)state;
     if (!vector_has(GCE)) return;
@@ -233,7 +242,8 @@ static void reads_the_tools_message(void **state) {
         snprintf(name, sizeof(name), "quote%zu.msg", i);
         struct cella_collateral *set = company_collateral(&c, NULL);
         CELLA_VERIFICATION v;
-        vector_verify(cella_buffer_bytes(company_file(&c, name)), set, CELLA_EVIDENCE_AUTO, NOW, &v);
+        vector_verify(cella_buffer_bytes(company_file(&c, name)), set, CELLA_EVIDENCE_AUTO, NOW,
+                      &v);
         assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
         pcr_claims_are(&v, json_object_get(json_array_get(expected, i), "pcrs"));
         assert_non_null(cella_claimset_find(v.claims, "tpm.event-log-pcrs"));
@@ -297,7 +307,8 @@ static void replays_the_log(void **state) {
             if (way == 1) VECTOR_OK(cella_buffer_append(&forged, cella_bytes(a, second)));
             VECTOR_OK(cella_buffer_append(&forged, cella_bytes(b, third)));
             if (way == 2) VECTOR_OK(cella_buffer_append(&forged, cella_bytes(a, second)));
-            VECTOR_OK(cella_buffer_append(&forged, cella_bytes(rest, whole.size - first - second - third)));
+            VECTOR_OK(cella_buffer_append(&forged,
+                                          cella_bytes(rest, whole.size - first - second - third)));
             company_put(&c, "eventlog.bin", cella_buffer_bytes(&forged));
             company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW, "event log: pcr");
         }
@@ -311,7 +322,8 @@ static void put_base64(struct cella_buffer *to, struct cella_bytes bytes) {
     VECTOR_OK(cella_base64_encode(bytes, false, to));
 }
 
-/* As tpm2-tools dumps one bank of 24 PCRs: TPML_PCR_SELECTION, then three lists of eight digests. */
+/* As tpm2-tools dumps one bank of 24 PCRs: TPML_PCR_SELECTION, then three lists of eight digests.
+ */
 static void dump_pcrs(const json_t *pcrs, struct cella_buffer *out) {
     uint8_t *d = NULL;
     VECTOR_OK(cella_buffer_extend(out, 132 + 4 + 3 * 532, &d));
@@ -326,7 +338,8 @@ static void dump_pcrs(const json_t *pcrs, struct cella_buffer *out) {
         snprintf(index, sizeof(index), "%d", p);
         list[0] = 8;
         digest[0] = 32;
-        VECTOR_OK(cella_hex_decode(cella_bytes_text(json_string_value(json_object_get(pcrs, index))), digest + 2, 32));
+        VECTOR_OK(cella_hex_decode(
+            cella_bytes_text(json_string_value(json_object_get(pcrs, index))), digest + 2, 32));
     }
 }
 
@@ -354,20 +367,23 @@ static void takes_other_forms(void **state) {
         company_expect(&key, NULL, cella_bytes(text.data, size), CELLA_EVIDENCE_TPM, NOW, NULL);
     for (size_t at = 138; at < dump.size; at += 33) {
         CELLA_BUFFER forged = {0};
-        if ((at - 136) % 532 >= 4 && ((at - 136) % 532 - 4) % 66 >= 2 + 32) continue; /* room that no digest fills */
+        if ((at - 136) % 532 >= 4 && ((at - 136) % 532 - 4) % 66 >= 2 + 32)
+            continue; /* room that no digest fills */
         dump.data[at] ^= 1;
         keylime_text(&c, cella_buffer_bytes(&dump), &forged);
         dump.data[at] ^= 1;
         company_expect(&key, NULL, cella_buffer_bytes(&forged), CELLA_EVIDENCE_TPM, NOW, NULL);
     }
     /* TPM2_Quote's answer: TPM2B_ATTEST, then TPMT_SIGNATURE. */
-    const struct cella_buffer *message = company_file(&c, "quote1.msg"), *signature = company_file(&c, "quote1.sig");
+    const struct cella_buffer *message = company_file(&c, "quote1.msg"),
+                              *signature = company_file(&c, "quote1.sig");
     uint8_t size[2] = {(uint8_t)(message->size >> 8), (uint8_t)message->size};
     VECTOR_OK(cella_buffer_append(&joined, CELLA_BYTES_OF(size)));
     VECTOR_OK(cella_buffer_append(&joined, cella_buffer_bytes(message)));
     VECTOR_OK(cella_buffer_append(&joined, cella_buffer_bytes(signature)));
     company_expect(&key, NULL, cella_buffer_bytes(&joined), CELLA_EVIDENCE_AUTO, NOW, "");
-    company_expect(&key, NULL, cella_bytes(joined.data + 2, joined.size - 2), CELLA_EVIDENCE_AUTO, NOW, "");
+    company_expect(&key, NULL, cella_bytes(joined.data + 2, joined.size - 2), CELLA_EVIDENCE_AUTO,
+                   NOW, "");
     for (size_t cut = 0; cut < joined.size; cut++)
         company_expect(&key, NULL, cella_bytes(joined.data, cut), CELLA_EVIDENCE_TPM, NOW, NULL);
     json_decref(expected);
@@ -382,7 +398,8 @@ struct paper {
     uint8_t safe;
 };
 
-static void paper_verify(const struct cella_key *key, const struct cella_collateral *set, const struct paper *p, const char *where) {
+static void paper_verify(const struct cella_key *key, const struct cella_collateral *set,
+                         const struct paper *p, const char *where) {
     uint8_t space[512], rs[64];
     struct cella_writer w = cella_writer(space, sizeof(space));
     cella_writer_u32be(&w, p->magic);
@@ -439,10 +456,12 @@ static void refuses_what_no_tpm_says(void **state) {
     p = good, p.pcrs = 1U << 24, paper_verify(key, set, &p, "tpm quote: pcr selection");
     p = good, p.bank = 0x0012, paper_verify(key, set, &p, "tpm quote: pcr selection");
     p = good, p.digest_size = 33, paper_verify(key, set, &p, "tpm quote: pcr digest");
-    p = good, p.digest_size = 20, paper_verify(key, set, &p, "tpm quote: signature"); /* of SHA-1 (A28) */
+    p = good, p.digest_size = 20,
+    paper_verify(key, set, &p, "tpm quote: signature"); /* of SHA-1 (A28) */
     p = good, p.digest_size = 20, p.hash = 4, paper_verify(key, set, &p, "tpm quote: signature");
     p = good, p.hash = 0x000c, paper_verify(key, set, &p, "tpm quote: signature");
-    p = good, p.scheme = 0x0014, paper_verify(key, set, &p, "tpm quote: signature"); /* RSA of a curve's key (A24) */
+    p = good, p.scheme = 0x0014,
+    paper_verify(key, set, &p, "tpm quote: signature"); /* RSA of a curve's key (A24) */
     p = good, p.scheme = 0x001a, paper_verify(key, set, &p, "tpm quote: signature");
     p = good, p.tail = 3, paper_verify(key, set, &p, "tpm quote: signature");
     cella_collateral_free(&set);
@@ -450,10 +469,11 @@ static void refuses_what_no_tpm_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_every_vector),       cmocka_unit_test(takes_json_alone),
-        cmocka_unit_test(refuses_every_change),     cmocka_unit_test(refuses_keys_of_nobody),
-        cmocka_unit_test(refuses_broken_chains),    cmocka_unit_test(refuses_unrestricted_keys),
-        cmocka_unit_test(reads_the_tools_message),  cmocka_unit_test(refuses_what_no_tpm_says), cmocka_unit_test(replays_the_log),          cmocka_unit_test(takes_other_forms),
+        cmocka_unit_test(takes_every_vector),      cmocka_unit_test(takes_json_alone),
+        cmocka_unit_test(refuses_every_change),    cmocka_unit_test(refuses_keys_of_nobody),
+        cmocka_unit_test(refuses_broken_chains),   cmocka_unit_test(refuses_unrestricted_keys),
+        cmocka_unit_test(reads_the_tools_message), cmocka_unit_test(refuses_what_no_tpm_says),
+        cmocka_unit_test(replays_the_log),         cmocka_unit_test(takes_other_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
