@@ -239,8 +239,13 @@ static struct cella_result add_parts(struct cella_collateral *c, struct cella_by
     bool memory = cella_code_of(r) == CELLA_ERR_MEMORY, failed = cella_failed(r);
     if (memory) return r;
     cella_result_drop(r); /* no envelope: nothing more to add */
-    for (uint32_t i = 0; !failed && i < envelope.part_count; i++)
-        TRY(offer(c, envelope.part[i].name, envelope.part[i].content, taken));
+    for (uint32_t i = 0; !failed && i < envelope.part_count; i++) {
+        struct cella_bytes content = envelope.part[i].content;
+        /* A key set is trusted for being given (docs/formats/collateral.md), so it comes as a file
+         * of its own, never from within evidence. */
+        if (content.size > 0 && content.data[0] != '{')
+            TRY(offer(c, envelope.part[i].name, content, taken));
+    }
     return CELLA_SUCCESS;
 }
 

@@ -119,6 +119,12 @@ if [ -d "$vectors" ]; then
     done
     head -c 3000 ustar.tar >cut.tar
     expect 1 "cut short" "$quote/quote.bin" --time "$at" --collateral cut.tar
+    # a key set within an envelope is nobody's: it would be the evidence that names its own keys
+    token=$vectors/maa-jwt/SimpleAttest-SgxEnclave_Shared-c93c0f4e
+    mkdir sets inner && cp "$token/jwks.json" sets/
+    printf '{"quote": "00", "jwks": %s, "keys": %s}' "$(cat "$token/jwks.json")" "$(cat "$token/jwks.json")" >inner/evidence.json
+    json 'd["authentic"] is True' "$token/token.jwt" --time 2022-06-01T00:00:00Z --collateral sets
+    json 'd["authentic"] is False' "$token/token.jwt" --time 2022-06-01T00:00:00Z --collateral inner
     base64 "$quote/quote.bin" >quote.b64
     json 'd == json.load(open("folder.out"))' quote.b64 --time "$at" --collateral "$set"
 else
