@@ -13,8 +13,10 @@ declare -A below=(
     [image]="base abi crypto"
     [evidence]="base abi crypto"
     [policy]="base abi crypto"
+    [http]="base"
+    [collateral]="base abi crypto evidence http"
     [platform]="base abi crypto seal image evidence policy"
-    [cli]="base abi crypto seal image evidence policy platform"
+    [cli]="base abi crypto seal image evidence policy platform http collateral"
     [shim]="base abi seal"
 )
 

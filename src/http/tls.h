@@ -1,0 +1,13 @@
+/* The server's TLS settings (R-items of threats.md on transport: TLS 1.3 alone). For files of the
+ * http part. */
+#ifndef CELLA_HTTP_TLS_H
+#define CELLA_HTTP_TLS_H
+
+#include <cella/bytes.h>
+#include <cella/result.h>
+#include <openssl/ssl.h>
+
+CELLA_RESULT cella_http_tls_new(struct cella_bytes certificate, struct cella_bytes key,
+                                SSL_CTX **out);
+
+#endif
