@@ -9,7 +9,8 @@ CELLA_RESULT cella_buffer_extend(struct cella_buffer *buffer, size_t size, uint8
     *out = NULL;
     ENSURE(cella_add(buffer->size, size, &need), CELLA_ERR_LIMIT, NULL, "buffer size overflows");
     if (need > buffer->capacity || !buffer->data) {
-        size_t capacity = buffer->capacity < need / 2 ? need : buffer->capacity * 2;
+        size_t capacity = 0; /* doubled; never below what is needed */
+        if (!cella_mul(buffer->capacity, 2, &capacity) || capacity < need) capacity = need;
         if (capacity < 256) capacity = 256;
         uint8_t *data = realloc(buffer->data, capacity);
         ENSURE(data, CELLA_ERR_MEMORY, NULL, "no memory for a buffer of %zu bytes", capacity);
