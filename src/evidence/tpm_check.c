@@ -49,7 +49,7 @@ static struct cella_result read_message(struct cella_bytes bytes, struct cella_t
     struct cella_reader sized = r; /* TPM2B_ATTEST: the size goes first */
     size_t size = cella_reader_u16be(&sized);
     struct cella_reader inner = cella_reader_sub(&sized, size);
-    bool is_2b = !inner.failed && size > 0 &&
+    bool is_2b = !inner.failed && size >= 4 &&
                  cella_equal(inner.data,
                              "\xff"
                              "TCG",
