@@ -1,4 +1,5 @@
-/* Collateral from a stranger beside a genuine set: never accepted for what it is, and no item makes the caller fail. */
+/* Collateral from a stranger beside a genuine set: never accepted for what it is, and no item makes
+ * the caller fail. */
 #include <stdlib.h>
 
 #include "evidence/intel_collateral.h"
@@ -6,7 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"pck_crl.der", "tcb_info.json", "qe_identity.json", "chain.pem", "item"};
+    static const char *const names[] = {"pck_crl.der", "tcb_info.json", "qe_identity.json",
+                                        "chain.pem", "item"};
     void *state = NULL;
     bool taken;
     if (size == 0) return 0;

@@ -1,5 +1,6 @@
-/* Enclave identities of Intel's quoting and verification enclaves, version 2 (Intel PCS API v3 and v4), and the QE
- * identity version 1 of API v2, which is only read: no verification uses it (A28). */
+/* Enclave identities of Intel's quoting and verification enclaves, version 2 (Intel PCS API v3 and
+ * v4), and the QE identity version 1 of API v2, which is only read: no verification uses it (A28).
+ */
 #ifndef CELLA_EVIDENCE_IDENTITY_H
 #define CELLA_EVIDENCE_IDENTITY_H
 
@@ -22,6 +23,7 @@ struct cella_enclave_identity {
 };
 
 /* Views into text. */
-CELLA_RESULT cella_enclave_identity_parse(struct cella_bytes text, struct cella_enclave_identity *out);
+CELLA_RESULT cella_enclave_identity_parse(struct cella_bytes text,
+                                          struct cella_enclave_identity *out);
 
 #endif

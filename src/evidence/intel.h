@@ -1,8 +1,9 @@
 /* One verification of a quote of SGX or TDX: what its steps share. For the intel_*.c files only.
  *
- * Order of the steps: the quote's form; chain of the PCK certificate to a pinned root; signatures of QE report and quote;
- * revocation and the QE's identity as far as collateral is there - then the evidence is authentic; then all collateral
- * that the verdict needs, in force; TCB levels; the caller's policy on the status.
+ * Order of the steps: the quote's form; chain of the PCK certificate to a pinned root; signatures
+ * of QE report and quote; revocation and the QE's identity as far as collateral is there - then the
+ * evidence is authentic; then all collateral that the verdict needs, in force; TCB levels; the
+ * caller's policy on the status.
  */
 #ifndef CELLA_EVIDENCE_INTEL_H
 #define CELLA_EVIDENCE_INTEL_H
@@ -31,7 +32,7 @@ struct cella_intel_job {
     bool tdx;
     struct cella_quote quote;
     struct cella_intel_chain chain;
-    const struct cella_intel_tcbinfo *tcbinfo;   /* what serves at the time; NULL: none does */
+    const struct cella_intel_tcbinfo *tcbinfo; /* what serves at the time; NULL: none does */
     const struct cella_intel_identity *identity;
     const struct cella_intel_crl *pck_crl, *root_crl;
     bool stale; /* something is past its nextUpdate, within the grace that the caller gave */
@@ -40,15 +41,16 @@ struct cella_intel_job {
     struct cella_tcb_match launch, current;
 };
 
-/* intel_chain.c: finds and checks the PCK certificate, its authority and the root; the QE report's signature decides
- * among several PCK certificates that the evidence only names. */
+/* intel_chain.c: finds and checks the PCK certificate, its authority and the root; the QE report's
+ * signature decides among several PCK certificates that the evidence only names. */
 struct cella_result cella_intel_chain_hold(struct cella_intel_job *job);
 void cella_intel_chain_free(struct cella_intel_chain *chain);
 
 /* intel_judge.c: picks what serves at the time and checks revocation where a list does. */
 struct cella_result cella_intel_pick(struct cella_intel_job *job);
 struct cella_result cella_intel_revocation(struct cella_intel_job *job);
-/* Refuses unless all that the verdict needs is there and in force, saying what is missing or why not. */
+/* Refuses unless all that the verdict needs is there and in force, saying what is missing or why
+ * not. */
 struct cella_result cella_intel_collateral_needed(struct cella_intel_job *job);
 
 /* intel_tcb.c: identities of QE and TDX module, levels, status. */

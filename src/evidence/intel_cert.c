@@ -26,10 +26,12 @@ enum cella_intel_role cella_intel_role(const struct cella_certificate *certifica
 }
 
 bool cella_intel_role_holds(const struct cella_certificate *c, enum cella_intel_role role) {
-    bool authority = role == CELLA_INTEL_ROOT || role == CELLA_INTEL_PROCESSOR_CA || role == CELLA_INTEL_PLATFORM_CA;
+    bool authority = role == CELLA_INTEL_ROOT || role == CELLA_INTEL_PROCESSOR_CA ||
+                     role == CELLA_INTEL_PLATFORM_CA;
     uint16_t usage = authority ? KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN : KEY_USAGE_SIGN;
     if (c->unknown_critical || !c->has_basic_constraints || c->is_ca != authority) return false;
     if (!c->has_key_usage || (c->key_usage & usage) != usage) return false;
-    if (role == CELLA_INTEL_ROOT && c->path_length == 0) return false; /* an authority stands between it and the PCK */
+    if (role == CELLA_INTEL_ROOT && c->path_length == 0)
+        return false; /* an authority stands between it and the PCK */
     return cella_pck_has(c) == (role == CELLA_INTEL_PCK);
 }

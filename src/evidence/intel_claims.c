@@ -8,7 +8,8 @@
 enum { NAME_SIZE = 48, ADVISORIES_MAX = 256, ADVISORY_SIZE = 40, TUD_BITS = 0xff };
 
 /* "sgx." or "tdx." before a name. */
-static const char *under(const struct cella_intel_job *job, char name[NAME_SIZE], const char *rest) {
+static const char *under(const struct cella_intel_job *job, char name[NAME_SIZE],
+                         const char *rest) {
     cella_copy(name, job->tdx ? "tdx." : "sgx.", 4);
     cella_copy(name + 4, rest, strlen(rest) + 1);
     return name;
@@ -56,7 +57,8 @@ static void td_claims(struct cella_intel_job *job) {
     struct cella_claimset *c = job->out->claims;
     const struct cella_td_body *b = &job->quote.td;
     cella_claim_bytes(c, "measurement", b->mrtd);
-    /* Any bit of the TUD group (0 DEBUG, 1-7 reserved for its like) opens the TD to its host (A03, A21). */
+    /* Any bit of the TUD group (0 DEBUG, 1-7 reserved for its like) opens the TD to its host (A03,
+     * A21). */
     cella_claim_boolean(c, "debug", (b->attributes.data[0] & TUD_BITS) != 0);
     cella_claim_bytes(c, "report-data", b->report_data);
     cella_claim_bytes(c, "config-id", b->mrconfigid);
@@ -65,7 +67,8 @@ static void td_claims(struct cella_intel_job *job) {
     cella_claim_bytes(c, "tdx.mrowner", b->mrowner);
     cella_claim_bytes(c, "tdx.mrownerconfig", b->mrownerconfig);
     cella_claim_bytes(c, "tdx.attributes", b->attributes);
-    cella_claim_boolean(c, "tdx.sept-ve-disable", (b->attributes.data[3] >> 4 & 1) != 0); /* bit 28 */
+    cella_claim_boolean(c, "tdx.sept-ve-disable",
+                        (b->attributes.data[3] >> 4 & 1) != 0); /* bit 28 */
     cella_claim_boolean(c, "tdx.migratable", (b->attributes.data[3] >> 5 & 1) != 0);
     cella_claim_boolean(c, "tdx.pks", (b->attributes.data[3] >> 6 & 1) != 0);
     cella_claim_boolean(c, "tdx.key-locker", (b->attributes.data[3] >> 7 & 1) != 0);
@@ -89,7 +92,8 @@ static void platform_claims(struct cella_intel_job *job) {
     put_bytes(job, "pceid", CELLA_BYTES_OF(pck->pceid));
     put_bytes(job, "pck-components", CELLA_BYTES_OF(pck->component));
     put_number(job, "pck-pcesvn", pck->pcesvn);
-    put_text(job, "pck-ca", job->chain.ca_role == CELLA_INTEL_PLATFORM_CA ? "platform" : "processor");
+    put_text(job, "pck-ca",
+             job->chain.ca_role == CELLA_INTEL_PLATFORM_CA ? "platform" : "processor");
     put_text(job, "type", pck->sgx_type < 3 ? types[pck->sgx_type] : "unknown");
     if (pck->has_instance) put_bytes(job, "platform-instance-id", CELLA_BYTES_OF(pck->instance));
     if (pck->has_configuration) {
@@ -104,8 +108,10 @@ static void platform_claims(struct cella_intel_job *job) {
 void cella_intel_claims(struct cella_intel_job *job) {
     cella_claim_text(job->out->claims, "tee", job->tdx ? "tdx" : "sgx");
     cella_claim_text(job->out->claims, "assurance", "hardware");
-    if (job->tdx) td_claims(job);
-    else sgx_claims(job);
+    if (job->tdx)
+        td_claims(job);
+    else
+        sgx_claims(job);
     platform_claims(job);
 }
 
@@ -169,7 +175,8 @@ void cella_intel_tcb_claims(struct cella_intel_job *job) {
     put_text(job, "tcb-platform-status", cella_tcb_status_name(m->platform->verdict.status));
     put_number(job, "tcb-level", (uint64_t)(m->platform - job->tcbinfo->info.level));
     put_text(job, "tcb-qe-status", cella_tcb_status_name(m->qe->verdict.status));
-    if (m->module_level) put_text(job, "tcb-module-status", cella_tcb_status_name(m->module_level->verdict.status));
+    if (m->module_level)
+        put_text(job, "tcb-module-status", cella_tcb_status_name(m->module_level->verdict.status));
     if (job->quote.body_type == CELLA_QUOTE_BODY_TD15)
         put_text(job, "tcb-current-status", cella_tcb_status_name(job->current.status));
     if (job->stale) cella_claim_boolean(c, "collateral-stale", true);

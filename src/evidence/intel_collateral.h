@@ -1,8 +1,9 @@
-/* Collateral of Intel's SGX and TDX: TCB infos, enclave identities, certificates and revocation lists, with their own
- * signatures verified once, when the set is finished; and event logs, which are evidence's companions.
+/* Collateral of Intel's SGX and TDX: TCB infos, enclave identities, certificates and revocation
+ * lists, with their own signatures verified once, when the set is finished; and event logs, which
+ * are evidence's companions.
  *
- * An item that is malformed or wrongly signed stays, with its failure: the verification that finds nothing better tells
- * it. Times are judged at verification. For files of the evidence part.
+ * An item that is malformed or wrongly signed stays, with its failure: the verification that finds
+ * nothing better tells it. Times are judged at verification. For files of the evidence part.
  */
 #ifndef CELLA_EVIDENCE_INTEL_COLLATERAL_H
 #define CELLA_EVIDENCE_INTEL_COLLATERAL_H
@@ -24,16 +25,23 @@ enum cella_intel_role {
 /* By the subject's common name; whether the rest fits the role is cella_intel_role_holds. */
 enum cella_intel_role cella_intel_role(const struct cella_certificate *certificate);
 const char *cella_intel_role_name(enum cella_intel_role role);
-/* Whether constraints and key usage are those of the role (A07), and no unknown extension is critical. */
-bool cella_intel_role_holds(const struct cella_certificate *certificate, enum cella_intel_role role);
+/* Whether constraints and key usage are those of the role (A07), and no unknown extension is
+ * critical. */
+bool cella_intel_role_holds(const struct cella_certificate *certificate,
+                            enum cella_intel_role role);
 
-enum { CELLA_INTEL_FAILURE = 200, CELLA_INTEL_ROOTS = 16, CELLA_INTEL_ITEMS = 1024, CELLA_INTEL_LOGS = 16 };
+enum {
+    CELLA_INTEL_FAILURE = 200,
+    CELLA_INTEL_ROOTS = 16,
+    CELLA_INTEL_ITEMS = 1024,
+    CELLA_INTEL_LOGS = 16
+};
 
 struct cella_intel_certificate {
     struct cella_certificate x509;
     enum cella_intel_role role;
-    bool held;                   /* chains to a root; PCK certificates are checked when they are used */
-    struct cella_verifykey *key; /* owned; of those that are held */
+    bool held; /* chains to a root; PCK certificates are checked when they are used */
+    struct cella_verifykey *key;    /* owned; of those that are held */
     struct cella_bytes signer_spki; /* of the root that it is signed with */
     char failure[CELLA_INTEL_FAILURE];
 };
@@ -61,8 +69,13 @@ struct cella_intel_root {
     struct cella_bytes spki;
     struct cella_verifykey *key; /* owned */
 };
-enum cella_intel_kind { CELLA_INTEL_KIND_TCBINFO, CELLA_INTEL_KIND_IDENTITY, CELLA_INTEL_KIND_CERTIFICATE, CELLA_INTEL_KIND_CRL,
-                        CELLA_INTEL_KIND_COUNT };
+enum cella_intel_kind {
+    CELLA_INTEL_KIND_TCBINFO,
+    CELLA_INTEL_KIND_IDENTITY,
+    CELLA_INTEL_KIND_CERTIFICATE,
+    CELLA_INTEL_KIND_CRL,
+    CELLA_INTEL_KIND_COUNT
+};
 
 struct cella_intel {
     uint32_t root_count, certificate_count, crl_count, tcbinfo_count, identity_count, log_count;
@@ -74,12 +87,16 @@ struct cella_intel {
     struct cella_bytes log[CELLA_INTEL_LOGS];
     uint32_t decoded_count;
     uint8_t **decoded; /* owned: what PEM and hex texts held */
-    char malformed[CELLA_INTEL_KIND_COUNT][CELLA_INTEL_FAILURE]; /* first failure to read an item of the kind */
+    char malformed[CELLA_INTEL_KIND_COUNT]
+                  [CELLA_INTEL_FAILURE]; /* first failure to read an item of the kind */
 };
 
-/* Whether the certificate's own bytes are among those that hold: then its key needs no further check. NULL: not. */
-const struct cella_intel_certificate *cella_intel_known(const struct cella_intel *state, struct cella_bytes der);
+/* Whether the certificate's own bytes are among those that hold: then its key needs no further
+ * check. NULL: not. */
+const struct cella_intel_certificate *cella_intel_known(const struct cella_intel *state,
+                                                        struct cella_bytes der);
 /* A pinned root with this SubjectPublicKeyInfo, or NULL (A08). */
-const struct cella_intel_root *cella_intel_root_of(const struct cella_intel *state, struct cella_bytes spki);
+const struct cella_intel_root *cella_intel_root_of(const struct cella_intel *state,
+                                                   struct cella_bytes spki);
 
 #endif

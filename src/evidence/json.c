@@ -29,9 +29,10 @@ uint8_t cella_json_peek(struct cella_json *json) {
 }
 
 CELLA_RESULT cella_json_end(struct cella_json *json, const char *what) {
-    if (cella_json_peek(json) != 0 || json->at < json->size) cella_json_fail(json, "bytes after the end of the value");
-    ENSURE(!json->failed, CELLA_ERR_FORMAT, "fetch it anew, it must be as its maker signed it", "%s: at byte %zu: %s",
-           what, json->at, json->failed);
+    if (cella_json_peek(json) != 0 || json->at < json->size)
+        cella_json_fail(json, "bytes after the end of the value");
+    ENSURE(!json->failed, CELLA_ERR_FORMAT, "fetch it anew, it must be as its maker signed it",
+           "%s: at byte %zu: %s", what, json->at, json->failed);
     return CELLA_SUCCESS;
 }
 
@@ -68,7 +69,8 @@ static bool more(struct cella_json *json) {
         json->key_count = json->level[--json->depth].key_base;
         return false;
     }
-    if (json->level[json->depth - 1].started && !take(json, ',', "expected a comma or the end")) return false;
+    if (json->level[json->depth - 1].started && !take(json, ',', "expected a comma or the end"))
+        return false;
     json->level[json->depth - 1].started = true;
     return !json->failed;
 }
@@ -95,14 +97,22 @@ static uint32_t hex4(struct cella_json *json) {
 static void escape(struct cella_json *json) {
     uint8_t c = json->at < json->size ? json->data[json->at++] : 0;
     switch (c) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return;
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return;
     case 'u': break;
     default: cella_json_fail(json, "an unknown escape in a string"); return;
     }
     uint32_t unit = hex4(json);
     if (unit == 0) cella_json_fail(json, "NUL in a string");
     if (unit < 0xd800 || unit > 0xdfff) return;
-    bool pair = unit < 0xdc00 && json->size - json->at > 6 && json->data[json->at] == '\\' && json->data[json->at + 1] == 'u';
+    bool pair = unit < 0xdc00 && json->size - json->at > 6 && json->data[json->at] == '\\' &&
+                json->data[json->at + 1] == 'u';
     if (pair) {
         json->at += 2;
         uint32_t low = hex4(json);
@@ -111,9 +121,13 @@ static void escape(struct cella_json *json) {
     if (!pair) cella_json_fail(json, "a lone surrogate in a string");
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates, up to U+10FFFF); 0 when it is none. */
+/* Length of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates, up to U+10FFFF); 0
+ * when it is none. */
 static size_t utf8_size(const uint8_t *p, size_t left) {
-    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : p[0] >= 0xe0 && p[0] <= 0xef ? 3 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
+    size_t n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+               : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+               : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                              : 0;
     if (n == 0 || n > left) return 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
@@ -179,13 +193,16 @@ uint64_t cella_json_number(struct cella_json *json, uint64_t maximum) {
     size_t start = json->at;
     while (!json->failed && json->at < json->size && is_digit(json->data[json->at])) {
         uint64_t digit = (uint64_t)(json->data[json->at] - '0');
-        if (value > (maximum - digit) / 10 || digit > maximum) cella_json_fail(json, "a number above its maximum");
+        if (value > (maximum - digit) / 10 || digit > maximum)
+            cella_json_fail(json, "a number above its maximum");
         value = value * 10 + digit;
         json->at++;
     }
     size_t count = json->at - start;
-    bool odd = json->at < json->size && (json->data[json->at] == '.' || (json->data[json->at] | 0x20) == 'e');
-    if (count == 0 || odd || (count > 1 && first == '0')) cella_json_fail(json, "not an exact non-negative integer");
+    bool odd = json->at < json->size &&
+               (json->data[json->at] == '.' || (json->data[json->at] | 0x20) == 'e');
+    if (count == 0 || odd || (count > 1 && first == '0'))
+        cella_json_fail(json, "not an exact non-negative integer");
     return json->failed ? 0 : value;
 }
 
@@ -193,8 +210,10 @@ void cella_json_hex(struct cella_json *json, uint8_t *out, size_t size) {
     struct cella_bytes text = cella_json_string(json);
     cella_zero(out, size);
     if (json->failed) return;
-    struct cella_result r = text.size == 2 * size ? cella_hex_decode(text, out, size) : CELLA_SUCCESS;
-    if (text.size != 2 * size || cella_failed(r)) cella_json_fail(json, "not the count of hex digits that the field has");
+    struct cella_result r =
+        text.size == 2 * size ? cella_hex_decode(text, out, size) : CELLA_SUCCESS;
+    if (text.size != 2 * size || cella_failed(r))
+        cella_json_fail(json, "not the count of hex digits that the field has");
     cella_result_drop(r);
 }
 
@@ -222,19 +241,21 @@ static uint32_t days_in(uint32_t year, uint32_t month) {
 
 uint64_t cella_json_time_unix(struct cella_json *json) {
     struct cella_bytes t = cella_json_string(json);
-    bool good = t.size == 20 && t.data[4] == '-' && t.data[7] == '-' && t.data[10] == 'T' && t.data[13] == ':' &&
-                t.data[16] == ':' && t.data[19] == 'Z';
+    bool good = t.size == 20 && t.data[4] == '-' && t.data[7] == '-' && t.data[10] == 'T' &&
+                t.data[13] == ':' && t.data[16] == ':' && t.data[19] == 'Z';
     if (json->failed || !good) {
         cella_json_fail(json, "not a time YYYY-MM-DDThh:mm:ssZ");
         return 0;
     }
-    uint32_t year = digits(t.data, 4, &good), month = digits(t.data + 5, 2, &good), day = digits(t.data + 8, 2, &good);
+    uint32_t year = digits(t.data, 4, &good), month = digits(t.data + 5, 2, &good),
+             day = digits(t.data + 8, 2, &good);
     uint32_t hour = digits(t.data + 11, 2, &good), minute = digits(t.data + 14, 2, &good);
     uint32_t second = digits(t.data + 17, 2, &good);
-    good = good && year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= days_in(year, month) && hour < 24 &&
-           minute < 60 && second < 60;
+    good = good && year >= 1970 && month >= 1 && month <= 12 && day >= 1 &&
+           day <= days_in(year, month) && hour < 24 && minute < 60 && second < 60;
     if (!good) cella_json_fail(json, "not a time YYYY-MM-DDThh:mm:ssZ");
-    return good ? days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second : 0;
+    return good ? days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+                : 0;
 }
 
 static void skip_digits(struct cella_json *json) {
@@ -255,7 +276,8 @@ static void skip_number(struct cella_json *json) {
     }
     if (json->at < json->size && (json->data[json->at] | 0x20) == 'e') {
         json->at++;
-        if (json->at < json->size && (json->data[json->at] == '+' || json->data[json->at] == '-')) json->at++;
+        if (json->at < json->size && (json->data[json->at] == '+' || json->data[json->at] == '-'))
+            json->at++;
         skip_digits(json);
     }
 }
@@ -283,9 +305,17 @@ void cella_json_skip(struct cella_json *json) {
     case 't': skip_word(json, "true"); return;
     case 'f': skip_word(json, "false"); return;
     case 'n': skip_word(json, "null"); return;
-    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-        skip_number(json);
-        return;
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9': skip_number(json); return;
     default: cella_json_fail(json, "not a JSON value"); return;
     }
 }

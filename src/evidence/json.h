@@ -1,11 +1,12 @@
-/* A strict reader of JSON in place: views into the caller's text, nothing allocated, one pass. For documents whose
- * exact bytes are signed: cella_json_raw gives the span of a value as it stands, so that what is read is what was
- * signed, with no re-serialisation (A29).
+/* A strict reader of JSON in place: views into the caller's text, nothing allocated, one pass. For
+ * documents whose exact bytes are signed: cella_json_raw gives the span of a value as it stands, so
+ * that what is read is what was signed, with no re-serialisation (A29).
  *
- * Strict: RFC 8259 grammar, UTF-8, no BOM, no comments, depth 32, no duplicate keys at any level (also not within
- * skipped values), no bytes after the value. Narrower where the documents allow it: keys have no escapes, numbers that
- * are asked for are exact non-negative integers, strings that are asked for have no escapes.
- * Errors are sticky: after the first, every getter gives nothing and `failed` says what is wrong at `at`.
+ * Strict: RFC 8259 grammar, UTF-8, no BOM, no comments, depth 32, no duplicate keys at any level
+ * (also not within skipped values), no bytes after the value. Narrower where the documents allow
+ * it: keys have no escapes, numbers that are asked for are exact non-negative integers, strings
+ * that are asked for have no escapes. Errors are sticky: after the first, every getter gives
+ * nothing and `failed` says what is wrong at `at`.
  */
 #ifndef CELLA_EVIDENCE_JSON_H
 #define CELLA_EVIDENCE_JSON_H
@@ -31,11 +32,13 @@ struct cella_json {
 };
 
 void cella_json_begin(struct cella_json *json, struct cella_bytes text);
-/* Success when nothing failed and only white space is left. what: the document's name, for the error. */
+/* Success when nothing failed and only white space is left. what: the document's name, for the
+ * error. */
 CELLA_RESULT cella_json_end(struct cella_json *json, const char *what);
 /* The first byte of the next value: '{', '[', '"', a digit, ...; 0 at the end. */
 uint8_t cella_json_peek(struct cella_json *json);
-/* Objects: enter, then a value must be read or skipped after each key; _key gives false at the end, having left. */
+/* Objects: enter, then a value must be read or skipped after each key; _key gives false at the end,
+ * having left. */
 void cella_json_object(struct cella_json *json);
 bool cella_json_key(struct cella_json *json, struct cella_bytes *key);
 /* Arrays likewise. */

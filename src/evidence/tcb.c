@@ -23,7 +23,8 @@ const char *cella_tcb_status_name(enum cella_tcb_status status) {
 static enum cella_tcb_status read_status(struct cella_json *json) {
     struct cella_bytes text = cella_json_string(json);
     for (enum cella_tcb_status s = CELLA_TCB_UP_TO_DATE; s < CELLA_TCB_STATUS_COUNT; s++)
-        if (s != CELLA_TCB_TD_RELAUNCH_ADVISED && s != CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED &&
+        if (s != CELLA_TCB_TD_RELAUNCH_ADVISED &&
+            s != CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED &&
             cella_json_is(text, names[s]))
             return s;
     cella_json_fail(json, "an unknown tcbStatus");
@@ -37,11 +38,16 @@ static struct cella_bytes read_advisories(struct cella_json *json) {
     return json->failed ? cella_bytes(NULL, 0) : cella_bytes(json->data + start, json->at - start);
 }
 
-bool cella_tcb_level_key(struct cella_json *json, struct cella_bytes key, struct cella_tcb_verdict *out) {
-    if (cella_json_is(key, "tcbDate")) out->date_unix = cella_json_time_unix(json);
-    else if (cella_json_is(key, "tcbStatus")) out->status = read_status(json);
-    else if (cella_json_is(key, "advisoryIDs")) out->advisories = read_advisories(json);
-    else return false;
+bool cella_tcb_level_key(struct cella_json *json, struct cella_bytes key,
+                         struct cella_tcb_verdict *out) {
+    if (cella_json_is(key, "tcbDate"))
+        out->date_unix = cella_json_time_unix(json);
+    else if (cella_json_is(key, "tcbStatus"))
+        out->status = read_status(json);
+    else if (cella_json_is(key, "advisoryIDs"))
+        out->advisories = read_advisories(json);
+    else
+        return false;
     return true;
 }
 
@@ -67,7 +73,8 @@ static void svn_level(struct cella_json *json, struct cella_svn_level *out) {
         cella_json_fail(json, "a TCB level without its isvsvn, tcbDate or tcbStatus");
 }
 
-void cella_tcb_svn_levels(struct cella_json *json, struct cella_svn_level level[CELLA_SVN_LEVELS], uint32_t *count) {
+void cella_tcb_svn_levels(struct cella_json *json, struct cella_svn_level level[CELLA_SVN_LEVELS],
+                          uint32_t *count) {
     for (cella_json_array(json); cella_json_item(json);) {
         if (*count == CELLA_SVN_LEVELS) {
             cella_json_fail(json, "more than 32 TCB levels of one enclave or module");
@@ -77,7 +84,8 @@ void cella_tcb_svn_levels(struct cella_json *json, struct cella_svn_level level[
     }
 }
 
-const struct cella_svn_level *cella_tcb_svn_match(const struct cella_svn_level *level, uint32_t count, uint16_t svn) {
+const struct cella_svn_level *cella_tcb_svn_match(const struct cella_svn_level *level,
+                                                  uint32_t count, uint16_t svn) {
     for (uint32_t i = 0; i < count; i++)
         if (level[i].isvsvn <= svn) return &level[i];
     return NULL;
@@ -103,7 +111,7 @@ CELLA_RESULT cella_signed_json_parse(struct cella_bytes text, struct cella_signe
         }
     }
     TRY(cella_json_end(&json, parts->name));
-    ENSURE(body && signature, CELLA_ERR_FORMAT, "fetch it anew", "%s: expected the members %s and signature", parts->name,
-           parts->name);
+    ENSURE(body && signature, CELLA_ERR_FORMAT, "fetch it anew",
+           "%s: expected the members %s and signature", parts->name, parts->name);
     return CELLA_SUCCESS;
 }

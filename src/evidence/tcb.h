@@ -1,4 +1,5 @@
-/* TCB statuses, levels and what they share in TCB info and enclave identities (Intel PCS API v4). */
+/* TCB statuses, levels and what they share in TCB info and enclave identities (Intel PCS API v4).
+ */
 #ifndef CELLA_EVIDENCE_TCB_H
 #define CELLA_EVIDENCE_TCB_H
 
@@ -33,14 +34,19 @@ struct cella_svn_level {
 };
 enum { CELLA_SVN_LEVELS = 32 };
 
-/* Handles the keys that every level has (tcbDate, tcbStatus, advisoryIDs); false for any other key. */
-bool cella_tcb_level_key(struct cella_json *json, struct cella_bytes key, struct cella_tcb_verdict *out);
-/* An array of {tcb: {isvsvn}, tcbDate, tcbStatus, advisoryIDs?}, each member required but the last. */
-void cella_tcb_svn_levels(struct cella_json *json, struct cella_svn_level level[CELLA_SVN_LEVELS], uint32_t *count);
+/* Handles the keys that every level has (tcbDate, tcbStatus, advisoryIDs); false for any other key.
+ */
+bool cella_tcb_level_key(struct cella_json *json, struct cella_bytes key,
+                         struct cella_tcb_verdict *out);
+/* An array of {tcb: {isvsvn}, tcbDate, tcbStatus, advisoryIDs?}, each member required but the last.
+ */
+void cella_tcb_svn_levels(struct cella_json *json, struct cella_svn_level level[CELLA_SVN_LEVELS],
+                          uint32_t *count);
 /* The first level that svn reaches, in the list's order, which is newest first; NULL: none. */
-const struct cella_svn_level *cella_tcb_svn_match(const struct cella_svn_level *level, uint32_t count, uint16_t svn);
-/* {"NAME": {...}, "signature": "128 hex digits"}: reads the two members; body is called for the first. signed_part is
- * the exact text of the object. */
+const struct cella_svn_level *cella_tcb_svn_match(const struct cella_svn_level *level,
+                                                  uint32_t count, uint16_t svn);
+/* {"NAME": {...}, "signature": "128 hex digits"}: reads the two members; body is called for the
+ * first. signed_part is the exact text of the object. */
 struct cella_signed_json {
     const char *name; /* of the member that is signed */
     void (*body)(struct cella_json *json, void *out);

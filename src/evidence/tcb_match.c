@@ -18,10 +18,12 @@ static bool names_version(struct cella_bytes id, uint8_t version) {
     if (id.size != 6) return false;
     for (size_t i = 0; i < 3; i++)
         if ((id.data[i] | 0x20) != "tdx"[i]) return false;
-    return id.data[3] == '_' && hex_digit(id.data[4]) == version >> 4 && hex_digit(id.data[5]) == (version & 15);
+    return id.data[3] == '_' && hex_digit(id.data[4]) == version >> 4 &&
+           hex_digit(id.data[5]) == (version & 15);
 }
 
-const struct cella_tdx_module *cella_tcb_module(const struct cella_tcbinfo *info, const uint8_t tdx[16]) {
+const struct cella_tdx_module *cella_tcb_module(const struct cella_tcbinfo *info,
+                                                const uint8_t tdx[16]) {
     if (tdx[1] == 0) return info->has_module ? &info->module : NULL;
     for (uint32_t i = 0; i < info->identity_count; i++)
         if (names_version(info->identity[i].id, tdx[1])) return &info->identity[i];
@@ -35,7 +37,8 @@ static bool reaches(const uint8_t *has, const uint8_t *needs, size_t from) {
     return true;
 }
 
-/* With a module version above 0, components 0 and 1 are the module's own, which its identity judges. */
+/* With a module version above 0, components 0 and 1 are the module's own, which its identity
+ * judges. */
 static size_t tdx_from(const uint8_t *tdx) { return tdx[1] > 0 ? 2 : 0; }
 
 static const struct cella_tcb_level *match_platform(const struct cella_tcbinfo *info,
@@ -53,8 +56,10 @@ static const struct cella_tcb_level *match_platform(const struct cella_tcbinfo *
 static enum cella_tcb_status converge(enum cella_tcb_status platform, enum cella_tcb_status part) {
     if (part == CELLA_TCB_REVOKED) return CELLA_TCB_REVOKED;
     if (part != CELLA_TCB_OUT_OF_DATE) return platform;
-    if (platform == CELLA_TCB_UP_TO_DATE || platform == CELLA_TCB_SW_HARDENING_NEEDED) return CELLA_TCB_OUT_OF_DATE;
-    if (platform == CELLA_TCB_CONFIGURATION_NEEDED || platform == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED)
+    if (platform == CELLA_TCB_UP_TO_DATE || platform == CELLA_TCB_SW_HARDENING_NEEDED)
+        return CELLA_TCB_OUT_OF_DATE;
+    if (platform == CELLA_TCB_CONFIGURATION_NEEDED ||
+        platform == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED)
         return CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
     return platform;
 }
@@ -71,10 +76,14 @@ void cella_tcb_evaluate(const struct cella_tcbinfo *info, const struct cella_enc
     bool versioned = p->tdx && p->tdx[1] > 0;
     if (p->tdx) out->module = cella_tcb_module(info, p->tdx);
     if (versioned && out->module)
-        out->module_level = cella_tcb_svn_match(out->module->level, out->module->level_count, p->tdx[0]);
-    if (!out->platform) out->unsupported = "platform TCB";
-    else if (!out->qe) out->unsupported = "quoting enclave";
-    else if (p->tdx && (!out->module || (versioned && !out->module_level))) out->unsupported = "TDX module";
+        out->module_level =
+            cella_tcb_svn_match(out->module->level, out->module->level_count, p->tdx[0]);
+    if (!out->platform)
+        out->unsupported = "platform TCB";
+    else if (!out->qe)
+        out->unsupported = "quoting enclave";
+    else if (p->tdx && (!out->module || (versioned && !out->module_level)))
+        out->unsupported = "TDX module";
     if (out->unsupported) return;
     out->status = converge(out->platform->verdict.status, out->qe->verdict.status);
     if (out->module_level) {
@@ -89,20 +98,25 @@ void cella_tcb_evaluate(const struct cella_tcbinfo *info, const struct cella_enc
 }
 
 static bool is_current(enum cella_tcb_status s) {
-    return s == CELLA_TCB_UP_TO_DATE || s == CELLA_TCB_SW_HARDENING_NEEDED || s == CELLA_TCB_CONFIGURATION_NEEDED ||
+    return s == CELLA_TCB_UP_TO_DATE || s == CELLA_TCB_SW_HARDENING_NEEDED ||
+           s == CELLA_TCB_CONFIGURATION_NEEDED ||
            s == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED;
 }
 
 static bool asks_configuration(enum cella_tcb_status s) {
-    return s == CELLA_TCB_CONFIGURATION_NEEDED || s == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED ||
+    return s == CELLA_TCB_CONFIGURATION_NEEDED ||
+           s == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED ||
            s == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
 }
 
-enum cella_tcb_status cella_tcb_relaunch(enum cella_tcb_status launch, enum cella_tcb_status current) {
-    bool old = launch == CELLA_TCB_OUT_OF_DATE || launch == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+enum cella_tcb_status cella_tcb_relaunch(enum cella_tcb_status launch,
+                                         enum cella_tcb_status current) {
+    bool old =
+        launch == CELLA_TCB_OUT_OF_DATE || launch == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
     if (!old || !is_current(current)) return launch;
-    return asks_configuration(launch) || asks_configuration(current) ? CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
-                                                                     : CELLA_TCB_TD_RELAUNCH_ADVISED;
+    return asks_configuration(launch) || asks_configuration(current)
+               ? CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+               : CELLA_TCB_TD_RELAUNCH_ADVISED;
 }
 
 static void date_text(uint64_t unix_s, char out[DATE_SIZE]) {
@@ -123,8 +137,11 @@ static void tell(const struct shortage *s, void (*line)(void *to, const char *te
     char text[LINE_SIZE], date[DATE_SIZE], number[16] = "", detail[40] = "";
     date_text(s->since_unix, date);
     if (s->number >= 0) snprintf(number, sizeof(number), " %d", s->number);
-    if (s->detail.size) snprintf(detail, sizeof(detail), " (%.*s)", (int)(s->detail.size < 32 ? s->detail.size : 32), (const char *)s->detail.data);
-    snprintf(text, sizeof(text), "%s%s%s: has %u, needs %u since %s", s->what, number, detail, s->has, s->needs, date);
+    if (s->detail.size)
+        snprintf(detail, sizeof(detail), " (%.*s)",
+                 (int)(s->detail.size < 32 ? s->detail.size : 32), (const char *)s->detail.data);
+    snprintf(text, sizeof(text), "%s%s%s: has %u, needs %u since %s", s->what, number, detail,
+             s->has, s->needs, date);
     line(to, text);
 }
 
@@ -133,14 +150,16 @@ static uint64_t since(const struct cella_tcbinfo *info, bool tdx, size_t compone
     uint64_t date = 0;
     for (uint32_t i = 0; i < info->level_count; i++) {
         const struct cella_tcb_level *level = &info->level[i];
-        uint32_t needs = component == 16 ? level->pcesvn : tdx ? level->tdx[component] : level->sgx[component];
+        uint32_t needs = component == 16 ? level->pcesvn
+                         : tdx           ? level->tdx[component]
+                                         : level->sgx[component];
         if (needs > has) earlier(&date, level->verdict.date_unix);
     }
     return date;
 }
 
-static void svn_shortfall(const char *what, const struct cella_svn_level *level, uint32_t count, uint16_t has,
-                          void (*line)(void *to, const char *text), void *to) {
+static void svn_shortfall(const char *what, const struct cella_svn_level *level, uint32_t count,
+                          uint16_t has, void (*line)(void *to, const char *text), void *to) {
     if (count == 0 || has >= level[0].isvsvn) return;
     struct shortage s = {.what = what, .number = -1, .has = has, .needs = level[0].isvsvn};
     for (uint32_t i = 0; i < count; i++)
@@ -154,17 +173,21 @@ void cella_tcb_shortfall(const struct cella_tcbinfo *info, const struct cella_en
     const struct cella_tcb_level *newest = &info->level[0];
     for (size_t i = 0; i < 16; i++)
         if (p->sgx[i] < newest->sgx[i])
-            tell(&(struct shortage){"sgx component", (int)i + 1, info->sgx_category[i], p->sgx[i], newest->sgx[i],
-                                    since(info, false, i, p->sgx[i])},
+            tell(&(struct shortage){"sgx component", (int)i + 1, info->sgx_category[i], p->sgx[i],
+                                    newest->sgx[i], since(info, false, i, p->sgx[i])},
                  line, to);
     if (p->pcesvn < newest->pcesvn)
-        tell(&(struct shortage){"pce svn", -1, {0}, p->pcesvn, newest->pcesvn, since(info, false, 16, p->pcesvn)}, line, to);
+        tell(
+            &(struct shortage){
+                "pce svn", -1, {0}, p->pcesvn, newest->pcesvn, since(info, false, 16, p->pcesvn)},
+            line, to);
     for (size_t i = p->tdx ? tdx_from(p->tdx) : 16; i < 16; i++)
         if (p->tdx[i] < newest->tdx[i])
-            tell(&(struct shortage){"tdx component", (int)i + 1, info->tdx_category[i], p->tdx[i], newest->tdx[i],
-                                    since(info, true, i, p->tdx[i])},
+            tell(&(struct shortage){"tdx component", (int)i + 1, info->tdx_category[i], p->tdx[i],
+                                    newest->tdx[i], since(info, true, i, p->tdx[i])},
                  line, to);
     svn_shortfall("quoting enclave isvsvn", qe->level, qe->level_count, p->qe_isvsvn, line, to);
     if (p->tdx && p->tdx[1] > 0 && match->module)
-        svn_shortfall("tdx module isvsvn", match->module->level, match->module->level_count, p->tdx[0], line, to);
+        svn_shortfall("tdx module isvsvn", match->module->level, match->module->level_count,
+                      p->tdx[0], line, to);
 }

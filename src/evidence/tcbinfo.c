@@ -2,12 +2,24 @@
 
 #include "base/memory.h"
 
-enum { SEEN_VERSION = 1, SEEN_ISSUE = 2, SEEN_NEXT = 4, SEEN_FMSPC = 8, SEEN_TYPE = 16, SEEN_NUMBER = 32, SEEN_LEVELS = 64,
-       SEEN_REQUIRED = 127, SEEN_ID = 128, ALL_COMPONENTS = 0xffff };
+enum {
+    SEEN_VERSION = 1,
+    SEEN_ISSUE = 2,
+    SEEN_NEXT = 4,
+    SEEN_FMSPC = 8,
+    SEEN_TYPE = 16,
+    SEEN_NUMBER = 32,
+    SEEN_LEVELS = 64,
+    SEEN_REQUIRED = 127,
+    SEEN_ID = 128,
+    ALL_COMPONENTS = 0xffff
+};
 
 /* "sgxtcbcomp01svn" .. "sgxtcbcomp16svn" of version 2: 1 .. 16, else 0. */
 static uint32_t component_of(struct cella_bytes key) {
-    if (key.size != 15 || !cella_equal(key.data, "sgxtcbcomp", 10) || !cella_equal(key.data + 12, "svn", 3)) return 0;
+    if (key.size != 15 || !cella_equal(key.data, "sgxtcbcomp", 10) ||
+        !cella_equal(key.data + 12, "svn", 3))
+        return 0;
     uint32_t tens = (uint32_t)(key.data[10] - '0'), ones = (uint32_t)(key.data[11] - '0');
     return tens <= 1 && ones <= 9 && tens * 10 + ones <= 16 ? tens * 10 + ones : 0;
 }
@@ -46,7 +58,8 @@ struct tcb_seen {
     bool pcesvn;
 };
 
-static void tcb(struct cella_json *json, struct cella_tcbinfo *info, struct cella_tcb_level *out, struct tcb_seen *seen) {
+static void tcb(struct cella_json *json, struct cella_tcbinfo *info, struct cella_tcb_level *out,
+                struct tcb_seen *seen) {
     struct cella_bytes key;
     bool first = info->level_count == 0;
     for (cella_json_object(json); cella_json_key(json, &key);) {
@@ -69,15 +82,19 @@ static void tcb(struct cella_json *json, struct cella_tcbinfo *info, struct cell
 }
 
 /* Gives whether the level has TDX components. */
-static bool level(struct cella_json *json, struct cella_tcbinfo *info, struct cella_tcb_level *out) {
+static bool level(struct cella_json *json, struct cella_tcbinfo *info,
+                  struct cella_tcb_level *out) {
     struct cella_bytes key;
     struct tcb_seen seen = {0};
     for (cella_json_object(json); cella_json_key(json, &key);) {
         if (cella_tcb_level_key(json, key, &out->verdict)) continue;
-        if (cella_json_is(key, "tcb")) tcb(json, info, out, &seen);
-        else cella_json_skip(json);
+        if (cella_json_is(key, "tcb"))
+            tcb(json, info, out, &seen);
+        else
+            cella_json_skip(json);
     }
-    if (seen.sgx != ALL_COMPONENTS || !seen.pcesvn) cella_json_fail(json, "a TCB level without all components and pcesvn");
+    if (seen.sgx != ALL_COMPONENTS || !seen.pcesvn)
+        cella_json_fail(json, "a TCB level without all components and pcesvn");
     if (out->verdict.status == CELLA_TCB_NONE || out->verdict.date_unix == 0)
         cella_json_fail(json, "a TCB level without its tcbDate or tcbStatus");
     return seen.tdx == ALL_COMPONENTS;
@@ -118,7 +135,8 @@ static void module(struct cella_json *json, bool identity, struct cella_tdx_modu
             cella_json_skip(json);
         }
     }
-    if (seen != (identity ? 31 : 7)) cella_json_fail(json, "a TDX module identity that is not whole");
+    if (seen != (identity ? 31 : 7))
+        cella_json_fail(json, "a TDX module identity that is not whole");
 }
 
 static void identities(struct cella_json *json, struct cella_tcbinfo *out) {
@@ -134,16 +152,22 @@ static void identities(struct cella_json *json, struct cella_tcbinfo *out) {
 static bool read_id(struct cella_json *json) {
     struct cella_bytes id = cella_json_string(json);
     bool tdx = cella_json_is(id, "TDX");
-    if (!tdx && !cella_json_is(id, "SGX")) cella_json_fail(json, "an id that is neither SGX nor TDX");
+    if (!tdx && !cella_json_is(id, "SGX"))
+        cella_json_fail(json, "an id that is neither SGX nor TDX");
     return tdx;
 }
 
 /* Gives the bit of what was read. */
-static uint32_t field(struct cella_json *json, struct cella_bytes key, struct cella_tcbinfo *out, uint32_t *with_tdx) {
-    if (cella_json_is(key, "version")) return out->version = (uint32_t)cella_json_number(json, 255), SEEN_VERSION;
-    if (cella_json_is(key, "issueDate")) return out->issue_unix = cella_json_time_unix(json), SEEN_ISSUE;
-    if (cella_json_is(key, "nextUpdate")) return out->next_unix = cella_json_time_unix(json), SEEN_NEXT;
-    if (cella_json_is(key, "tcbType")) return out->tcb_type = (uint32_t)cella_json_number(json, UINT32_MAX), SEEN_TYPE;
+static uint32_t field(struct cella_json *json, struct cella_bytes key, struct cella_tcbinfo *out,
+                      uint32_t *with_tdx) {
+    if (cella_json_is(key, "version"))
+        return out->version = (uint32_t)cella_json_number(json, 255), SEEN_VERSION;
+    if (cella_json_is(key, "issueDate"))
+        return out->issue_unix = cella_json_time_unix(json), SEEN_ISSUE;
+    if (cella_json_is(key, "nextUpdate"))
+        return out->next_unix = cella_json_time_unix(json), SEEN_NEXT;
+    if (cella_json_is(key, "tcbType"))
+        return out->tcb_type = (uint32_t)cella_json_number(json, UINT32_MAX), SEEN_TYPE;
     if (cella_json_is(key, "tcbEvaluationDataNumber"))
         return out->evaluation = (uint32_t)cella_json_number(json, UINT32_MAX), SEEN_NUMBER;
     if (cella_json_is(key, "id")) return out->tdx = read_id(json), SEEN_ID;
@@ -167,10 +191,14 @@ static void body(struct cella_json *json, void *to) {
     struct cella_tcbinfo *out = to;
     struct cella_bytes key;
     uint32_t seen = 0, with_tdx = 0;
-    for (cella_json_object(json); cella_json_key(json, &key);) seen |= field(json, key, out, &with_tdx);
-    if ((seen & SEEN_REQUIRED) != SEEN_REQUIRED) cella_json_fail(json, "TCB info that lacks a member");
-    if (out->version != 2 && out->version != 3) cella_json_fail(json, "TCB info of a version other than 2 and 3"); /* A19 */
-    if ((out->version == 3) != ((seen & SEEN_ID) != 0)) cella_json_fail(json, "id does not fit the version");
+    for (cella_json_object(json); cella_json_key(json, &key);)
+        seen |= field(json, key, out, &with_tdx);
+    if ((seen & SEEN_REQUIRED) != SEEN_REQUIRED)
+        cella_json_fail(json, "TCB info that lacks a member");
+    if (out->version != 2 && out->version != 3)
+        cella_json_fail(json, "TCB info of a version other than 2 and 3"); /* A19 */
+    if ((out->version == 3) != ((seen & SEEN_ID) != 0))
+        cella_json_fail(json, "id does not fit the version");
     if (out->issue_unix > out->next_unix) cella_json_fail(json, "issueDate after nextUpdate");
     if (out->tdx && (with_tdx != out->level_count || !out->has_module))
         cella_json_fail(json, "TCB info of TDX without tdxModule or tdxtcbcomponents");

@@ -1,4 +1,5 @@
-/* TCB info, versions 2 and 3 (Intel PCS API v3 and v4): which security version numbers of a platform are of what status. */
+/* TCB info, versions 2 and 3 (Intel PCS API v3 and v4): which security version numbers of a
+ * platform are of what status. */
 #ifndef CELLA_EVIDENCE_TCBINFO_H
 #define CELLA_EVIDENCE_TCBINFO_H
 

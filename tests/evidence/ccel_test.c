@@ -1,4 +1,5 @@
-/* Event logs of TDX against the RTMRs of their quotes: whole, dropped, reordered, doubled, changed (A21, A31). */
+/* Event logs of TDX against the RTMRs of their quotes: whole, dropped, reordered, doubled, changed
+ * (A21, A31). */
 #include "vector.h"
 
 #include "evidence/ccel.h"
@@ -21,7 +22,8 @@ static bool explains(struct cella_bytes log, const struct cella_quote *quote) {
     return true;
 }
 
-/* The whole verification with the log as collateral; without other collateral the verdict stops at that. */
+/* The whole verification with the log as collateral; without other collateral the verdict stops at
+ * that. */
 static void verify(struct cella_bytes quote, struct cella_bytes log, bool good) {
     struct cella_collateral *set = NULL;
     CELLA_VERIFICATION v;
@@ -54,26 +56,35 @@ static void ccel(void **state) {
         char name[8], hex[97];
         snprintf(name, sizeof(name), "rtmr%zu", i);
         cella_hex_encode(CELLA_BYTES_OF(replay.rtmr[i]), hex);
-        assert_string_equal(hex, json_string_value(json_object_get(json_object_get(json_object_get(expected, "rtmrs"), name), "replayed")));
+        assert_string_equal(
+            hex, json_string_value(json_object_get(
+                     json_object_get(json_object_get(expected, "rtmrs"), name), "replayed")));
     }
-    assert_int_equal(replay.event_count + 1, json_integer_value(json_object_get(expected, "events"))); /* but the header */
+    assert_int_equal(replay.event_count + 1,
+                     json_integer_value(json_object_get(expected, "events"))); /* but the header */
     json_decref(expected);
-    /* the second event ends where its data does: dropped, doubled, swapped with the next, changed */
+    /* the second event ends where its data does: dropped, doubled, swapped with the next, changed
+     */
     size_t first = 65, one = 4 + 4 + 4 + 2 + 48 + 4 + 42, two = 4 + 4 + 4 + 2 + 48 + 4 + 58;
     CELLA_BUFFER other = {0};
     VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data, first)));
-    VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first + one, log.size - first - one)));
-    assert_true(replays(cella_buffer_bytes(&other), &replay) && !explains(cella_buffer_bytes(&other), &q));
+    VECTOR_OK(
+        cella_buffer_append(&other, cella_bytes(log.data + first + one, log.size - first - one)));
+    assert_true(replays(cella_buffer_bytes(&other), &replay) &&
+                !explains(cella_buffer_bytes(&other), &q));
     verify(cella_buffer_bytes(&quote), cella_buffer_bytes(&other), false);
     other.size = first;
     VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first, one)));
     VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first, log.size - first)));
-    assert_true(replays(cella_buffer_bytes(&other), &replay) && !explains(cella_buffer_bytes(&other), &q));
+    assert_true(replays(cella_buffer_bytes(&other), &replay) &&
+                !explains(cella_buffer_bytes(&other), &q));
     other.size = first;
     VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first + one, two)));
     VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first, one)));
-    VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first + one + two, log.size - first - one - two)));
-    assert_true(replays(cella_buffer_bytes(&other), &replay) && !explains(cella_buffer_bytes(&other), &q));
+    VECTOR_OK(cella_buffer_append(&other, cella_bytes(log.data + first + one + two,
+                                                      log.size - first - one - two)));
+    assert_true(replays(cella_buffer_bytes(&other), &replay) &&
+                !explains(cella_buffer_bytes(&other), &q));
     log.data[first + 14] ^= 1;
     assert_false(explains(cella_buffer_bytes(&log), &q));
 }
@@ -115,7 +126,8 @@ static void dstack_log(void **state) {
         json_array_remove(log, i);
         json_decref(entry);
     }
-    json_t *last = json_array_get(log, count - 1); /* a runtime event: its payload is under the digest */
+    json_t *last =
+        json_array_get(log, count - 1); /* a runtime event: its payload is under the digest */
     json_object_set_new(last, "event_payload", json_string("00"));
     assert_false(json_explains(log, &q));
     free(text);
@@ -145,14 +157,22 @@ static void cut(void **state) {
     for (size_t size = 0; size < 8192; size++) {
         uint8_t *copy = malloc(size ? size : 1);
         cella_copy(copy, log.data, size);
-        if (replays(cella_bytes(copy, size), &replay)) assert_memory_not_equal(&replay, &whole, sizeof(whole));
+        if (replays(cella_bytes(copy, size), &replay))
+            assert_memory_not_equal(&replay, &whole, sizeof(whole));
         free(copy);
     }
-    static const char *const odd[] = {"[", "[{\"imr\":4}]", "[{\"imr\":-1}]", "[{\"imr\":0,\"event_type\":1,\"digest\":\"00\"}]", "[1]", "{}"};
-    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) assert_false(replays(cella_bytes_text(odd[i]), &replay));
+    static const char *const odd[] = {"[",
+                                      "[{\"imr\":4}]",
+                                      "[{\"imr\":-1}]",
+                                      "[{\"imr\":0,\"event_type\":1,\"digest\":\"00\"}]",
+                                      "[1]",
+                                      "{}"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+        assert_false(replays(cella_bytes_text(odd[i]), &replay));
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ccel), cmocka_unit_test(dstack_log), cmocka_unit_test(envelope), cmocka_unit_test(cut)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ccel), cmocka_unit_test(dstack_log),
+                                       cmocka_unit_test(envelope), cmocka_unit_test(cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static void every_vector(void **state) {
     vector_read("MANIFEST.tsv", &manifest);
     VECTOR_OK(cella_buffer_append(&manifest, cella_bytes("", 1)));
     char *save = NULL;
-    for (char *line = strtok_r((char *)manifest.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r((char *)manifest.data, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         if (strncmp(line, "collateral-parse/qeidentity_", 28) != 0) continue;
         bool accept = strstr(line, "\tparser must accept\t") != NULL;
         CELLA_BUFFER text = {0};
@@ -36,7 +37,8 @@ static void every_vector(void **state) {
 }
 
 static bool signed_by_intel(const char *path) {
-    static const char chain[] = "sgx-quote/v3-00606a000000-libsignal-3f0db0ac/collateral-20220730-ev12/tcb_signing_chain.pem";
+    static const char chain[] = "sgx-quote/v3-00606a000000-libsignal-3f0db0ac/"
+                                "collateral-20220730-ev12/tcb_signing_chain.pem";
     CELLA_BUFFER text = {0}, pem = {0}, der = {0};
     CELLA_VERIFYKEY key = NULL;
     struct cella_certificate signer;
@@ -49,8 +51,8 @@ static bool signed_by_intel(const char *path) {
     VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&der), &signer));
     VECTOR_OK(cella_verifykey_new(signer.spki, &key));
     assert_true(reads(cella_buffer_bytes(&text), &identity));
-    struct cella_result r = cella_verifykey_check(key, CELLA_SIG_ECDSA_P256_SHA256, identity.signed_part,
-                                                  CELLA_BYTES_OF(identity.signature));
+    struct cella_result r = cella_verifykey_check(
+        key, CELLA_SIG_ECDSA_P256_SHA256, identity.signed_part, CELLA_BYTES_OF(identity.signature));
     bool good = !cella_failed(r);
     cella_result_drop(r);
     return good;
@@ -61,7 +63,8 @@ static void well_formed_but_changed(void **state) {
     (void)state;
     if (!vector_has("collateral-parse/fortanix_corrupt_qe3_identity.json")) return;
     assert_false(signed_by_intel("collateral-parse/fortanix_corrupt_qe3_identity.json"));
-    assert_true(signed_by_intel("sgx-quote/v3-00606a000000-libsignal-3f0db0ac/collateral-20220730-ev12/qe_identity.json"));
+    assert_true(signed_by_intel(
+        "sgx-quote/v3-00606a000000-libsignal-3f0db0ac/collateral-20220730-ev12/qe_identity.json"));
 }
 
 static void cut_and_flipped(void **state) {
@@ -69,10 +72,13 @@ static void cut_and_flipped(void **state) {
     CELLA_BUFFER text = {0};
     struct cella_enclave_identity identity;
     if (!vector_has("tdx-quote")) return;
-    vector_read("tdx-quote/v4-b0c06f000000-dcap-qvl-f1c85033/collateral-20250704-ev17/qe_identity.json", &text);
+    vector_read(
+        "tdx-quote/v4-b0c06f000000-dcap-qvl-f1c85033/collateral-20250704-ev17/qe_identity.json",
+        &text);
     while (text.size && text.data[text.size - 1] != '}') text.size--;
     assert_true(reads(cella_buffer_bytes(&text), &identity));
-    assert_true(identity.id == CELLA_ENCLAVE_TD_QE && identity.version == 2 && identity.level_count >= 1);
+    assert_true(identity.id == CELLA_ENCLAVE_TD_QE && identity.version == 2 &&
+                identity.level_count >= 1);
     assert_int_equal(identity.isvprodid, 2);
     for (size_t size = 0; size < text.size; size++) {
         uint8_t *cut = malloc(size ? size : 1);
@@ -88,6 +94,8 @@ static void cut_and_flipped(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_vector), cmocka_unit_test(well_formed_but_changed), cmocka_unit_test(cut_and_flipped)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_vector),
+                                       cmocka_unit_test(well_formed_but_changed),
+                                       cmocka_unit_test(cut_and_flipped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Quotes and collateral of a maker of the test's own, bent one thing at a time and signed again (threats.md, section c). */
+/* Quotes and collateral of a maker of the test's own, bent one thing at a time and signed again
+ * (threats.md, section c). */
 #include "intel_forge.h"
 
 static void genuine(void **state) {
@@ -21,8 +22,9 @@ static void genuine(void **state) {
 /* A01: every status is refused until it is named, and naming another does not help. */
 static void statuses(void **state) {
     (void)state;
-    static const char *const names[] = {"SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded",
-                                        "OutOfDate", "OutOfDateConfigurationNeeded", "Revoked"};
+    static const char *const names[] = {
+        "SWHardeningNeeded", "ConfigurationNeeded",          "ConfigurationAndSWHardeningNeeded",
+        "OutOfDate",         "OutOfDateConfigurationNeeded", "Revoked"};
     struct forge f;
     char level[4096];
     forge_new(&f);
@@ -108,7 +110,8 @@ static void windows(void **state) {
     forge_free(&f);
 }
 
-/* A05: the highest number in force wins, in any order of adding; one from the future does not count yet. */
+/* A05: the highest number in force wins, in any order of adding; one from the future does not count
+ * yet. */
 static void newest_wins(void **state) {
     (void)state;
     struct forge f;
@@ -119,7 +122,8 @@ static void newest_wins(void **state) {
         struct cella_collateral *set = forge_set(&f);
         for (int i = 0; i < 2; i++) {
             bool newer = i == order;
-            forge_level(level, sizeof(level), false, 5, 11, -1, 0, newer ? "OutOfDate" : "UpToDate");
+            forge_level(level, sizeof(level), false, 5, 11, -1, 0,
+                        newer ? "OutOfDate" : "UpToDate");
             f.levels = level;
             f.evaluation = newer ? 18 : 17;
             f.info_dates.from = newer ? -100 : -1000; /* the newer number from later on */
@@ -150,7 +154,8 @@ static void grace(void **state) {
     forge_quote(&f, &quote);
     for (uint64_t seconds = 9; seconds <= 10; seconds++) {
         CELLA_VERIFICATION v;
-        struct cella_evidence_options options = {.type = CELLA_EVIDENCE_SGX, .time_unix = FORGE_NOW, .grace_s = seconds};
+        struct cella_evidence_options options = {
+            .type = CELLA_EVIDENCE_SGX, .time_unix = FORGE_NOW, .grace_s = seconds};
         VECTOR_OK(cella_verify(cella_buffer_bytes(&quote), set, &options, &v));
         assert_int_equal(v.verdict, seconds == 10 ? CELLA_VERIFY_ACCEPTED : CELLA_VERIFY_REFUSED);
         if (seconds == 10) vector_same_number(&v, "collateral-stale", 1);
@@ -214,11 +219,21 @@ static void roles(void **state) {
     (void)state;
     struct forge f;
     forge_new(&f);
-    const struct forge_cert pck = f.cert[FORGE_PCK], ca = f.cert[FORGE_PLATFORM_CA], tcb = f.cert[FORGE_TCB];
+    const struct forge_cert pck = f.cert[FORGE_PCK], ca = f.cert[FORGE_PLATFORM_CA],
+                            tcb = f.cert[FORGE_TCB];
     f.cert[FORGE_PCK].sgx_extension = false;
     forge_refuses(&f, "pck chain: pck certificate.role", false);
     f.cert[FORGE_PCK] = pck;
     f.cert[FORGE_PCK].ca = true;
+    forge_refuses(&f, "pck chain: pck certificate.role", false);
+    f.cert[FORGE_PCK] = pck;
+    f.cert[FORGE_PCK].constraints = "critical,CA:TRUE";
+    forge_refuses(&f, "pck chain: pck certificate.role", false);
+    f.cert[FORGE_PCK] = pck;
+    f.cert[FORGE_PCK].usage = "critical,keyAgreement";
+    forge_refuses(&f, "pck chain: pck certificate.role", false);
+    f.cert[FORGE_PCK] = pck;
+    f.cert[FORGE_PCK].unknown_critical = true;
     forge_refuses(&f, "pck chain: pck certificate.role", false);
     f.cert[FORGE_PCK] = pck;
     f.cert[FORGE_PCK].name = tcb.name;
@@ -230,6 +245,9 @@ static void roles(void **state) {
     forge_refuses(&f, "pck chain: certificate.issuer", false);
     f.cert[FORGE_PCK] = pck;
     f.cert[FORGE_PLATFORM_CA].ca = false;
+    forge_refuses(&f, "pck chain: pck ca certificate.role", false);
+    f.cert[FORGE_PLATFORM_CA] = ca;
+    f.cert[FORGE_PLATFORM_CA].usage = "critical,keyCertSign"; /* but no lists */
     forge_refuses(&f, "pck chain: pck ca certificate.role", false);
     f.cert[FORGE_PLATFORM_CA] = ca;
     f.cert[FORGE_PLATFORM_CA].signer = FORGE_PROCESSOR_CA;
@@ -277,6 +295,12 @@ static void other_platform(void **state) {
     f.info_pceid[1] = 1;
     forge_refuses(&f, "tcb info: tcb info.pceId", true);
     f.info_pceid[1] = 0;
+    f.no_pceid = true;
+    forge_refuses(&f, "tcb info: tcb info.pceId", true);
+    f.no_pceid = false;
+    f.info_of_other_type = true;
+    forge_refuses(&f, "collateral: tcb info", true);
+    f.info_of_other_type = false;
     f.identity_id = "TD_QE";
     forge_refuses(&f, "collateral: qe identity", true);
     f.identity_id = "QVE";
@@ -290,13 +314,16 @@ static void each_component(void **state) {
     char text[16384];
     for (int tdx = 0; tdx < 2; tdx++) {
         struct forge f;
-        if (tdx) forge_tdx(&f, 4, 2);
-        else forge_new(&f);
+        if (tdx)
+            forge_tdx(&f, 4, 2);
+        else
+            forge_new(&f);
         f.levels = text;
         for (int at = 0; at <= 32; at++) {
             if (!tdx && at >= 16 && at < 32) continue;
             bool skipped = at == 16 || at == 17; /* the module's own */
-            size_t n = forge_level(text, sizeof(text), tdx, 5, 11, at, at == 32 ? 12 : 6, "UpToDate");
+            size_t n =
+                forge_level(text, sizeof(text), tdx, 5, 11, at, at == 32 ? 12 : 6, "UpToDate");
             CELLA_VERIFICATION none, old;
             forge_verify(&f, &none);
             assert_string_equal(none.tcb_status, skipped ? "UpToDate" : "TCB_NOT_SUPPORTED");
@@ -307,7 +334,9 @@ static void each_component(void **state) {
             assert_string_equal(old.tcb_status, skipped ? "UpToDate" : "OutOfDate");
             if (skipped) continue;
             const struct cella_claim *line = vector_claim(&old, "tcb-shortfall");
-            assert_non_null(strstr(old.reason.found, at == 32 ? "pce svn: has 11, needs 12 since 2024-03-13" : "has 5, needs 6 since 2024-03-13"));
+            assert_non_null(
+                strstr(old.reason.found, at == 32 ? "pce svn: has 11, needs 12 since 2024-03-13"
+                                                  : "has 5, needs 6 since 2024-03-13"));
             assert_true(line->bytes.size > 20);
         }
         forge_free(&f);
@@ -437,11 +466,14 @@ static void layout(void **state) {
     forge_put16(quote.data, 3);
     static const struct {
         size_t at, size;
-    } lengths[] = {{432, 4}, {1012, 2}, {1048, 4}}; /* signature data, authentication data, certification data */
+    } lengths[] = {{432, 4},
+                   {1012, 2},
+                   {1048, 4}}; /* signature data, authentication data, certification data */
     for (size_t i = 0; i < 3; i++) {
         uint32_t kept = 0;
         memcpy(&kept, quote.data + lengths[i].at, lengths[i].size);
-        const uint32_t values[] = {0, 1, kept - 1, kept + 1, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff};
+        const uint32_t values[] = {0,          1,          kept - 1,   kept + 1,
+                                   0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff};
         for (size_t j = 0; j < 8; j++) {
             memcpy(quote.data + lengths[i].at, &values[j], lengths[i].size);
             vector_refused(bytes, set, CELLA_EVIDENCE_SGX, FORGE_NOW, NULL);
@@ -455,6 +487,44 @@ static void layout(void **state) {
     forge_free(&f);
 }
 
+/* The same of the newer layouts: a body size that is not its type's, a byte more than the nested
+ * parts use. */
+static void newer_layout(void **state) {
+    (void)state;
+    struct forge f;
+    CELLA_BUFFER v5 = {0}, v4 = {0};
+    forge_tdx(&f, 5, 3);
+    struct cella_collateral *set = forge_set(&f);
+    forge_collateral(&f, set);
+    VECTOR_OK(cella_collateral_finish(set));
+    forge_quote(&f, &v5);
+    static const uint32_t sizes[] = {0, 384, 584, 647, 649, 0xffffffff};
+    for (size_t i = 0; i < 6; i++) {
+        memcpy(v5.data + 50, &sizes[i], 4);
+        vector_refused(cella_buffer_bytes(&v5), set, CELLA_EVIDENCE_TDX, FORGE_NOW, "quote: quote");
+    }
+    v5.data[48] = 4;
+    vector_refused(cella_buffer_bytes(&v5), set, CELLA_EVIDENCE_TDX, FORGE_NOW, "quote: quote");
+    f.version = 4;
+    f.body_type = 2;
+    forge_quote(&f, &v4);
+    uint32_t size;
+    VECTOR_OK(cella_buffer_append(&v4, cella_bytes("", 1))); /* padding, which is allowed */
+    CELLA_VERIFICATION padded;
+    vector_verify(cella_buffer_bytes(&v4), set, CELLA_EVIDENCE_TDX, FORGE_NOW, &padded);
+    assert_int_equal(padded.verdict, CELLA_VERIFY_ACCEPTED);
+    memcpy(&size, v4.data + 632, 4);
+    size++;
+    memcpy(v4.data + 632, &size, 4);
+    vector_refused(cella_buffer_bytes(&v4), set, CELLA_EVIDENCE_TDX, FORGE_NOW, "quote: quote");
+    memcpy(&size, v4.data + 766, 4); /* of certification data 6 */
+    size++;
+    memcpy(v4.data + 766, &size, 4);
+    vector_refused(cella_buffer_bytes(&v4), set, CELLA_EVIDENCE_TDX, FORGE_NOW, "quote: quote");
+    cella_collateral_free(&set);
+    forge_free(&f);
+}
+
 /* A29: the signed bytes are the bytes that are read; hostile text is a refusal that says so. */
 static void hostile_json(void **state) {
     (void)state;
@@ -463,7 +533,8 @@ static void hostile_json(void **state) {
     forge_new(&f);
     f.levels = level;
     size_t n = forge_level(level, sizeof(level), false, 5, 11, -1, 0, "UpToDate");
-    static const char *const inserts[] = {",\"tcbStatus\":\"UpToDate\"}", ",\"x\":01}", ",\"x\":\"\\ud800\"}", ",\"x\":nul}", "}}"};
+    static const char *const inserts[] = {",\"tcbStatus\":\"UpToDate\"}", ",\"x\":01}",
+                                          ",\"x\":\"\\ud800\"}", ",\"x\":nul}", "}}"};
     for (size_t i = 0; i < 5; i++) {
         snprintf(level + n - 1, sizeof(level) - n, "%s", inserts[i]);
         forge_refuses(&f, "collateral: tcb info", true);
@@ -473,12 +544,16 @@ static void hostile_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(genuine), cmocka_unit_test(statuses), cmocka_unit_test(debug), cmocka_unit_test(windows),
-        cmocka_unit_test(newest_wins), cmocka_unit_test(grace), cmocka_unit_test(revocation),
-        cmocka_unit_test(list_without_chain), cmocka_unit_test(roles), cmocka_unit_test(same_name_root),
-        cmocka_unit_test(other_platform), cmocka_unit_test(each_component), cmocka_unit_test(binding),
-        cmocka_unit_test(qe_identity), cmocka_unit_test(tdx_module), cmocka_unit_test(relaunch),
-        cmocka_unit_test(layout), cmocka_unit_test(hostile_json),
+        cmocka_unit_test(genuine),        cmocka_unit_test(statuses),
+        cmocka_unit_test(debug),          cmocka_unit_test(windows),
+        cmocka_unit_test(newest_wins),    cmocka_unit_test(grace),
+        cmocka_unit_test(revocation),     cmocka_unit_test(list_without_chain),
+        cmocka_unit_test(roles),          cmocka_unit_test(same_name_root),
+        cmocka_unit_test(other_platform), cmocka_unit_test(each_component),
+        cmocka_unit_test(binding),        cmocka_unit_test(qe_identity),
+        cmocka_unit_test(tdx_module),     cmocka_unit_test(relaunch),
+        cmocka_unit_test(layout),         cmocka_unit_test(newer_layout),
+        cmocka_unit_test(hostile_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

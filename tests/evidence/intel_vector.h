@@ -14,20 +14,23 @@ static inline uint64_t intel_number(const json_t *json, const char *name) {
     assert_true(json_is_integer(value));
     return (uint64_t)json_integer_value(value);
 }
-static inline void intel_same_bytes(struct cella_bytes bytes, const json_t *json, const char *name) {
+static inline void intel_same_bytes(struct cella_bytes bytes, const json_t *json,
+                                    const char *name) {
     char *text = calloc(1, 2 * bytes.size + 1);
     cella_hex_encode(bytes, text);
     assert_non_null(intel_text(json, name));
     assert_string_equal(text, intel_text(json, name));
     free(text);
 }
-static inline void intel_same_claim(const struct cella_verification *v, const char *prefix, const char *claim,
-                                    const json_t *json, const char *field) {
+static inline void intel_same_claim(const struct cella_verification *v, const char *prefix,
+                                    const char *claim, const json_t *json, const char *field) {
     char name[64];
     snprintf(name, sizeof(name), "%s%s", prefix, claim);
     const json_t *value = json_object_get(json, field);
-    if (json_is_integer(value)) vector_same_number(v, name, (uint64_t)json_integer_value(value));
-    else vector_same_hex(v, name, json_string_value(value));
+    if (json_is_integer(value))
+        vector_same_number(v, name, (uint64_t)json_integer_value(value));
+    else
+        vector_same_hex(v, name, json_string_value(value));
 }
 
 static inline void intel_same_sgx_body(const struct cella_sgx_body *b, const json_t *json) {
@@ -42,7 +45,8 @@ static inline void intel_same_sgx_body(const struct cella_sgx_body *b, const jso
 }
 
 /* Header and sizes, which are no claims. */
-static inline void intel_same_quote(struct cella_bytes bytes, const json_t *expected, struct cella_quote *q) {
+static inline void intel_same_quote(struct cella_bytes bytes, const json_t *expected,
+                                    struct cella_quote *q) {
     const json_t *header = json_object_get(expected, "header");
     char tee[9];
     VECTOR_OK(cella_quote_parse(bytes, q));
@@ -60,10 +64,12 @@ static inline void intel_same_quote(struct cella_bytes bytes, const json_t *expe
     assert_int_equal(q->qe_auth.size, intel_number(expected, "qe_auth_data_len"));
     assert_int_equal(q->certification_type, intel_number(expected, "cert_data_type"));
     assert_int_equal(q->signature_size, intel_number(expected, "sig_data_len"));
-    assert_true(q->size <= intel_number(expected, "quote_len") && bytes.size == intel_number(expected, "quote_len"));
+    assert_true(q->size <= intel_number(expected, "quote_len") &&
+                bytes.size == intel_number(expected, "quote_len"));
 }
 
-static inline void intel_same_platform(const struct cella_verification *v, const char *prefix, const json_t *expected) {
+static inline void intel_same_platform(const struct cella_verification *v, const char *prefix,
+                                       const json_t *expected) {
     static const char *const types[] = {"standard", "scalable", "scalable-with-integrity"};
     const json_t *components = json_object_get(expected, "pck_cpusvn_components");
     char name[64];
@@ -85,7 +91,8 @@ static inline void intel_same_platform(const struct cella_verification *v, const
 static inline bool intel_has_advisory(const struct cella_verification *v, const char *id) {
     for (size_t i = 0; i < cella_claimset_count(v->claims); i++) {
         const struct cella_claim *c = cella_claimset_at(v->claims, i);
-        if (strcmp(c->name, "advisories") == 0 && c->bytes.size == strlen(id) && memcmp(c->bytes.data, id, c->bytes.size) == 0)
+        if (strcmp(c->name, "advisories") == 0 && c->bytes.size == strlen(id) &&
+            memcmp(c->bytes.data, id, c->bytes.size) == 0)
             return true;
     }
     return false;
@@ -98,7 +105,8 @@ static inline size_t intel_count(const struct cella_verification *v, const char 
     return n;
 }
 
-static inline void intel_same_tcb(const struct cella_verification *v, const char *prefix, const json_t *set) {
+static inline void intel_same_tcb(const struct cella_verification *v, const char *prefix,
+                                  const json_t *set) {
     const json_t *advisories = json_object_get(set, "advisories");
     char name[64];
     vector_same_text(v, "tcb-status", intel_text(set, "status"));
@@ -109,12 +117,15 @@ static inline void intel_same_tcb(const struct cella_verification *v, const char
     vector_same_text(v, name, intel_text(set, "qe_status"));
     intel_same_claim(v, prefix, "tcb-level", set, "platform_level");
     intel_same_claim(v, prefix, "tcb-evaluation-number", set, "tcb_evaluation_data_number");
-    if (intel_text(set, "tdx_module_status")) vector_same_text(v, "tdx.tcb-module-status", intel_text(set, "tdx_module_status"));
-    if (intel_text(set, "current_status")) vector_same_text(v, "tdx.tcb-current-status", intel_text(set, "current_status"));
+    if (intel_text(set, "tdx_module_status"))
+        vector_same_text(v, "tdx.tcb-module-status", intel_text(set, "tdx_module_status"));
+    if (intel_text(set, "current_status"))
+        vector_same_text(v, "tdx.tcb-current-status", intel_text(set, "current_status"));
     for (size_t i = 0; i < json_array_size(advisories); i++)
         assert_true(intel_has_advisory(v, json_string_value(json_array_get(advisories, i))));
     assert_int_equal(intel_count(v, "advisories"), json_array_size(advisories));
-    if (strncmp(intel_text(set, "status"), "OutOfDate", 9) == 0) assert_true(intel_count(v, "tcb-shortfall") > 0);
+    if (strncmp(intel_text(set, "status"), "OutOfDate", 9) == 0)
+        assert_true(intel_count(v, "tcb-shortfall") > 0);
 }
 
 static inline struct cella_collateral *intel_set(const char *path, const char *folder) {
@@ -127,9 +138,11 @@ static inline struct cella_collateral *intel_set(const char *path, const char *f
     return set;
 }
 
-/* Status by name, refused by default unless UpToDate, accepted by its name (A01); both ends of the window (A05). */
+/* Status by name, refused by default unless UpToDate, accepted by its name (A01); both ends of the
+ * window (A05). */
 static inline void intel_check_set(const char *path, const json_t *set, struct cella_bytes quote,
-                                   enum cella_evidence_type type, const char *prefix, bool genuine) {
+                                   enum cella_evidence_type type, const char *prefix,
+                                   bool genuine) {
     const char *status = intel_text(set, "status"), *names[1] = {status};
     uint64_t when = intel_number(set, "verify_time_epoch");
     bool supported = strcmp(status, "TCB_NOT_SUPPORTED") != 0;
@@ -139,16 +152,19 @@ static inline void intel_check_set(const char *path, const json_t *set, struct c
         vector_verify(quote, collateral, type, when, &v);
         assert_int_equal(v.authentic, genuine);
         assert_string_equal(v.tcb_status, status);
-        assert_int_equal(v.verdict, strcmp(status, "UpToDate") == 0 ? CELLA_VERIFY_ACCEPTED : CELLA_VERIFY_REFUSED);
+        assert_int_equal(v.verdict, strcmp(status, "UpToDate") == 0 ? CELLA_VERIFY_ACCEPTED
+                                                                    : CELLA_VERIFY_REFUSED);
         if (supported) intel_same_tcb(&v, prefix, set);
     }
     {
         CELLA_VERIFICATION v;
-        struct cella_evidence_options named = {.type = type, .time_unix = when, .accept_tcb = names, .accept_tcb_count = 1};
+        struct cella_evidence_options named = {
+            .type = type, .time_unix = when, .accept_tcb = names, .accept_tcb_count = 1};
         VECTOR_OK(cella_verify(quote, collateral, &named, &v));
         assert_int_equal(v.verdict, supported ? CELLA_VERIFY_ACCEPTED : CELLA_VERIFY_REFUSED);
     }
-    uint64_t from = vector_time(intel_text(set, "window_from")), to = vector_time(intel_text(set, "window_to"));
+    uint64_t from = vector_time(intel_text(set, "window_from")),
+             to = vector_time(intel_text(set, "window_to"));
     for (int i = 0; i < 2; i++) {
         CELLA_VERIFICATION v;
         vector_verify(quote, collateral, type, i ? to : from, &v);
@@ -161,14 +177,16 @@ static inline void intel_check_set(const char *path, const json_t *set, struct c
     cella_collateral_free(&collateral);
 }
 
-/* One bit of every byte of the quote in turn (A36), under a set where the quote is accepted or its status named. */
-static inline void intel_flips(const char *path, const char *folder, enum cella_evidence_type type, uint64_t when,
-                               const char *status) {
+/* One bit of every byte of the quote in turn (A36), under a set where the quote is accepted or its
+ * status named. */
+static inline void intel_flips(const char *path, const char *folder, enum cella_evidence_type type,
+                               uint64_t when, const char *status) {
     char file[512];
     CELLA_BUFFER quote = {0};
     struct cella_quote q;
     const char *names[1] = {status};
-    struct cella_evidence_options options = {.type = type, .time_unix = when, .accept_tcb = names, .accept_tcb_count = 1};
+    struct cella_evidence_options options = {
+        .type = type, .time_unix = when, .accept_tcb = names, .accept_tcb_count = 1};
     struct cella_collateral *collateral = intel_set(path, folder);
     snprintf(file, sizeof(file), "%s/quote.bin", path);
     vector_read(file, &quote);
@@ -178,10 +196,12 @@ static inline void intel_flips(const char *path, const char *folder, enum cella_
         quote.data[i] ^= (uint8_t)(1U << (i % 8));
         VECTOR_OK(cella_verify(cella_buffer_bytes(&quote), collateral, &options, &v));
         quote.data[i] ^= (uint8_t)(1U << (i % 8));
-        if (v.verdict == CELLA_VERIFY_ACCEPTED || v.authentic) print_error("byte %zu of %zu may change\n", i, q.size);
+        if (v.verdict == CELLA_VERIFY_ACCEPTED || v.authentic)
+            print_error("byte %zu of %zu may change\n", i, q.size);
         assert_true(v.verdict == CELLA_VERIFY_REFUSED && !v.authentic);
     }
-    for (size_t size = 0; size < q.size; size++) { /* a copy of exactly that size, so that a tool sees reads past it */
+    for (size_t size = 0; size < q.size;
+         size++) { /* a copy of exactly that size, so that a tool sees reads past it */
         CELLA_VERIFICATION v;
         uint8_t *cut = malloc(size ? size : 1);
         cella_copy(cut, quote.data, size);

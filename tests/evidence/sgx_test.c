@@ -1,4 +1,5 @@
-/* SGX quotes: all vectors, every field, every collateral set; every flip and cut; the test root (A01, A05, A08, A31, A36). */
+/* SGX quotes: all vectors, every field, every collateral set; every flip and cut; the test root
+ * (A01, A05, A08, A31, A36). */
 #include "intel_vector.h"
 
 static void check_quote(const char *path) {
@@ -12,7 +13,8 @@ static void check_quote(const char *path) {
     vector_read(file, &quote);
     intel_same_quote(cella_buffer_bytes(&quote), expected, &q);
     intel_same_sgx_body(&q.sgx, json_object_get(expected, "body"));
-    const char *signature = intel_text(expected, "quote_signature"), *chain = intel_text(expected, "pck_chain");
+    const char *signature = intel_text(expected, "quote_signature"),
+               *chain = intel_text(expected, "pck_chain");
     bool genuine = strcmp(signature, "valid") == 0 && chain && strcmp(chain, "valid") == 0;
     vector_verify(cella_buffer_bytes(&quote), NULL, CELLA_EVIDENCE_AUTO, 1750000000, &v);
     assert_int_equal(v.type, CELLA_EVIDENCE_SGX);
@@ -47,12 +49,14 @@ static void every_vector(void **state) {
 static void flips_and_cuts(void **state) {
     (void)state;
     if (!vector_has("sgx-quote")) return;
-    intel_flips("sgx-quote/v3-00606a000000-libsignal-3f0db0ac", "collateral-20220730-ev12", CELLA_EVIDENCE_SGX, 1658580000, "UpToDate");
-    intel_flips("sgx-quote/v3-00906ed50000-attestation-e9519cd1", "collateral-20220518-ev12", CELLA_EVIDENCE_SGX, 1652900000,
-                "SWHardeningNeeded");
+    intel_flips("sgx-quote/v3-00606a000000-libsignal-3f0db0ac", "collateral-20220730-ev12",
+                CELLA_EVIDENCE_SGX, 1658580000, "UpToDate");
+    intel_flips("sgx-quote/v3-00906ed50000-attestation-e9519cd1", "collateral-20220518-ev12",
+                CELLA_EVIDENCE_SGX, 1652900000, "SWHardeningNeeded");
 }
 
-/* A08: the same names under another key. Type 1 names its PCK certificate, which stands in the collateral. */
+/* A08: the same names under another key. Type 1 names its PCK certificate, which stands in the
+ * collateral. */
 static void test_root(void **state) {
     (void)state;
     CELLA_BUFFER quote = {0}, root = {0};

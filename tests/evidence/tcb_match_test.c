@@ -1,4 +1,5 @@
-/* TCB levels and convergence: all statuses crossed (A02), each component alone (A10), modules by version, relaunch. */
+/* TCB levels and convergence: all statuses crossed (A02), each component alone (A10), modules by
+ * version, relaunch. */
 #include "vector.h"
 
 #include "evidence/tcb_match.h"
@@ -29,14 +30,16 @@ static void fresh(void) {
 }
 
 /* What the rules of Intel's library give, written out apart from the code under test. */
-static enum cella_tcb_status expected(enum cella_tcb_status p, enum cella_tcb_status q, enum cella_tcb_status m) {
+static enum cella_tcb_status expected(enum cella_tcb_status p, enum cella_tcb_status q,
+                                      enum cella_tcb_status m) {
     if (q == CELLA_TCB_REVOKED || m == CELLA_TCB_REVOKED) return CELLA_TCB_REVOKED;
     if (q != CELLA_TCB_OUT_OF_DATE && m != CELLA_TCB_OUT_OF_DATE) return p;
     switch (p) {
     case CELLA_TCB_UP_TO_DATE:
     case CELLA_TCB_SW_HARDENING_NEEDED: return CELLA_TCB_OUT_OF_DATE;
     case CELLA_TCB_CONFIGURATION_NEEDED:
-    case CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED: return CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+    case CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED:
+        return CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
     default: return p;
     }
 }
@@ -44,10 +47,15 @@ static enum cella_tcb_status expected(enum cella_tcb_status p, enum cella_tcb_st
 static void crossed(void **state) {
     (void)state;
     static const enum cella_tcb_status of_platform[] = {
-        CELLA_TCB_UP_TO_DATE, CELLA_TCB_SW_HARDENING_NEEDED, CELLA_TCB_CONFIGURATION_NEEDED,
-        CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED, CELLA_TCB_OUT_OF_DATE, CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+        CELLA_TCB_UP_TO_DATE,
+        CELLA_TCB_SW_HARDENING_NEEDED,
+        CELLA_TCB_CONFIGURATION_NEEDED,
+        CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+        CELLA_TCB_OUT_OF_DATE,
+        CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
         CELLA_TCB_REVOKED};
-    static const enum cella_tcb_status of_part[] = {CELLA_TCB_UP_TO_DATE, CELLA_TCB_OUT_OF_DATE, CELLA_TCB_REVOKED};
+    static const enum cella_tcb_status of_part[] = {CELLA_TCB_UP_TO_DATE, CELLA_TCB_OUT_OF_DATE,
+                                                    CELLA_TCB_REVOKED};
     struct cella_tcb_match match;
     fresh();
     for (size_t p = 0; p < 7; p++)
@@ -69,14 +77,17 @@ static void each_alone(void **state) {
     for (int at = 0; at < 33; at++) {
         uint8_t *byte = at < 16 ? &sgx[at] : at < 32 ? &tdx[at - 16] : NULL;
         struct cella_tcb_platform p = platform;
-        if (byte) (*byte)--;
-        else p.pcesvn--;
+        if (byte)
+            (*byte)--;
+        else
+            p.pcesvn--;
         if (at == 17) tdx[1] = 1; /* the version stays */
         cella_tcb_evaluate(&info, &qe, &p, &match);
         if (byte && at != 17) (*byte)++;
         bool module = at == 16; /* its own level is missed instead */
         assert_int_equal(match.status, at == 17 ? CELLA_TCB_UP_TO_DATE : CELLA_TCB_NONE);
-        if (at != 17) assert_string_equal(match.unsupported, module ? "TDX module" : "platform TCB");
+        if (at != 17)
+            assert_string_equal(match.unsupported, module ? "TDX module" : "platform TCB");
         /* more of one does not make up for less of another */
     }
     memset(sgx, 255, 16);
@@ -104,9 +115,10 @@ static void modules(void **state) {
         const char *id;
         uint8_t version;
         bool fits;
-    } names[] = {{"TDX_01", 1, true}, {"tdx_01", 1, true}, {"TDX_0a", 10, true}, {"TDX_0A", 10, true}, {"TDX_10", 16, true},
-                 {"TDX_10", 10, false}, {"TDX_1", 1, false}, {"TDX_001", 1, false}, {"TDX-01", 1, false}, {"XDX_01", 1, false},
-                 {"TDX_0g", 16, false}, {"", 1, false}};
+    } names[] = {{"TDX_01", 1, true},  {"tdx_01", 1, true},   {"TDX_0a", 10, true},
+                 {"TDX_0A", 10, true}, {"TDX_10", 16, true},  {"TDX_10", 10, false},
+                 {"TDX_1", 1, false},  {"TDX_001", 1, false}, {"TDX-01", 1, false},
+                 {"XDX_01", 1, false}, {"TDX_0g", 16, false}, {"", 1, false}};
     fresh();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         info.identity[0].id = cella_bytes_text(names[i].id);
@@ -123,15 +135,20 @@ static void relaunched(void **state) {
     (void)state;
     for (int launch = 0; launch < CELLA_TCB_STATUS_COUNT; launch++)
         for (int current = 0; current < CELLA_TCB_STATUS_COUNT; current++) {
-            enum cella_tcb_status l = (enum cella_tcb_status)launch, c = (enum cella_tcb_status)current;
+            enum cella_tcb_status l = (enum cella_tcb_status)launch,
+                                  c = (enum cella_tcb_status)current;
             enum cella_tcb_status found = cella_tcb_relaunch(l, c);
-            bool old = l == CELLA_TCB_OUT_OF_DATE || l == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
-            bool newer = c >= CELLA_TCB_UP_TO_DATE && c <= CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED;
-            bool configuration = l == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED || c == CELLA_TCB_CONFIGURATION_NEEDED ||
+            bool old =
+                l == CELLA_TCB_OUT_OF_DATE || l == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+            bool newer =
+                c >= CELLA_TCB_UP_TO_DATE && c <= CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED;
+            bool configuration = l == CELLA_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED ||
+                                 c == CELLA_TCB_CONFIGURATION_NEEDED ||
                                  c == CELLA_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED;
             enum cella_tcb_status wanted = !(old && newer) ? l
-                                           : configuration ? CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
-                                                           : CELLA_TCB_TD_RELAUNCH_ADVISED;
+                                           : configuration
+                                               ? CELLA_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+                                               : CELLA_TCB_TD_RELAUNCH_ADVISED;
             assert_int_equal(found, wanted);
         }
 }
@@ -165,7 +182,8 @@ static void shortfall(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(crossed),    cmocka_unit_test(each_alone), cmocka_unit_test(first_match),
-                                       cmocka_unit_test(modules),    cmocka_unit_test(relaunched), cmocka_unit_test(shortfall)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(crossed),     cmocka_unit_test(each_alone),
+                                       cmocka_unit_test(first_match), cmocka_unit_test(modules),
+                                       cmocka_unit_test(relaunched),  cmocka_unit_test(shortfall)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
