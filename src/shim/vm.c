@@ -317,8 +317,28 @@ static long move_locked(uint64_t at, uint64_t old, uint64_t size, uint64_t fixed
     }
     cella_copy((void *)to, (const void *)at, old < size ? old : size);
     long result = take(to, size, prot_of(state));
-    if (result >= 0) give_back(at, at + old);
+    if (result >= 0)
+        give_back(at, at + old);
+    else
+        cella_wipe((void *)to, size); /* free pages are zero */
     return result;
+}
+
+/* Without room beside the old range: into the free pages around it, over itself. Only for a range
+ * that is written and read throughout, so that nothing can fail halfway. The new address or 0. */
+static uint64_t slide_locked(uint64_t at, uint64_t old, uint64_t size) {
+    if (!all_pages(at, old, ACCESS)) return 0;
+    uint64_t low = at, high = at + old;
+    while (high < vm.heap_end && high - low < size && !(*page_of(high) & PAGE_USED))
+        high += SHIM_PAGE;
+    while (low > vm.brk_page && high - low < size && !(*page_of(low - SHIM_PAGE) & PAGE_USED))
+        low -= SHIM_PAGE;
+    if (high - low < size || low == at) return 0;
+    __builtin_memmove((void *)low, (const void *)at, old);
+    uint64_t end = low + old, dirty = end > at ? end : at; /* what the old range left behind */
+    cella_wipe((void *)dirty, at + old - dirty);
+    mark(low, high, PAGE_HEAP | PAGE_USED | ACCESS);
+    return low;
 }
 
 static long remap_locked(uint64_t at, uint64_t old, uint64_t size, int flags, uint64_t fixed) {
@@ -335,7 +355,10 @@ static long remap_locked(uint64_t at, uint64_t old, uint64_t size, int flags, ui
         long result = take(at + old, size - old, prot_of(*page_of(at)));
         return result < 0 ? result : (long)at;
     }
-    return flags & MREMAP_MAYMOVE ? move_locked(at, old, size, 0) : -ENOMEM;
+    if (!(flags & MREMAP_MAYMOVE)) return -ENOMEM;
+    if (find(size)) return move_locked(at, old, size, 0);
+    uint64_t to = slide_locked(at, old, size);
+    return to ? (long)to : -ENOMEM;
 }
 
 long shim_sys_mremap(const long a[6]) {

@@ -304,6 +304,37 @@ static void test_arena(void **state) {
     assert_int_equal(call(shim_sys_munmap, (long)p, PAGE, 0, 0, 0, 0), -EINVAL);
 }
 
+/* Larger than all that is free, but not than that and the old range together. */
+static void test_remap_nearly_full(void **state) {
+    (void)state;
+    uint64_t room = shim_vm_free_pages(), old = room / 2, size = room - 4;
+    long high = map(0, 2 * PAGE, PROT_READ | PROT_WRITE, 0); /* so that it cannot grow upwards */
+    long p = map(0, old * PAGE, PROT_READ | PROT_WRITE, 0);
+    assert_true(high > 0 && p > 0);
+    for (uint64_t i = 0; i < old; i++) *(uint64_t *)(p + (long)(i * PAGE)) = i + 1;
+    /* Read-only in one page: that could fail halfway, so it is refused and nothing has moved. */
+    assert_int_equal(call(shim_sys_mprotect, p, PAGE, PROT_READ, 0, 0, 0), 0);
+    assert_int_equal(call(shim_sys_mremap, p, (long)(old * PAGE), (long)(size * PAGE),
+                          MREMAP_MAYMOVE, 0, 0),
+                     -ENOMEM);
+    assert_int_equal(call(shim_sys_mprotect, p, PAGE, PROT_READ | PROT_WRITE, 0, 0, 0), 0);
+    assert_int_equal(call(shim_sys_mremap, p, (long)(old * PAGE), (long)(size * PAGE), 0, 0, 0),
+                     -ENOMEM);
+    assert_int_equal(call(shim_sys_mremap, p, (long)(old * PAGE), (long)((room - 1) * PAGE),
+                          MREMAP_MAYMOVE, 0, 0),
+                     -ENOMEM);
+    assert_int_equal(*(uint64_t *)p, 1);
+    long to =
+        call(shim_sys_mremap, p, (long)(old * PAGE), (long)(size * PAGE), MREMAP_MAYMOVE, 0, 0);
+    assert_true(to > 0 && to < p);
+    for (uint64_t i = 0; i < size; i++)
+        assert_int_equal(*(uint64_t *)(to + (long)(i * PAGE)), i < old ? i + 1 : 0);
+    assert_true(shim_writable((void *)to, size * PAGE));
+    assert_int_equal(shim_vm_free_pages(), 2);
+    assert_int_equal(call(shim_sys_munmap, to, (long)(size * PAGE), 0, 0, 0, 0), 0);
+    assert_int_equal(shim_vm_free_pages(), room - 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_predicates, start),
@@ -313,6 +344,7 @@ int main(void) {
         cmocka_unit_test_setup(test_protect_refuses, start),
         cmocka_unit_test_setup(test_random_walk, start),
         cmocka_unit_test_setup(test_file, start),
+        cmocka_unit_test_setup(test_remap_nearly_full, start),
         cmocka_unit_test_setup(test_brk, start),
         cmocka_unit_test_setup(test_arena, start),
     };
