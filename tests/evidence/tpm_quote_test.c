@@ -153,6 +153,36 @@ static void refuses_keys_of_nobody(void **state) {
     company_expect(&c, NULL, message, CELLA_EVIDENCE_TPM, NOW, "tpm quote: signature");
 }
 
+static void json_refused(const json_t *evidence, uint64_t time, const char *where) {
+    char *text = json_dumps(evidence, 0);
+    vector_refused(cella_bytes_text(text), NULL, CELLA_EVIDENCE_AUTO, time, where);
+    free(text);
+}
+
+/* What the envelope says beside the quote: of another machine, or another nonce. */
+static void refuses_mixed_envelopes(void **state) {
+    (void)state;
+    if (!vector_has(GCP)) return;
+    json_t *gcp = vector_json(GCP "/evidence.json"), *ec2 = vector_json(EC2 "/evidence.json");
+    json_t *other = json_deep_copy(gcp);
+    json_object_set(other, "ak_pubkeys", json_object_get(ec2, "ak_pubkeys"));
+    json_refused(other, NOW, "attestation key: envelope");
+    json_decref(other);
+    other = json_deep_copy(gcp);
+    json_object_set(other, "nonce", json_object_get(ec2, "nonce"));
+    json_refused(other, NOW, "tpm quote: extra data");
+    json_decref(other);
+    other = json_deep_copy(gcp); /* a good document, of another key */
+    json_t *attestation = json_object_get(other, "attestation");
+    json_object_del(attestation, "gcp");
+    json_object_set(attestation, "nitro",
+                    json_object_get(json_object_get(ec2, "attestation"), "nitro"));
+    json_refused(other, NITRO_TIME, "nitro document: public_key");
+    json_decref(other);
+    json_decref(gcp);
+    json_decref(ec2);
+}
+
 static void refuses_broken_chains(void **state) {
     (void)state;
     if (!vector_has(GCP)) return;
@@ -469,11 +499,12 @@ static void refuses_what_no_tpm_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_every_vector),      cmocka_unit_test(takes_json_alone),
-        cmocka_unit_test(refuses_every_change),    cmocka_unit_test(refuses_keys_of_nobody),
-        cmocka_unit_test(refuses_broken_chains),   cmocka_unit_test(refuses_unrestricted_keys),
-        cmocka_unit_test(reads_the_tools_message), cmocka_unit_test(refuses_what_no_tpm_says),
-        cmocka_unit_test(replays_the_log),         cmocka_unit_test(takes_other_forms),
+        cmocka_unit_test(takes_every_vector),        cmocka_unit_test(takes_json_alone),
+        cmocka_unit_test(refuses_every_change),      cmocka_unit_test(refuses_keys_of_nobody),
+        cmocka_unit_test(refuses_mixed_envelopes),   cmocka_unit_test(refuses_broken_chains),
+        cmocka_unit_test(refuses_unrestricted_keys), cmocka_unit_test(reads_the_tools_message),
+        cmocka_unit_test(refuses_what_no_tpm_says),  cmocka_unit_test(replays_the_log),
+        cmocka_unit_test(takes_other_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
