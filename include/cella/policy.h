@@ -119,8 +119,8 @@ struct cella_policy_condition_trace {
     bool reached;            /* conditions after one that fails are not looked at */
     bool held;
     uint32_t matched;        /* claims */
-    char expected[160];      /* what the nearest claim did not meet: "value == 1" */
-    char found[160];         /* "2 (Integer, AttestationService)", or "no claim of type x" */
+    char expected[256];      /* what the nearest claim did not meet: "value == 1" */
+    char found[256];         /* "2 (Integer, AttestationService)", or "no claim of type x" */
 };
 
 struct cella_policy_rule_trace {

@@ -45,9 +45,11 @@ static void print_help(FILE *to) {
     fprintf(to, "\n`cella COMMAND --help` says more of each; `cella --version` prints the version.\n");
 }
 
-/* `cella verify` tells scripts 0 accepted, 1 refused, 2 arguments or files that cannot be used, and nothing else. */
+/* `cella verify` and `cella policy` tell scripts 0 accepted, 1 refused, 2 arguments or files that cannot be used, and
+ * nothing else. */
 static int exit_status(const struct command *command, enum cella_code code) {
-    if (!command || command->run != cella_cmd_verify || code == CELLA_OK) return cella_code_exit_status(code);
+    bool verdict = command && (command->run == cella_cmd_verify || command->run == cella_cmd_policy);
+    if (!verdict || code == CELLA_OK) return cella_code_exit_status(code);
     return code == CELLA_ERR_REFUSED ? 1 : 2;
 }
 

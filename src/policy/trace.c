@@ -6,12 +6,13 @@
 typedef struct cella_policy_evaluation evaluation;
 typedef const struct cella_policy_claim claim_;
 
-enum { SHOWN_MAX = 72 };
+enum { SHOWN_MAX = 100 /* bytes of a text */ };
 
 /* Nothing that moves the cursor of a terminal. */
 static void show_text(struct cella_bytes bytes, char *text, size_t size) {
     size_t shown = bytes.size < SHOWN_MAX ? bytes.size : SHOWN_MAX - 3, at = 0;
     for (; at < shown && at + 6 < size; at++) text[at] = bytes.data[at] < 0x20 || bytes.data[at] == 0x7f ? '?' : (char)bytes.data[at];
+    while (at > 0 && at < bytes.size && (bytes.data[at] & 0xc0) == 0x80) at--; /* whole characters */
     snprintf(text + at, size - at, "%s", at < bytes.size ? "..." : "");
 }
 
