@@ -20,6 +20,13 @@ enum {
 uint32_t shim_pid(void);
 
 /* ---- thread (thread.c): one block per slot, in its own page of the image ---- */
+enum shim_thread_busy {
+    SHIM_BUSY_FREE,
+    SHIM_BUSY_USED,
+    SHIM_BUSY_LEAVING, /* ended; free once the kernel clears host_tid */
+    SHIM_BUSY_PARKED,  /* slot 0 after its program thread's end: shim_thread_end */
+};
+enum shim_order { SHIM_ORDER_NONE, SHIM_ORDER_END, SHIM_ORDER_EXEC };
 enum shim_thread_state { SHIM_STATE_PROGRAM = 1, SHIM_STATE_SHIM = 2 };
 
 struct shim_signal_stack {
@@ -34,8 +41,8 @@ struct shim_thread {
     _Atomic uint32_t
         host_tid; /* set by shim_thread_create, cleared by the kernel when the thread is gone */
     uint32_t slot;
-    _Atomic uint32_t busy; /* slot taken (R10) */
-    _Atomic uint32_t die;  /* order of exec or exit: end this thread */
+    _Atomic uint32_t busy; /* enum shim_thread_busy: slot taken (R10) */
+    _Atomic uint32_t die;  /* enum shim_order, from exec */
     uint32_t start;        /* start token of a new thread: 0 wait, 1 go, 2 gone (R47) */
     uint64_t fs_base;      /* the program's, while in the shim */
     uint64_t
@@ -80,6 +87,8 @@ void shim_thread_init(void);
 struct shim_thread *shim_thread_find(uint64_t tid);
 
 /* ---- program loading (load.c) ---- */
+/* On the first thread, which got the order: goes on with the exec of another. */
+void shim_exec_take(struct shim_thread *first);
 /* Resets memory and fills program index's data, stack and first registers. argv and envv are
  * shim.argv/envv. Returns 0 or -errno; before anything of the old program is touched. */
 long shim_load(struct shim_thread *thread, uint32_t index, struct cella_bytes exec_path);

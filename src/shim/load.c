@@ -158,42 +158,79 @@ static long find_program(struct cella_bytes path, uint32_t *index) {
     return -ENOENT;
 }
 
-/* The arguments shim.argv and shim.envv are replaced only once all is known to be right. */
-static long exec(struct shim_thread *thread, const long a[6]) {
-    static struct cella_bytes argv[CELLA_CONFIG_ARG_MAX + 64], envv[CELLA_CONFIG_ENV_MAX];
+/* What the exec that runs has found; shim.argv and shim.envv are replaced only once all is known to
+ * be right. */
+static struct {
+    uint32_t running; /* no lock: a second exec that waited could not be ended by the first */
     uint32_t index, argc, envc;
+    struct cella_bytes argv[CELLA_CONFIG_ARG_MAX + 64], envv[CELLA_CONFIG_ENV_MAX];
+    struct shim_thread *caller;
+} next;
+
+static void replace(struct shim_thread *thread) {
+    shim_thread_end_others(thread);
+    shim.argc = next.argc;
+    shim.envc = next.envc;
+    cella_copy(shim.argv, next.argv, sizeof next.argv);
+    cella_copy(shim.envv, next.envv, sizeof next.envv);
+    shim_files_exec();
+    shim_signal_exec(thread);
+    if (shim_load(thread, next.index, shim.config.program[next.index].path) < 0)
+        shim_abort("exec: the arguments do not fit the stack");
+}
+
+/* Linux gives a thread that calls exec the process's id. Here ids stay the kernel's, which futexes
+ * with inherited priority name: so the thread that has it goes on instead. */
+static __attribute__((noreturn)) void hand_over(struct shim_thread *thread) {
+    struct shim_thread *first = shim_thread_slot(0);
+    next.caller = thread;
+    first->die = SHIM_ORDER_EXEC;
+    while (first->die == SHIM_ORDER_EXEC) {
+        first->attention = 1;
+        gate_thread_wake(first);
+        shim_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+    thread->busy = SHIM_BUSY_LEAVING;
+    gate_thread_exit(0);
+}
+
+void shim_exec_take(struct shim_thread *first) {
+    first->mask = next.caller->mask;
+    first->pending = next.caller->pending;
+    cella_copy(first->name, next.caller->name, sizeof first->name);
+    first->restart_number = -1;
+    first->wait_end = 0;
+    first->busy = SHIM_BUSY_USED;
+    first->die = SHIM_ORDER_NONE;
+    replace(first);
+    __atomic_store_n(&next.running, 0, __ATOMIC_SEQ_CST);
+}
+
+static long exec(struct shim_thread *thread, const long a[6]) {
     static char path[CELLA_CONFIG_PATH_MAX];
     long n = shim_copy_text(path, (const char *)a[0], sizeof path);
     if (n < 0) return n;
-    long result = find_program(cella_bytes(path, (size_t)n), &index);
+    long result = find_program(cella_bytes(path, (size_t)n), &next.index);
     if (result == -ENOENT) shim_say("execve %s: not a program of this image (ENOENT)", path);
     if (result < 0) return result;
     if (!texts.text) return -ENOSYS;
     texts.size = 0;
-    result = copy_list((uint64_t)a[1], argv, CELLA_CONFIG_ARG_MAX + 64, &argc);
-    if (result == 0) result = copy_list((uint64_t)a[2], envv, CELLA_CONFIG_ENV_MAX, &envc);
+    result = copy_list((uint64_t)a[1], next.argv, CELLA_CONFIG_ARG_MAX + 64, &next.argc);
+    if (result == 0)
+        result = copy_list((uint64_t)a[2], next.envv, CELLA_CONFIG_ENV_MAX, &next.envc);
     if (result < 0) return result;
     uint64_t need = texts.size + 4096;
     if (need > shim.config.stack.pages * SHIM_PAGE / 2) return -E2BIG;
 
-    shim_thread_end_others(thread);
-    shim.argc = argc;
-    shim.envc = envc;
-    cella_copy(shim.argv, argv, sizeof argv);
-    cella_copy(shim.envv, envv, sizeof envv);
-    shim_files_exec();
-    shim_signal_exec(thread);
-    result = shim_load(thread, index, shim.config.program[index].path);
-    if (result < 0) shim_abort("exec: the arguments do not fit the stack");
+    if (thread->slot != 0) hand_over(thread);
+    replace(thread);
     return 0;
 }
 
 long shim_sys_execve(const long a[6]) {
-    /* No lock: a second exec that waited could not be ended by the first. */
-    static uint32_t running;
     struct shim_thread *thread = shim_thread_current();
-    if (thread->die || __atomic_exchange_n(&running, 1, __ATOMIC_SEQ_CST)) return -EAGAIN;
+    if (thread->die || __atomic_exchange_n(&next.running, 1, __ATOMIC_SEQ_CST)) return -EAGAIN;
     long result = exec(thread, a);
-    __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&next.running, 0, __ATOMIC_SEQ_CST);
     return result;
 }

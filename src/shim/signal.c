@@ -164,8 +164,9 @@ void shim_enter(struct shim_thread *thread, const struct gate_event *event) {
 }
 
 void shim_attend(struct shim_thread *thread) {
+    if (thread->die == SHIM_ORDER_EXEC) return shim_exec_take(thread);
     if (thread->die) {
-        thread->busy = 2;
+        thread->busy = SHIM_BUSY_LEAVING;
         gate_thread_exit(0);
     }
     shim_deliver(thread);

@@ -198,16 +198,30 @@ static void robust_end(struct shim_thread *thread) {
     if (head.pending) robust_one(head.pending, head.offset, thread->tid);
 }
 
+/* The kernel's thread whose id is the process's stays until the process ends, for another thread's
+ * exec: the new program's first thread must have that id too. */
+static __attribute__((noreturn)) void park(struct shim_thread *first) {
+    static uint32_t never;
+    for (;;) {
+        first->attention = 0;
+        if (first->die) break;
+        shim_syscall_wait(__NR_futex, (long)&never, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+    }
+    shim_exec_take(first);
+    gate_resume(first);
+}
+
 void shim_thread_end(struct shim_thread *thread, int status) {
     /* Before the joiner wakes, which may want the slot; it is free once the kernel clears host_tid.
      */
-    thread->busy = 2;
+    thread->busy = thread->slot == 0 ? SHIM_BUSY_PARKED : SHIM_BUSY_LEAVING;
     shim_signal_leave(thread);
     robust_end(thread);
     if (thread->clear_tid && shim_writable((void *)thread->clear_tid, 4)) {
         *(volatile uint32_t *)thread->clear_tid = 0;
         shim_futex_wake((void *)thread->clear_tid, 1);
     }
+    if (thread->slot == 0) park(thread);
     gate_thread_exit(status);
 }
 
@@ -220,7 +234,7 @@ void shim_thread_end_others(struct shim_thread *self) {
             struct shim_thread *t = shim_thread_slot(i);
             if (t == self || !t->busy || t->host_tid == 0) continue;
             all = false;
-            t->die = 1;
+            t->die = SHIM_ORDER_END;
             t->attention = 1;
             if (t->busy == 1) gate_thread_wake(t);
         }

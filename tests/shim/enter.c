@@ -216,11 +216,11 @@ static void serve(int fd, char **arguments) {
 }
 
 /* R12: a host that sends signals to the enclave, without end, until it ends. */
-static pid_t storm(pid_t target, int signal) {
+static pid_t storm(pid_t target, int signal, int after_ms) {
     pid_t pid = fork();
     if (pid != 0) return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    usleep(20000);
+    usleep((useconds_t)after_ms * 1000);
     /* Every code that the kernel lets a sender claim; it refuses those of its own. */
     for (int code = -1; kill(target, signal) == 0; code = code > -100 ? code - 1 : -1) {
         siginfo_t info = {.si_signo = signal, .si_code = code};
@@ -231,26 +231,30 @@ static pid_t storm(pid_t target, int signal) {
 }
 
 static void usage(void) {
-    errx(EXIT_LOADER, "enter [--private | --secret] [--storm SIGNAL | --sweep CALL | --forge CALL] "
-                      "IMAGE [ARGUMENT...]");
+    errx(EXIT_LOADER,
+         "enter [--private | --secret] [--storm SIGNAL [--after MS] | --sweep CALL | --forge CALL] "
+         "IMAGE [ARGUMENT...]");
 }
 
 struct options {
     bool private;
     int storm;  /* signal, or 0 */
+    int after;  /* milliseconds until the storm */
     int sweep;  /* system call number, or -1 */
     bool forge; /* after that call, instead of a sweep */
 };
 
 static int parse(int argc, char **argv, struct options *o) {
     int at = 1;
-    *o = (struct options){.sweep = -1};
+    *o = (struct options){.sweep = -1, .after = 20};
     for (; at < argc && argv[at][0] == '-'; at++) {
         bool more = at + 1 < argc;
         if (strcmp(argv[at], "--private") == 0)
             o->private = true;
         else if (strcmp(argv[at], "--storm") == 0 && more)
             o->storm = atoi(argv[++at]);
+        else if (strcmp(argv[at], "--after") == 0 && more)
+            o->after = atoi(argv[++at]);
         else if (strcmp(argv[at], "--sweep") == 0 && more)
             o->sweep = atoi(argv[++at]);
         else if (strcmp(argv[at], "--forge") == 0 && more)
@@ -285,9 +289,9 @@ static int run_sweep(const struct image *image, uint64_t base, pid_t pid, int ho
     return status;
 }
 
-static int run_plain(pid_t pid, int host, char **arguments, int signal) {
+static int run_plain(pid_t pid, int host, char **arguments, const struct options *o) {
     int status;
-    pid_t stormer = signal ? storm(pid, signal) : 0;
+    pid_t stormer = o->storm ? storm(pid, o->storm, o->after) : 0;
     serve(host, arguments);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     if (stormer) {
@@ -317,6 +321,6 @@ int main(int argc, char **argv) {
     close(platform[1]);
     char **arguments = argv + at + 1;
     int status = o.sweep >= 0 ? run_sweep(&image, base, pid, host[0], arguments, &o)
-                              : run_plain(pid, host[0], arguments, o.storm);
+                              : run_plain(pid, host[0], arguments, &o);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

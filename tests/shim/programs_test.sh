@@ -87,7 +87,9 @@ manifest exec "" "[program /app/other]
 file = exec-other"
 sign exec exec
 printf 'first\nsecond\n' >wanted
-expect "exec of another" 3 wanted "$enter" --private exec.cella /app/other
+for from in 0 1 2; do
+    expect "exec of another, from thread $from" 3 wanted "$enter" --private exec.cella /app/other $from
+done
 expect "exec of itself" 3 wanted "$enter" --private exec.cella /app/program
 
 # R12: signals from the host. Forged faults, traps and wake-ups without end change nothing; a signal that the manifest
@@ -110,7 +112,7 @@ gcc -std=gnu11 -O2 -static-pie -pthread -o host_signal "$source/host_signal.c" |
 manifest host "host_signals = USR1 TERM"
 sign host_signal host
 echo 'signal 10' >wanted
-expect "a signal the manifest names" 0 wanted "$enter" --private --storm 10 host_signal.cella
+expect "a signal the manifest names" 0 wanted "$enter" --private --storm 10 --after 1000 host_signal.cella # its handler stands
 : >wanted
 expect "TERM ends it" 143 wanted "$enter" --private --storm 15 host_signal.cella
 

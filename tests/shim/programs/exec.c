@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -21,7 +22,19 @@ static void *sleep_long(void *argument) {
     return argument;
 }
 
-static void first(char **argv) {
+static struct call { char *path, **arguments, **environment; } call;
+
+static void *exec_now(void *argument) {
+    (void)argument;
+    usleep(20000);
+    execve(call.path, call.arguments, call.environment);
+    CHECK(0);
+    return NULL;
+}
+
+/* argv: what to exec, and from which thread: 0 the first, 1 another, 2 another after the first's
+ * end. */
+static void first(int argc, char **argv) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, spin, NULL) == 0);
     CHECK(pthread_create(&thread, NULL, sleep_long, NULL) == 0);
@@ -34,16 +47,22 @@ static void first(char **argv) {
     CHECK(execve("/absent", arguments, environment) == -1 && errno == ENOENT);
     printf("first\n");
     fflush(stdout);
-    execve(argv[1], arguments, environment);
-    CHECK(0);
+    call = (struct call){argv[1], arguments, environment};
+    int from = argc > 2 ? atoi(argv[2]) : 0;
+    if (from) CHECK(pthread_create(&thread, NULL, exec_now, NULL) == 0);
+    if (from == 2) pthread_exit(NULL); /* the first thread ends before */
+    if (from == 1)
+        for (;;) pause();
+    exec_now(NULL);
 }
 
 int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof dirty; i++) CHECK(dirty[i] == 0);
     CHECK(initialised == 77);
-    if (argc < 3 || strcmp(argv[1], "second") != 0) first(argv);
+    if (argc < 3 || strcmp(argv[1], "second") != 0) first(argc, argv);
     CHECK(argc == 3 && strcmp(argv[2], "a b") == 0 && strcmp(getenv("X"), "y") == 0 &&
           getenv("HOME") == NULL);
+    CHECK(getpid() == (int)syscall(SYS_gettid));
     struct sigaction action;
     CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
     pthread_t thread;

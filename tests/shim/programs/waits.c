@@ -62,9 +62,12 @@ static void set(int signal, int flags) {
 }
 
 static pthread_t main_thread;
+static int over, held;
 static void *poke(void *argument) {
-    usleep(LENGTH_MS * 500);
-    pthread_kill(main_thread, SIGUSR1);
+    while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
+        usleep(LENGTH_MS * 500);
+        pthread_kill(main_thread, SIGUSR1);
+    }
     return argument;
 }
 
@@ -78,11 +81,13 @@ static void test_handler(void) {
     handled = 0;
     CHECK(pthread_create(&thread, NULL, poke, NULL) == 0);
     CHECK(syscall(SYS_futex, &word, WAIT, 0, &far, NULL, 0) == -1 && errno == EINTR);
-    CHECK(handled == 1 && pthread_join(thread, NULL) == 0);
+    __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+    CHECK(handled > 0 && pthread_join(thread, NULL) == 0);
 }
 
 static void *hold(void *argument) {
     CHECK(pthread_mutex_lock(argument) == 0);
+    __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
     usleep(LENGTH_MS * 1000);
     pthread_kill(main_thread, SIGUSR1);
     usleep(LENGTH_MS * 1000);
@@ -101,7 +106,7 @@ static void test_inheriting(void) {
     set(SIGUSR1, 0);
     handled = 0;
     CHECK(pthread_create(&thread, NULL, hold, &mutex) == 0);
-    usleep(LENGTH_MS * 500);
+    while (!__atomic_load_n(&held, __ATOMIC_SEQ_CST)) sched_yield();
     CHECK(pthread_mutex_lock(&mutex) == 0 && handled == 1 && pthread_mutex_unlock(&mutex) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
 }
