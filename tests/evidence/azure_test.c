@@ -3,6 +3,8 @@
  * A36). */
 #include "tpm_vector.h"
 
+#include "crypto/digest.h"
+
 enum { NOW = 1772755200 /* 2026-03-06 */, INTEL_TIME = 1772718607 /* 2026-03-05T13:50:07 */ };
 
 #define AZURE     "azure-vtpm/"
@@ -219,6 +221,31 @@ static void refuses_pieces_of_another_machine(void **state) {
     company_expect(&c, NULL, report, CELLA_EVIDENCE_AZURE, NOW, "tpm quote: signature");
 }
 
+/* A TDREPORT made up around the right REPORTDATA, with hashes that fit: its MAC tells nobody but
+ * its own machine, so the TD quote must say the same of the TD and of its module. */
+static void refuses_made_up_tdreports(void **state) {
+    (void)state;
+    if (!vector_has(TDX)) return;
+    static const struct {
+        size_t part, size, hash, changed;
+        const char *where;
+    } cases[] = {{512, 512, 80, 512 + 16, "td quote.td info"},     /* MRTD */
+                 {512, 512, 80, 512 + 399, "td quote.td info"},    /* the end of RTMR3 */
+                 {256, 239, 32, 256 + 8, "td quote.tee tcb info"}, /* TEE_TCB_SVN */
+                 {256, 239, 32, 256 + 24, "td quote.tee tcb info"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        COMPANY c = {0};
+        company_read(TDX, &c);
+        struct cella_buffer *report = company_file(&c, "hcl_report.bin");
+        uint8_t *tdreport = report->data + 32;
+        struct cella_bytes part = cella_bytes(tdreport + cases[i].part, cases[i].size);
+        tdreport[cases[i].changed] ^= 1;
+        VECTOR_OK(cella_hash(CELLA_HASH_SHA384, &part, 1, tdreport + cases[i].hash));
+        company_expect(&c, INTEL, cella_buffer_bytes(report), CELLA_EVIDENCE_AZURE, INTEL_TIME,
+                       cases[i].where);
+    }
+}
+
 /* A08: roots of one's own take the place of all makers'. */
 static void refuses_other_roots(void **state) {
     (void)state;
@@ -247,6 +274,7 @@ int main(void) {
         cmocka_unit_test(refuses_every_change_of_the_report),
         cmocka_unit_test(refuses_every_change_of_the_quote),
         cmocka_unit_test(refuses_pieces_of_another_machine),
+        cmocka_unit_test(refuses_made_up_tdreports),
         cmocka_unit_test(refuses_other_roots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

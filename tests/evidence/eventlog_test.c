@@ -163,6 +163,13 @@ static void starts_by_locality(void **state) {
         CELLA_ERR_FORMAT);
     log[measured] = 31;
     VECTOR_OK(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found));
+    log[measured + 8] = 0; /* an event without the bank's digest would not be replayed */
+    log[measured + 12] = 0;
+    assert_int_equal(
+        code_of(cella_eventlog_replay(cella_bytes(log, measured + 16), CELLA_HASH_SHA256, &found)),
+        CELLA_ERR_FORMAT);
+    log[measured + 8] = 1;
+    log[measured + 12] = 0x0b;
     log[locality + 8] = 2; /* more digests than banks */
     assert_int_equal(
         code_of(cella_eventlog_replay(cella_bytes(log, size), CELLA_HASH_SHA256, &found)),
