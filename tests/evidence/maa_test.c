@@ -5,6 +5,8 @@
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "evidence/family.h"
 #include "evidence/jwt.h"
@@ -331,6 +333,84 @@ static void key_sets(void **state) {
     cella_collateral_free(&keys);
 }
 
+/* A self-signed certificate of our key, made out to a name, valid from 1000 to 1600, as base64. */
+static void own_certificate(const char *name, struct cella_buffer *out) {
+    X509 *x = X509_new();
+    unsigned char *der = NULL;
+    X509_set_version(x, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    ASN1_TIME_set(X509_getm_notBefore(x), 1000);
+    ASN1_TIME_set(X509_getm_notAfter(x), 1600);
+    X509_set_pubkey(x, own);
+    X509_EXTENSION *basic = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "CA:FALSE");
+    X509_add_ext(x, basic, -1);
+    X509_EXTENSION_free(basic);
+    assert_true(X509_sign(x, own, EVP_sha256()) > 0);
+    int size = i2d_X509(x, &der);
+    VECTOR_OK(cella_base64_encode(cella_bytes(der, (size_t)size), false, out));
+    OPENSSL_free(der);
+    X509_free(x);
+}
+
+static struct cella_collateral *certificate_keys(const char *const *names, size_t count, const char *extra) {
+    CELLA_BUFFER jwks = {0};
+    append(&jwks, "{\"keys\":[");
+    for (size_t i = 0; i < count; i++) {
+        CELLA_BUFFER certificate = {0};
+        own_certificate(names[i], &certificate);
+        append(&jwks, i ? ",{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\"" : "{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\"");
+        VECTOR_OK(cella_buffer_append(&jwks, cella_buffer_bytes(&certificate)));
+        append(&jwks, "\"]");
+        append(&jwks, extra);
+        append(&jwks, "}");
+    }
+    append(&jwks, "]}");
+    return keys_of("jwks.json", cella_buffer_bytes(&jwks));
+}
+
+/* A27: whose key it is, and until when. */
+static void certificates(void **state) {
+    (void)state;
+    static const char *const names[] = {"https://j", "https://i", "i"};
+    static const uint64_t late = 1601;
+    CELLA_BUFFER token = {0};
+    CELLA_VERIFICATION v, w, x;
+    own_token(HEADER, cella_bytes_text(PAYLOAD), EVP_sha256(), &token);
+    struct cella_collateral *keys = certificate_keys(&names[0], 1, "");
+    own_refused(HEADER, PAYLOAD, keys, "token: iss");
+    cella_collateral_free(&keys);
+    keys = certificate_keys(&names[1], 1, "");
+    own_accepted(HEADER, PAYLOAD, keys, &v);
+    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, late, "signing certificate: validity");
+    cella_collateral_free(&keys);
+    keys = certificate_keys(names, 2, ""); /* two certificates of one key */
+    own_accepted(HEADER, PAYLOAD, keys, &w);
+    cella_collateral_free(&keys);
+    keys = certificate_keys(&names[2], 1, ""); /* an authority's names say nothing of the issuer */
+    own_accepted(HEADER, PAYLOAD, keys, &x);
+    cella_collateral_free(&keys);
+    keys = certificate_keys(&names[1], 1, ",\"n\":\"AQAB\",\"e\":\"AQAB\"");
+    own_refused(HEADER, PAYLOAD, keys, "kid");
+    cella_collateral_free(&keys);
+}
+
+static void age(void **state) {
+    (void)state;
+    struct cella_collateral *keys = own_keys("k", "");
+    CELLA_BUFFER token = {0};
+    own_token(HEADER, cella_bytes_text(PAYLOAD), EVP_sha256(), &token);
+    for (uint64_t now = 1160; now <= 1161; now++) {
+        CELLA_VERIFICATION v;
+        struct cella_evidence_options options = {.time_unix = now, .max_age_s = 100};
+        VECTOR_OK(cella_verify(cella_buffer_bytes(&token), keys, &options, &v));
+        assert_int_equal(v.verdict, now == 1160);
+        assert_true(v.authentic);
+    }
+    cella_collateral_free(&keys);
+}
+
 /* A27, A29 of the payload. */
 static void payloads(void **state) {
     (void)state;
@@ -455,7 +535,7 @@ static int drop_key(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_vectors), cmocka_unit_test(headers),  cmocka_unit_test(own_key_in_header), cmocka_unit_test(key_sets),
-        cmocka_unit_test(payloads),    cmocka_unit_test(claims),   cmocka_unit_test(broken_sets),       cmocka_unit_test(flips),
+        cmocka_unit_test(certificates), cmocka_unit_test(age), cmocka_unit_test(payloads),    cmocka_unit_test(claims),   cmocka_unit_test(broken_sets),       cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests_name("maa", tests, make_key, drop_key);
 }

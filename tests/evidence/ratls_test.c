@@ -144,6 +144,30 @@ static void with_collateral(void **state) {
     cella_collateral_free(&collateral);
 }
 
+/* All of the evidence holds, but the key that it speaks of can be factored. */
+static void short_key(void **state) {
+    (void)state;
+#define LKL "sgx-quote/v3-00906ed50000-sgx-lkl-b21534e0/collateral-20250205-ev17"
+    if (!vector_has(LKL)) skip();
+    static const char *const accept[] = {"OutOfDate", "OutOfDateConfigurationNeeded", "ConfigurationNeeded", "SWHardeningNeeded",
+                                         "ConfigurationAndSWHardeningNeeded"};
+    CELLA_BUFFER der = {0};
+    CELLA_VERIFICATION v;
+    char path[1024];
+    struct cella_collateral *collateral = NULL;
+    struct cella_evidence_options options = {.time_unix = 1738760000, .accept_tcb = accept, .accept_tcb_count = 5};
+    snprintf(path, sizeof(path), "%s/" LKL, vector_root());
+    VECTOR_OK(cella_collateral_new(&collateral));
+    VECTOR_OK(cella_collateral_add_path(collateral, path));
+    VECTOR_OK(cella_collateral_finish(collateral));
+    read_der("ra-tls/maa-maa", &der);
+    VECTOR_OK(cella_verify(cella_buffer_bytes(&der), collateral, &options, &v));
+    if (strcmp(v.reason.field, "public key") != 0) print_error("%s %s %s\n", v.reason.step, v.reason.field, v.reason.found);
+    assert_string_equal(v.reason.field, "public key");
+    assert_true(v.authentic);
+    cella_collateral_free(&collateral);
+}
+
 /* A36: no byte of a certificate is outside its signature. Names, key and extension heads each, long stretches by
  * stride. */
 static void flips(void **state) {
@@ -231,6 +255,29 @@ static void wrap(struct cella_bytes quote, struct cella_bytes claims, const char
     snprintf(size, sizeof(size), "58%02zx", claims.size);
     put(out, size);
     VECTOR_OK(cella_buffer_append(out, claims));
+}
+
+/* A31: the header of an Open Enclave report, each field off by one. */
+static void oe_header(void **state) {
+    (void)state;
+    if (!vector_has("ra-tls/sgxlkl-maa")) skip();
+    CELLA_BUFFER der = {0}, report = {0};
+    struct cella_certificate certificate;
+    struct cella_ratls_found found;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    read_der("ra-tls/sgxlkl-maa", &der);
+    VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&der), &certificate));
+    VECTOR_OK(cella_ratls_find(&certificate, &found));
+    VECTOR_OK(cella_buffer_append(&report, cella_bytes(found.evidence.data - 16, found.evidence.size + 16)));
+    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_buffer_bytes(&report), "key binding");
+    for (size_t i = 0; i < 16; i++) {
+        report.data[i] ^= 1;
+        own_refused(key, "1.3.6.1.4.1.311.105.1", cella_buffer_bytes(&report), "certificate: extension");
+        report.data[i] ^= 1;
+    }
+    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, report.size - 1), "certificate: extension");
+    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, 15), "certificate: extension");
+    EVP_PKEY_free(key);
 }
 
 /* A13: genuine evidence in the certificate of another key, in each way that someone binds keys. */
@@ -362,7 +409,7 @@ static void bindings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_vectors), cmocka_unit_test(with_collateral), cmocka_unit_test(moved),
+        cmocka_unit_test(all_vectors), cmocka_unit_test(with_collateral), cmocka_unit_test(moved), cmocka_unit_test(short_key), cmocka_unit_test(oe_header),
         cmocka_unit_test(bindings),    cmocka_unit_test(cuts),            cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests_name("ratls", tests, NULL, NULL);
