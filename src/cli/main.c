@@ -39,16 +39,20 @@ struct cella_result cella_cli_usage(const char *name, const char *format, ...) {
 }
 
 static void print_help(FILE *to) {
-    fprintf(to, "usage: cella COMMAND [...]\n\ncella runs programs in measured, private enclaves, proves to others "
+    fprintf(to, "usage: cella COMMAND [...]\n\ncella runs programs in measured, private enclaves, "
+                "proves to others "
                 "what runs,\nand lets keys go only to what was proven.\n\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(to, "  %-10s %s\n", commands[i].word, commands[i].summary);
-    fprintf(to, "\n`cella COMMAND --help` says more of each; `cella --version` prints the version.\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].word, commands[i].summary);
+    fprintf(to,
+            "\n`cella COMMAND --help` says more of each; `cella --version` prints the version.\n");
 }
 
-/* `cella verify` and `cella policy` tell scripts 0 accepted, 1 refused, 2 arguments or files that cannot be used, and
- * nothing else. */
+/* `cella verify` and `cella policy` tell scripts 0 accepted, 1 refused, 2 arguments or files that
+ * cannot be used, and nothing else. */
 static int exit_status(const struct command *command, enum cella_code code) {
-    bool verdict = command && (command->run == cella_cmd_verify || command->run == cella_cmd_policy);
+    bool verdict =
+        command && (command->run == cella_cmd_verify || command->run == cella_cmd_policy);
     if (!verdict || code == CELLA_OK) return cella_code_exit_status(code);
     return code == CELLA_ERR_REFUSED ? 1 : 2;
 }
@@ -59,7 +63,8 @@ int main(int argc, char **argv) {
         return cella_code_exit_status(CELLA_ERR_USAGE);
     }
     if (strcmp(argv[1], "--version") == 0) return printf("cella %s\n", CELLA_VERSION) < 0;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         return 0;
     }
@@ -68,7 +73,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(commands[i].word, argv[1]) == 0) found = &commands[i];
     if (!found)
-        r = CELLA_FAILURE(CELLA_ERR_USAGE, "run `cella help` for the list", "no command is called '%s'", argv[1]);
+        r = CELLA_FAILURE(CELLA_ERR_USAGE, "run `cella help` for the list",
+                          "no command is called '%s'", argv[1]);
     else if (cella_cli_wants_help(argc - 1, argv + 1)) {
         fputs(found->help, stdout);
         return 0;
