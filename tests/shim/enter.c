@@ -310,6 +310,9 @@ int main(int argc, char **argv) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, host) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, platform) < 0)
         err(EXIT_LOADER, "socketpair");
+    sigset_t all, old; /* a storm may begin before the enclave stands */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old);
     pid_t pid = fork();
     if (pid == 0) {
         close(host[0]);
@@ -317,6 +320,7 @@ int main(int argc, char **argv) {
         if (o.sweep >= 0) raise(SIGSTOP);
         enclave(&image, base, o.private, host[1], platform[1]);
     }
+    sigprocmask(SIG_SETMASK, &old, NULL);
     close(host[1]);
     close(platform[1]);
     char **arguments = argv + at + 1;

@@ -151,6 +151,7 @@ static void test_interrupt(void) {
 
 static void *post(void *argument) {
     usleep(60000);
+    for (int i = 0; i < 1000 && !seen; i++) usleep(1000); /* on a busy machine */
     __atomic_store_n((int *)argument, 1, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, argument, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0);
     return NULL;
