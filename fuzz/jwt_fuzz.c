@@ -1,5 +1,6 @@
-/* Tokens and key sets from strangers: the input as a whole token, as a payload whose signature would hold, and as a key
- * set. Claims of any payload that is read fit their set (A29, A31, A35). */
+/* Tokens and key sets from strangers: the input as a whole token, as a payload whose signature
+ * would hold, and as a key set. Claims of any payload that is read fit their set (A29, A31, A35).
+ */
 #include <cella/verify.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,9 @@ static void key_set(struct cella_bytes input) {
     for (size_t i = 0; i < set->count; i++) {
         const struct cella_jwk *entry = &set->entry[i];
         if ((entry->key == NULL) != (entry->unusable[0] != 0)) abort();
-        if (done(cella_jwks_find(set, cella_bytes(entry->kid, entry->kid_size), &found)) && !found->key) abort();
+        if (done(cella_jwks_find(set, cella_bytes(entry->kid, entry->kid_size), &found)) &&
+            !found->key)
+            abort();
     }
     cella_jwks_free(set);
     free(set);
@@ -49,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct cella_bytes input = cella_bytes(data, size);
     CELLA_JWT jwt = {0};
     CELLA_VERIFICATION out = {0};
-    const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_MAA, .time_unix = 1654037279};
+    const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_MAA,
+                                                   .time_unix = 1654037279};
     (void)cella_detect_maa(input);
     if (done(cella_jwt_open(input, &jwt))) payload(jwt.payload);
     payload(input);

@@ -1,5 +1,5 @@
-/* Nitro documents, and the walk through CBOR below them: what is read lies inside the input, and nothing is authentic
- * that does not reach the pinned root (A31, A35). */
+/* Nitro documents, and the walk through CBOR below them: what is read lies inside the input, and
+ * nothing is authentic that does not reach the pinned root (A31, A35). */
 #include <cella/verify.h>
 #include <stdlib.h>
 
@@ -16,12 +16,14 @@ static bool done(struct cella_result r) {
 }
 
 static void inside(struct cella_bytes part, struct cella_bytes whole) {
-    if (part.size && (part.data < whole.data || part.data + part.size > whole.data + whole.size)) abort();
+    if (part.size && (part.data < whole.data || part.data + part.size > whole.data + whole.size))
+        abort();
 }
 
 static void use(const struct cella_nitro_document *d, struct cella_bytes whole) {
     inside(d->payload, whole), inside(d->signature, whole), inside(d->protected_header, whole);
-    inside(d->module_id, d->payload), inside(d->certificate, d->payload), inside(d->user_data, d->payload);
+    inside(d->module_id, d->payload), inside(d->certificate, d->payload),
+        inside(d->user_data, d->payload);
     inside(d->public_key, d->payload), inside(d->nonce, d->payload);
     for (unsigned i = 0; i < CELLA_NITRO_PCR_MAX; i++) {
         inside(d->pcr[i], d->payload);
@@ -35,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct cella_nitro_document document;
     struct cella_walk w = cella_walk(input);
     CELLA_VERIFICATION out = {0};
-    const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_NITRO, .time_unix = 1749295504};
+    const struct cella_evidence_options options = {.type = CELLA_EVIDENCE_NITRO,
+                                                   .time_unix = 1749295504};
     cella_walk_skip(&w);
     if (!w.failed && w.in.at > size) abort();
     if (done(cella_nitro_parse(input, &document))) use(&document, input);

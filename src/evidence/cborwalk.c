@@ -14,7 +14,8 @@ void cella_walk_fail(struct cella_walk *w, const char *why) {
     w->in.failed = true;
 }
 
-/* The argument of the size the head says; only the shortest form has a value this large (RFC 8949 4.2.1). */
+/* The argument of the size the head says; only the shortest form has a value this large (RFC
+ * 8949 4.2.1). */
 static uint64_t argument(struct cella_walk *w, uint8_t info) {
     uint64_t value = 0, least = 0;
     switch (info) {
@@ -71,8 +72,12 @@ static struct cella_bytes string(struct cella_walk *w, struct head head) {
     return cella_reader_bytes(&w->in, (size_t)head.value);
 }
 
-struct cella_bytes cella_walk_bytes(struct cella_walk *w) { return string(w, expect(w, BYTES, "expected a byte string")); }
-struct cella_bytes cella_walk_text(struct cella_walk *w) { return string(w, expect(w, TEXT, "expected a text string")); }
+struct cella_bytes cella_walk_bytes(struct cella_walk *w) {
+    return string(w, expect(w, BYTES, "expected a byte string"));
+}
+struct cella_bytes cella_walk_text(struct cella_walk *w) {
+    return string(w, expect(w, TEXT, "expected a text string"));
+}
 
 bool cella_walk_null(struct cella_walk *w) {
     if (w->failed || peek(w) != (SIMPLE << 5 | NULL_VALUE)) return false;
@@ -101,7 +106,8 @@ struct cella_walk_list cella_walk_map(struct cella_walk *w) {
 bool cella_walk_more(struct cella_walk *w, struct cella_walk_list *list) {
     if (w->failed) return false;
     if (!list->open) return list->left > 0 ? (list->left--, true) : false;
-    if (peek(w) != BREAK) return true; /* also at the end of the bytes: the member is then what is cut short */
+    if (peek(w) != BREAK)
+        return true; /* also at the end of the bytes: the member is then what is cut short */
     (void)cella_reader_u8(&w->in);
     return false;
 }
@@ -121,10 +127,14 @@ static void skip(struct cella_walk *w, unsigned depth) {
     if (depth >= CELLA_WALK_DEPTH) cella_walk_fail(w, "nested deeper than 8 levels");
     if (w->failed) return;
     switch (head.major) {
-    case BYTES: case TEXT: string(w, head); return;
-    case ARRAY: case MAP: skip_list(w, head, depth); return;
+    case BYTES:
+    case TEXT: string(w, head); return;
+    case ARRAY:
+    case MAP: skip_list(w, head, depth); return;
     case TAG: skip(w, depth + 1); return;
-    case UINT: case NEGATIVE: case SIMPLE: return;
+    case UINT:
+    case NEGATIVE:
+    case SIMPLE: return;
     }
 }
 

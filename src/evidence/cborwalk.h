@@ -1,9 +1,10 @@
-/* A reader of CBOR that others wrote (RFC 8949): for Nitro documents and RA-TLS evidence, whose makers do not keep to the
- * deterministic form that our own reader (crypto/cbor.h) asks for.
+/* A reader of CBOR that others wrote (RFC 8949): for Nitro documents and RA-TLS evidence, whose
+ * makers do not keep to the deterministic form that our own reader (crypto/cbor.h) asks for.
  *
- * Takes maps and arrays of either definite or indefinite length, in any order of keys: AWS writes its payload map
- * both ways. Everything else is held to one spelling: shortest heads, no chunked strings, no reserved forms, depth 8.
- * Errors are sticky; getters then give nothing. Nothing is allocated, views are into the caller's bytes. (A30, A31)
+ * Takes maps and arrays of either definite or indefinite length, in any order of keys: AWS writes
+ * its payload map both ways. Everything else is held to one spelling: shortest heads, no chunked
+ * strings, no reserved forms, depth 8. Errors are sticky; getters then give nothing. Nothing is
+ * allocated, views are into the caller's bytes. (A30, A31)
  */
 #ifndef CELLA_EVIDENCE_CBORWALK_H
 #define CELLA_EVIDENCE_CBORWALK_H

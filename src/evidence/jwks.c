@@ -53,10 +53,13 @@ static void put_integer(struct cella_writer *w, struct cella_bytes value) {
     cella_writer_put(w, value);
 }
 
-static struct cella_result spki_of(struct cella_bytes n, struct cella_bytes e, uint8_t space[SPKI_MAX], struct cella_bytes *out) {
-    static const uint8_t algorithm[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+static struct cella_result spki_of(struct cella_bytes n, struct cella_bytes e,
+                                   uint8_t space[SPKI_MAX], struct cella_bytes *out) {
+    static const uint8_t algorithm[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+                                        0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
     struct cella_writer w = cella_writer(space, SPKI_MAX);
-    bool good = n.size > 0 && n.size <= RSA_MAX && n.data[0] != 0 && e.size > 0 && e.size <= EXPONENT_MAX && e.data[0] != 0;
+    bool good = n.size > 0 && n.size <= RSA_MAX && n.data[0] != 0 && e.size > 0 &&
+                e.size <= EXPONENT_MAX && e.data[0] != 0;
     ENSURE(good, CELLA_ERR_FORMAT, NULL, "n or e that is no RSA number");
     size_t numbers = integer_size(n) + integer_size(e), key = head_size(numbers) + numbers + 1;
     cella_writer_u8(&w, 0x30);
@@ -90,7 +93,8 @@ static void read_entry(struct cella_json *json, struct raw_entry *raw) {
             cella_json_array(json);
             for (size_t i = 0; cella_json_item(json); i++) {
                 value = cella_json_raw(json);
-                if (i == 0) raw->x5c = value; /* the rest would be for those who trust a public authority */
+                if (i == 0)
+                    raw->x5c = value; /* the rest would be for those who trust a public authority */
             }
             continue;
         }
@@ -106,17 +110,19 @@ static void read_entry(struct cella_json *json, struct raw_entry *raw) {
 
 static bool is_text(struct cella_bytes raw) { return raw.size >= 2 && raw.data[0] == '"'; }
 
-/* The URL that a self-signed certificate names: the service issues one per instance. Other names, of certificates from
- * an authority, say nothing of the instance. */
+/* The URL that a self-signed certificate names: the service issues one per instance. Other names,
+ * of certificates from an authority, say nothing of the instance. */
 static void read_issuer(const struct cella_certificate *c, struct cella_jwk *out) {
-    bool own = c->issuer.size == c->subject.size && cella_equal(c->issuer.data, c->subject.data, c->issuer.size);
+    bool own = c->issuer.size == c->subject.size &&
+               cella_equal(c->issuer.data, c->subject.data, c->issuer.size);
     char name[CELLA_JWK_ISSUER_SIZE];
     cella_name_common(c->subject, name, sizeof(name));
-    if (own && strncmp(name, "https://", 8) == 0) snprintf(out->issuer, sizeof(out->issuer), "%s", name);
+    if (own && strncmp(name, "https://", 8) == 0)
+        snprintf(out->issuer, sizeof(out->issuer), "%s", name);
 }
 
-static struct cella_result read_certificate(struct cella_bytes raw, struct cella_buffer *der, struct cella_jwk *out,
-                                            struct cella_bytes *spki) {
+static struct cella_result read_certificate(struct cella_bytes raw, struct cella_buffer *der,
+                                            struct cella_jwk *out, struct cella_bytes *spki) {
     CELLA_BUFFER text = {0};
     struct cella_certificate certificate;
     ENSURE(is_text(raw), CELLA_ERR_FORMAT, NULL, "x5c is not text");
@@ -131,7 +137,8 @@ static struct cella_result read_certificate(struct cella_bytes raw, struct cella
     return CELLA_SUCCESS;
 }
 
-static struct cella_result read_numbers(const struct raw_entry *raw, uint8_t space[SPKI_MAX], struct cella_bytes *spki) {
+static struct cella_result read_numbers(const struct raw_entry *raw, uint8_t space[SPKI_MAX],
+                                        struct cella_bytes *spki) {
     CELLA_BUFFER n_text = {0}, e_text = {0}, n = {0}, e = {0};
     ENSURE(is_text(raw->n) && is_text(raw->e), CELLA_ERR_FORMAT, NULL, "neither x5c nor n and e");
     TRY(text_of(raw->n, &n_text));
@@ -147,12 +154,15 @@ static struct cella_result read_key(const struct raw_entry *raw, struct cella_jw
     uint8_t space[SPKI_MAX];
     struct cella_bytes spki = {0}, numbers = {0};
     ENSURE(cella_json_is(raw->kty, "\"RSA\""), CELLA_ERR_FORMAT, NULL, "kty is not RSA");
-    ENSURE(raw->use.size == 0 || cella_json_is(raw->use, "\"sig\""), CELLA_ERR_FORMAT, NULL, "use is not sig");
-    ENSURE(raw->alg.size == 0 || cella_json_is(raw->alg, "\"RS256\""), CELLA_ERR_FORMAT, NULL, "alg is not RS256");
+    ENSURE(raw->use.size == 0 || cella_json_is(raw->use, "\"sig\""), CELLA_ERR_FORMAT, NULL,
+           "use is not sig");
+    ENSURE(raw->alg.size == 0 || cella_json_is(raw->alg, "\"RS256\""), CELLA_ERR_FORMAT, NULL,
+           "alg is not RS256");
     if (raw->x5c.size > 0) TRY(read_certificate(raw->x5c, &der, out, &spki));
     if (raw->x5c.size == 0 || raw->n.size > 0) TRY(read_numbers(raw, space, &numbers));
     if (raw->x5c.size == 0) spki = numbers;
-    ENSURE(numbers.size == 0 || (numbers.size == spki.size && cella_equal(numbers.data, spki.data, spki.size)),
+    ENSURE(numbers.size == 0 ||
+               (numbers.size == spki.size && cella_equal(numbers.data, spki.data, spki.size)),
            CELLA_ERR_FORMAT, NULL, "n and e are not the key of x5c");
     TRY(cella_sha256(spki, out->spki_digest));
     return cella_verifykey_new(spki, &out->key);
@@ -160,8 +170,10 @@ static struct cella_result read_key(const struct raw_entry *raw, struct cella_jw
 
 static struct cella_result add_entry(struct cella_jwks *set, const struct raw_entry *raw) {
     if (!is_text(raw->kid)) return CELLA_SUCCESS; /* no token can name it */
-    ENSURE(set->count < CELLA_JWKS_MAX, CELLA_ERR_FORMAT, NULL, "key set: more than %d keys", CELLA_JWKS_MAX);
-    ENSURE(raw->kid.size <= CELLA_JWT_KID_MAX, CELLA_ERR_FORMAT, NULL, "key set: a kid of %zu bytes", raw->kid.size);
+    ENSURE(set->count < CELLA_JWKS_MAX, CELLA_ERR_FORMAT, NULL, "key set: more than %d keys",
+           CELLA_JWKS_MAX);
+    ENSURE(raw->kid.size <= CELLA_JWT_KID_MAX, CELLA_ERR_FORMAT, NULL,
+           "key set: a kid of %zu bytes", raw->kid.size);
     struct cella_jwk *entry = &set->entry[set->count];
     cella_zero(entry, sizeof(*entry));
     entry->kid_size = cella_jwt_text(raw->kid, entry->kid);
@@ -209,29 +221,36 @@ CELLA_RESULT cella_jwks_add(struct cella_jwks *set, struct cella_bytes content) 
     cella_json_array(&json);
     while (cella_json_item(&json)) {
         read_entry(&json, &raw);
-        ENSURE(!json.failed, CELLA_ERR_FORMAT, NULL, "key set: at byte %zu: %s", json.at, json.failed);
+        ENSURE(!json.failed, CELLA_ERR_FORMAT, NULL, "key set: at byte %zu: %s", json.at,
+               json.failed);
         TRY(add_entry(set, &raw));
     }
     ENSURE(!json.failed, CELLA_ERR_FORMAT, NULL, "key set: at byte %zu: %s", json.at, json.failed);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_jwks_find(const struct cella_jwks *set, struct cella_bytes kid, const struct cella_jwk **out) {
+CELLA_RESULT cella_jwks_find(const struct cella_jwks *set, struct cella_bytes kid,
+                             const struct cella_jwk **out) {
     *out = NULL;
     for (size_t i = 0; i < set->count; i++) {
         const struct cella_jwk *entry = &set->entry[i];
         if (entry->kid_size != kid.size || !cella_equal(entry->kid, kid.data, kid.size)) continue;
-        ENSURE(entry->key, CELLA_ERR_FORMAT, NULL, "the key of that kid is unusable: %s", entry->unusable);
-        ENSURE(!*out || cella_equal((*out)->spki_digest, entry->spki_digest, sizeof(entry->spki_digest)), CELLA_ERR_REFUSED,
-               NULL, "two different keys have that kid"); /* A25 */
+        ENSURE(entry->key, CELLA_ERR_FORMAT, NULL, "the key of that kid is unusable: %s",
+               entry->unusable);
+        ENSURE(!*out ||
+                   cella_equal((*out)->spki_digest, entry->spki_digest, sizeof(entry->spki_digest)),
+               CELLA_ERR_REFUSED, NULL, "two different keys have that kid"); /* A25 */
         if (!*out) *out = entry;
     }
-    ENSURE(*out, CELLA_ERR_NOT_FOUND, "fetch the issuer's key set anew", "no key of that kid among %zu", set->count);
+    ENSURE(*out, CELLA_ERR_NOT_FOUND, "fetch the issuer's key set anew",
+           "no key of that kid among %zu", set->count);
     return CELLA_SUCCESS;
 }
 
-const struct cella_jwk *cella_jwks_next(const struct cella_jwks *set, const struct cella_jwk *entry) {
+const struct cella_jwk *cella_jwks_next(const struct cella_jwks *set,
+                                        const struct cella_jwk *entry) {
     for (const struct cella_jwk *e = entry + 1; e < set->entry + set->count; e++)
-        if (e->kid_size == entry->kid_size && cella_equal(e->kid, entry->kid, e->kid_size)) return e;
+        if (e->kid_size == entry->kid_size && cella_equal(e->kid, entry->kid, e->kid_size))
+            return e;
     return NULL;
 }

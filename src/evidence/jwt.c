@@ -12,13 +12,15 @@ void cella_jwt_free(struct cella_jwt *jwt) { cella_buffer_free(&jwt->store); }
 
 static uint32_t unit_at(const uint8_t *hex) {
     uint8_t two[2] = {0};
-    cella_result_drop(cella_hex_decode(cella_bytes(hex, 4), two, 2)); /* the JSON reader has seen that it is hex */
+    cella_result_drop(cella_hex_decode(cella_bytes(hex, 4), two,
+                                       2)); /* the JSON reader has seen that it is hex */
     return (uint32_t)two[0] << 8 | two[1];
 }
 
 static size_t put_utf8(uint32_t c, uint8_t *out) {
     if (c < 0x80) return out[0] = (uint8_t)c, 1;
-    if (c < 0x800) return out[0] = (uint8_t)(0xc0 | c >> 6), out[1] = (uint8_t)(0x80 | (c & 0x3f)), 2;
+    if (c < 0x800)
+        return out[0] = (uint8_t)(0xc0 | c >> 6), out[1] = (uint8_t)(0x80 | (c & 0x3f)), 2;
     if (c < 0x10000) {
         out[0] = (uint8_t)(0xe0 | c >> 12);
         out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
@@ -77,14 +79,16 @@ static bool split(struct cella_bytes text, struct cella_bytes part[3]) {
 }
 
 static struct cella_bytes trim_end(struct cella_bytes text) {
-    while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) text.size--;
+    while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+        text.size--;
     return text;
 }
 
 static void read_kid(struct cella_json *json, struct cella_jwt *out) {
     if (cella_json_peek(json) != '"') cella_json_fail(json, "kid is no string");
     struct cella_bytes raw = cella_json_raw(json);
-    if (raw.size > CELLA_JWT_KID_MAX) cella_json_fail(json, "a kid of more than 254 bytes"); /* A25 */
+    if (raw.size > CELLA_JWT_KID_MAX)
+        cella_json_fail(json, "a kid of more than 254 bytes"); /* A25 */
     if (json->failed) return;
     out->kid_size = cella_jwt_text(raw, out->kid);
     out->has_kid = true;
@@ -97,7 +101,8 @@ static void read_alg(struct cella_json *json, struct cella_jwt *out) {
     out->alg[alg.size] = 0;
 }
 
-/* RFC 7515 section 4: what must be understood is named by crit, and nothing that needs to be is understood here (A27). */
+/* RFC 7515 section 4: what must be understood is named by crit, and nothing that needs to be is
+ * understood here (A27). */
 static struct cella_result read_header(struct cella_bytes header, struct cella_jwt *out) {
     struct cella_json json;
     struct cella_bytes key;
@@ -123,11 +128,12 @@ CELLA_RESULT cella_jwt_open(struct cella_bytes text, struct cella_jwt *out) {
     size_t end[3];
     cella_zero(out, sizeof(*out));
     text = trim_end(text);
-    ENSURE(text.size <= CELLA_JWT_SIZE_MAX, CELLA_ERR_FORMAT, NULL, "token: %zu bytes, at most %d", text.size,
-           CELLA_JWT_SIZE_MAX);
+    ENSURE(text.size <= CELLA_JWT_SIZE_MAX, CELLA_ERR_FORMAT, NULL, "token: %zu bytes, at most %d",
+           text.size, CELLA_JWT_SIZE_MAX);
     ENSURE(split(text, part) && part[0].size > 0 && part[1].size > 0, CELLA_ERR_FORMAT, NULL,
            "token: expected three parts between two dots");
-    ENSURE(part[0].size <= HEADER_MAX, CELLA_ERR_FORMAT, NULL, "token: a header of %zu bytes", part[0].size);
+    ENSURE(part[0].size <= HEADER_MAX, CELLA_ERR_FORMAT, NULL, "token: a header of %zu bytes",
+           part[0].size);
     for (int i = 0; i < 3; i++) {
         TRY(cella_base64_decode(part[i], true, &out->store)); /* A32 */
         end[i] = out->store.size;
@@ -140,7 +146,8 @@ CELLA_RESULT cella_jwt_open(struct cella_bytes text, struct cella_jwt *out) {
 }
 
 static bool is_url_text(uint8_t c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
 bool cella_jwt_detect(struct cella_bytes text) {

@@ -1,4 +1,5 @@
-/* Azure Attestation tokens: the parts of their verifier (evidence-formats 15). For files of the evidence part. */
+/* Azure Attestation tokens: the parts of their verifier (evidence-formats 15). For files of the
+ * evidence part. */
 #ifndef CELLA_EVIDENCE_MAA_H
 #define CELLA_EVIDENCE_MAA_H
 
@@ -18,9 +19,11 @@ struct cella_maa_token {
     char tcb_status[CELLA_MAA_STATUS_SIZE]; /* "" where the service gives none */
 };
 
-/* Reads the whole payload strictly and takes what the checks need. Only of a payload whose signature holds. */
+/* Reads the whole payload strictly and takes what the checks need. Only of a payload whose
+ * signature holds. */
 CELLA_RESULT cella_maa_read(struct cella_bytes payload, struct cella_maa_token *out);
-/* All claims, under maa. and by their common names. Decodes strings in place: the payload is of no use afterwards. */
+/* All claims, under maa. and by their common names. Decodes strings in place: the payload is of no
+ * use afterwards. */
 void cella_maa_claims(uint8_t *payload, size_t size, struct cella_claimset *claims);
 
 #endif

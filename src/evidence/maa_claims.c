@@ -7,7 +7,13 @@
 #include "evidence/maa.h"
 
 /* Room is left in the set for the common names. */
-enum { NUMERIC_DATE_BITS = 53, CLAIMS_MAX = 440, NAME_SIZE = CELLA_CLAIM_NAME_MAX, HEX_MAX = 64 /* bytes */, TEXT_SIZE = 128 };
+enum {
+    NUMERIC_DATE_BITS = 53,
+    CLAIMS_MAX = 440,
+    NAME_SIZE = CELLA_CLAIM_NAME_MAX,
+    HEX_MAX = 64 /* bytes */,
+    TEXT_SIZE = 128
+};
 
 /* --- What the checks need --- */
 
@@ -22,15 +28,21 @@ static void copy_text(struct cella_json *json, char *out, size_t size, const cha
 }
 
 /* RFC 7519 section 2: a number; here an exact one, as the service writes it (A27). */
-static uint64_t numeric_date(struct cella_json *json) { return cella_json_number(json, 1ULL << NUMERIC_DATE_BITS); }
+static uint64_t numeric_date(struct cella_json *json) {
+    return cella_json_number(json, 1ULL << NUMERIC_DATE_BITS);
+}
 
-static unsigned read_one(struct cella_json *json, struct cella_bytes key, struct cella_maa_token *out) {
+static unsigned read_one(struct cella_json *json, struct cella_bytes key,
+                         struct cella_maa_token *out) {
     if (cella_json_is(key, "exp")) return out->times.expires_unix = numeric_date(json), EXP;
     if (cella_json_is(key, "nbf")) return out->times.not_before_unix = numeric_date(json), NBF;
     if (cella_json_is(key, "iat")) return out->times.issued_unix = numeric_date(json), IAT;
-    if (cella_json_is(key, "iss")) return copy_text(json, out->issuer, sizeof(out->issuer), "iss is empty or too long"), ISS;
+    if (cella_json_is(key, "iss"))
+        return copy_text(json, out->issuer, sizeof(out->issuer), "iss is empty or too long"), ISS;
     if (cella_json_is(key, "attester_tcb_status"))
-        return copy_text(json, out->tcb_status, sizeof(out->tcb_status), "attester_tcb_status is empty or too long"), 0;
+        return copy_text(json, out->tcb_status, sizeof(out->tcb_status),
+                         "attester_tcb_status is empty or too long"),
+               0;
     cella_json_skip(json);
     return 0;
 }
@@ -45,7 +57,10 @@ CELLA_RESULT cella_maa_read(struct cella_bytes payload, struct cella_maa_token *
     while (cella_json_key(&json, &key)) seen |= read_one(&json, key, out);
     TRY(cella_json_end(&json, "token payload"));
     ENSURE(seen == ALL, CELLA_ERR_FORMAT, NULL, "token payload: no %s",
-           !(seen & EXP) ? "exp" : !(seen & NBF) ? "nbf" : !(seen & IAT) ? "iat" : "iss");
+           !(seen & EXP)   ? "exp"
+           : !(seen & NBF) ? "nbf"
+           : !(seen & IAT) ? "iat"
+                           : "iss");
     return CELLA_SUCCESS;
 }
 
@@ -89,7 +104,8 @@ struct flattening {
     uint64_t omitted;
 };
 
-static void put_hex(struct cella_claimset *claims, const char *to, struct cella_bytes text, bool not_zero) {
+static void put_hex(struct cella_claimset *claims, const char *to, struct cella_bytes text,
+                    bool not_zero) {
     uint8_t bytes[HEX_MAX], any = 0;
     size_t size = text.size / 2;
     if (text.size % 2 || size == 0 || size > HEX_MAX) return;
@@ -112,17 +128,20 @@ static void put_texts(struct cella_claimset *claims, const char *to, struct cell
     }
 }
 
-/* A value that does not have the form its name promises gets no common name: a missing claim meets no expectation
- * (A38). The raw value has been checked as JSON. */
-static void put_common(struct cella_claimset *claims, const struct common *c, struct cella_bytes raw) {
+/* A value that does not have the form its name promises gets no common name: a missing claim meets
+ * no expectation (A38). The raw value has been checked as JSON. */
+static void put_common(struct cella_claimset *claims, const struct common *c,
+                       struct cella_bytes raw) {
     struct cella_json json;
     cella_json_begin(&json, raw);
     uint8_t first = cella_json_peek(&json);
     uint64_t number = c->kind == NUMBER ? cella_json_number(&json, UINT64_MAX) : 0;
-    struct cella_bytes hex = c->kind == HEX || c->kind == HEX_NOT_ZERO ? cella_json_string(&json) : cella_bytes(NULL, 0);
+    struct cella_bytes hex =
+        c->kind == HEX || c->kind == HEX_NOT_ZERO ? cella_json_string(&json) : cella_bytes(NULL, 0);
     if (json.failed) return;
     switch (c->kind) {
-    case HEX: case HEX_NOT_ZERO: put_hex(claims, c->to, hex, c->kind == HEX_NOT_ZERO); return;
+    case HEX:
+    case HEX_NOT_ZERO: put_hex(claims, c->to, hex, c->kind == HEX_NOT_ZERO); return;
     case NUMBER: cella_claim_number(claims, c->to, number); return;
     case BOOLEAN:
         if (first == 't' || first == 'f') cella_claim_boolean(claims, c->to, first == 't');
@@ -131,7 +150,8 @@ static void put_common(struct cella_claimset *claims, const struct common *c, st
     }
 }
 
-/* Only of the object that tells what the TEE is: a name elsewhere, as in the guest's own runtime data, is just a name. */
+/* Only of the object that tells what the TEE is: a name elsewhere, as in the guest's own runtime
+ * data, is just a name. */
 static void put_commons(struct cella_claimset *claims, struct cella_bytes object, enum tee tee) {
     struct cella_json json;
     struct cella_bytes key;
@@ -139,17 +159,20 @@ static void put_commons(struct cella_claimset *claims, struct cella_bytes object
     for (cella_json_object(&json); cella_json_key(&json, &key);) {
         struct cella_bytes raw = cella_json_raw(&json);
         for (size_t i = 0; i < COMMON_COUNT; i++)
-            if (commons[i].tee == tee && cella_json_is(key, commons[i].from)) put_common(claims, &commons[i], raw);
+            if (commons[i].tee == tee && cella_json_is(key, commons[i].from))
+                put_common(claims, &commons[i], raw);
     }
 }
 
 /* --- All claims, flattened: maa.NAME, maa.OBJECT.NAME, maa.LIST.INDEX.NAME --- */
 
-/* Names of printable ASCII without the dot that joins them. Returns the size before, or SIZE_MAX when it does not fit. */
+/* Names of printable ASCII without the dot that joins them. Returns the size before, or SIZE_MAX
+ * when it does not fit. */
 static size_t name_push(struct flattening *f, struct cella_bytes key) {
     size_t before = strlen(f->name);
     bool good = key.size > 0 && before + 1 + key.size < NAME_SIZE;
-    for (size_t i = 0; good && i < key.size; i++) good = key.data[i] > 0x20 && key.data[i] < 0x7f && key.data[i] != '.';
+    for (size_t i = 0; good && i < key.size; i++)
+        good = key.data[i] > 0x20 && key.data[i] < 0x7f && key.data[i] != '.';
     if (!good) return SIZE_MAX;
     f->name[before] = '.';
     cella_copy(f->name + before + 1, key.data, key.size);
@@ -164,8 +187,10 @@ static void put_text(struct flattening *f, struct cella_bytes raw, bool list) {
         return;
     }
     if (raw.data[0] == '"') {
-        text[cella_jwt_text(raw, text)] = 0; /* at the closing quote at the latest, which has been read */
-        list ? cella_claim_list_text(f->claims, f->name, (const char *)text) : cella_claim_text(f->claims, f->name, (const char *)text);
+        text[cella_jwt_text(raw, text)] =
+            0; /* at the closing quote at the latest, which has been read */
+        list ? cella_claim_list_text(f->claims, f->name, (const char *)text)
+             : cella_claim_text(f->claims, f->name, (const char *)text);
         return;
     }
     char word[64]; /* a number that is no count, or a boolean in a list */
@@ -175,7 +200,8 @@ static void put_text(struct flattening *f, struct cella_bytes raw, bool list) {
     }
     cella_copy(word, raw.data, raw.size);
     word[raw.size] = 0;
-    list ? cella_claim_list_text(f->claims, f->name, word) : cella_claim_text(f->claims, f->name, word);
+    list ? cella_claim_list_text(f->claims, f->name, word)
+         : cella_claim_text(f->claims, f->name, word);
 }
 
 static void put_scalar(struct flattening *f, bool list) {
@@ -251,7 +277,11 @@ static void put_value(struct flattening *f, bool list) {
 static const struct {
     const char *type, *name;
     enum tee tee;
-} types[] = {{"sgx", "sgx", SGX}, {"sevsnpvm", "snp", SNP}, {"tdxvm", "tdx", TDX}, {"azurevm", "azure-vm", OTHER}, {"tpm", "tpm", OTHER}};
+} types[] = {{"sgx", "sgx", SGX},
+             {"sevsnpvm", "snp", SNP},
+             {"tdxvm", "tdx", TDX},
+             {"azurevm", "azure-vm", OTHER},
+             {"tpm", "tpm", OTHER}};
 enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
 
 struct found {
@@ -267,7 +297,8 @@ static struct found find_type(struct cella_bytes object) {
     for (cella_json_object(&json); cella_json_key(&json, &key);) {
         bool text = cella_json_peek(&json) == '"', inner = cella_json_peek(&json) == '{';
         struct cella_bytes raw = cella_json_raw(&json);
-        if (text && cella_json_is(key, "x-ms-attestation-type")) found.type = cella_bytes(raw.data + 1, raw.size - 2);
+        if (text && cella_json_is(key, "x-ms-attestation-type"))
+            found.type = cella_bytes(raw.data + 1, raw.size - 2);
         if (inner && cella_json_is(key, "x-ms-isolation-tee")) found.isolation = raw;
     }
     return found;
@@ -276,11 +307,14 @@ static struct found find_type(struct cella_bytes object) {
 static enum tee put_type(struct cella_claimset *claims, struct cella_bytes type) {
     size_t i = 0;
     while (i < TYPE_COUNT && !cella_json_is(type, types[i].type)) i++;
-    cella_claim_text(claims, "tee", i < TYPE_COUNT ? types[i].name : "unknown"); /* as the answer to a change of policy */
+    cella_claim_text(claims, "tee",
+                     i < TYPE_COUNT ? types[i].name
+                                    : "unknown"); /* as the answer to a change of policy */
     return i < TYPE_COUNT ? types[i].tee : OTHER;
 }
 
-/* A guest attests its boot (azurevm), and the TEE below it is an object of its own; else the token is of the TEE. */
+/* A guest attests its boot (azurevm), and the TEE below it is an object of its own; else the token
+ * is of the TEE. */
 void cella_maa_claims(uint8_t *payload, size_t size, struct cella_claimset *claims) {
     struct flattening f = {.payload = payload, .claims = claims, .name = "maa"};
     struct cella_bytes object = cella_bytes(payload, size);

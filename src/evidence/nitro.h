@@ -1,5 +1,6 @@
-/* AWS Nitro attestation documents (evidence-formats 14): what is in one, read without any trust in it.
- * Source: AWS "Nitro Enclaves attestation process" (COSE_Sign1, RFC 9052; payload map; certificate chain). */
+/* AWS Nitro attestation documents (evidence-formats 14): what is in one, read without any trust in
+ * it. Source: AWS "Nitro Enclaves attestation process" (COSE_Sign1, RFC 9052; payload map;
+ * certificate chain). */
 #ifndef CELLA_EVIDENCE_NITRO_H
 #define CELLA_EVIDENCE_NITRO_H
 
@@ -18,7 +19,7 @@ struct cella_nitro_document {
     struct cella_bytes protected_header, payload, signature;
     struct cella_bytes module_id, digest; /* text */
     uint64_t timestamp_ms;
-    bool tpm; /* of EC2 NitroTPM: nitrotpm_pcrs */
+    bool tpm;             /* of EC2 NitroTPM: nitrotpm_pcrs */
     uint32_t pcr_present; /* bit per index */
     struct cella_bytes pcr[CELLA_NITRO_PCR_MAX];
     struct cella_bytes certificate;                    /* DER, of the key that signed */

@@ -4,7 +4,12 @@
 
 #include "base/memory.h"
 
-enum { NAME_SIZE = 32, TEXT_MAX = 256, PCR_BOOT = 4 /* what NitroTPM's UEFI started */, PCR_SIGNER = 8 };
+enum {
+    NAME_SIZE = 32,
+    TEXT_MAX = 256,
+    PCR_BOOT = 4 /* what NitroTPM's UEFI started */,
+    PCR_SIGNER = 8
+};
 
 static bool is_zero(struct cella_bytes value) {
     uint8_t any = 0;
@@ -12,7 +17,9 @@ static bool is_zero(struct cella_bytes value) {
     return any == 0;
 }
 
-static bool has(const struct cella_nitro_document *d, unsigned pcr) { return d->pcr_present >> pcr & 1; }
+static bool has(const struct cella_nitro_document *d, unsigned pcr) {
+    return d->pcr_present >> pcr & 1;
+}
 
 /* A03: an enclave that runs with a debug console has no measurements: PCR0 to PCR2 are zero. */
 static bool is_debug(const struct cella_nitro_document *d) {

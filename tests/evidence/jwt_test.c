@@ -1,11 +1,13 @@
-/* Tokens as text: their one spelling, what of the header is taken, and strings with escapes (A24, A25, A32). */
+/* Tokens as text: their one spelling, what of the header is taken, and strings with escapes (A24,
+ * A25, A32). */
 #include "vector.h"
 
 #include "evidence/json.h"
 #include "evidence/jwt.h"
 
 /* "HEADER.PAYLOAD.SIGNATURE" of plain texts. */
-static void make(const char *header, const char *payload, const char *signature, struct cella_buffer *out) {
+static void make(const char *header, const char *payload, const char *signature,
+                 struct cella_buffer *out) {
     const char *const parts[] = {header, payload, signature};
     out->size = 0;
     for (int i = 0; i < 3; i++) {
@@ -31,7 +33,8 @@ static void parts(void **state) {
     (void)state;
     CELLA_BUFFER text = {0};
     CELLA_JWT jwt = {0};
-    make("{\"alg\":\"RS256\",\"kid\":\"a\\/\\u00e9\",\"typ\":\"JWT\",\"x\":[{}]}", "{\"p\":1}", "sig", &text);
+    make("{\"alg\":\"RS256\",\"kid\":\"a\\/\\u00e9\",\"typ\":\"JWT\",\"x\":[{}]}", "{\"p\":1}",
+         "sig", &text);
     VECTOR_OK(cella_buffer_append(&text, cella_bytes_text("\r\n")));
     assert_true(cella_jwt_detect(cella_buffer_bytes(&text)));
     assert_true(opens(cella_buffer_bytes(&text), &jwt));
@@ -54,13 +57,34 @@ static void spellings(void **state) {
         const char *text;
         bool good;
     } rows[] = {
-        {"e30.e30.", true},     {"e30.e30.AA", true},     {"e30.e30.AB", false},    {"e30.e30.A", false},
-        {"e30.e30.AA==", false}, {"e30.e30.AAA=", false}, {"e31.e30.AA", false},    {"e30=.e30.AA", false},
-        {"e30.e30.+A", false},  {"e30.e30./w", false},    {"e30.e30._w", true},     {" e30.e30.AA", false},
-        {"e30.e30.AA ", false}, {"e30 .e30.AA", false},   {"e30.e30", false},       {"e30", false},
-        {"", false},            {"..", false},            {".e30.AA", false},       {"e30..AA", false},
-        {"e30.e30.AA.", false}, {"e30.e30.AA.AA", false}, {"e30.e30.AA.AA.AA", false}, {"e30.e30.A\nA", false},
-        {"e30\n.e30.AA", false}, {"e30.e30.AA\n", true},  {"W10.e30.AA", false},    {"e30g.e30.AA", true}, /* "{} " */
+        {"e30.e30.", true},
+        {"e30.e30.AA", true},
+        {"e30.e30.AB", false},
+        {"e30.e30.A", false},
+        {"e30.e30.AA==", false},
+        {"e30.e30.AAA=", false},
+        {"e31.e30.AA", false},
+        {"e30=.e30.AA", false},
+        {"e30.e30.+A", false},
+        {"e30.e30./w", false},
+        {"e30.e30._w", true},
+        {" e30.e30.AA", false},
+        {"e30.e30.AA ", false},
+        {"e30 .e30.AA", false},
+        {"e30.e30", false},
+        {"e30", false},
+        {"", false},
+        {"..", false},
+        {".e30.AA", false},
+        {"e30..AA", false},
+        {"e30.e30.AA.", false},
+        {"e30.e30.AA.AA", false},
+        {"e30.e30.AA.AA.AA", false},
+        {"e30.e30.A\nA", false},
+        {"e30\n.e30.AA", false},
+        {"e30.e30.AA\n", true},
+        {"W10.e30.AA", false},
+        {"e30g.e30.AA", true}, /* "{} " */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (opens_text(rows[i].text) != rows[i].good) print_error("%s\n", rows[i].text);
@@ -139,8 +163,14 @@ static void limits(void **state) {
 static void escapes(void **state) {
     (void)state;
     static const char *const rows[][2] = {
-        {"\"\"", ""}, {"\"a\"", "a"}, {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"}, {"\"\\u0041\\u00e4\\u20ac\"", "A\xc3\xa4\xe2\x82\xac"},
-        {"\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!"}, {"\"\\udbff\\udfff\"", "\xf4\x8f\xbf\xbf"}, {"\"\xc3\xa4\"", "\xc3\xa4"}, {"\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"", "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"},
+        {"\"\"", ""},
+        {"\"a\"", "a"},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+        {"\"\\u0041\\u00e4\\u20ac\"", "A\xc3\xa4\xe2\x82\xac"},
+        {"\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!"},
+        {"\"\\udbff\\udfff\"", "\xf4\x8f\xbf\xbf"},
+        {"\"\xc3\xa4\"", "\xc3\xa4"},
+        {"\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"", "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint8_t text[64];

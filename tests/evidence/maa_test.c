@@ -1,5 +1,5 @@
-/* Azure Attestation tokens: all vectors, every claim; and tokens of our own key, wrong in one thing each
- * (A24, A25, A26, A27, A29, A32, A36). */
+/* Azure Attestation tokens: all vectors, every claim; and tokens of our own key, wrong in one thing
+ * each (A24, A25, A26, A27, A29, A32, A36). */
 #include "vector.h"
 
 #include <openssl/bn.h>
@@ -52,15 +52,21 @@ static void same_common(const struct cella_verification *v, const json_t *claims
         return;
     }
     vector_same_text(v, "tee", "sgx");
-    vector_same_hex(v, "measurement", json_string_value(json_object_get(claims, "x-ms-sgx-mrenclave")));
+    vector_same_hex(v, "measurement",
+                    json_string_value(json_object_get(claims, "x-ms-sgx-mrenclave")));
     vector_same_hex(v, "signer", json_string_value(json_object_get(claims, "x-ms-sgx-mrsigner")));
-    vector_same_hex(v, "report-data", json_string_value(json_object_get(claims, "x-ms-sgx-report-data")));
-    vector_same_number(v, "product-id", (uint64_t)json_integer_value(json_object_get(claims, "x-ms-sgx-product-id")));
-    vector_same_number(v, "svn", (uint64_t)json_integer_value(json_object_get(claims, "x-ms-sgx-svn")));
+    vector_same_hex(v, "report-data",
+                    json_string_value(json_object_get(claims, "x-ms-sgx-report-data")));
+    vector_same_number(
+        v, "product-id",
+        (uint64_t)json_integer_value(json_object_get(claims, "x-ms-sgx-product-id")));
+    vector_same_number(v, "svn",
+                       (uint64_t)json_integer_value(json_object_get(claims, "x-ms-sgx-svn")));
     vector_same_number(v, "debug", json_is_true(json_object_get(claims, "x-ms-sgx-is-debuggable")));
 }
 
-static void check_good(struct cella_bytes token, const struct cella_collateral *keys, const json_t *expected) {
+static void check_good(struct cella_bytes token, const struct cella_collateral *keys,
+                       const json_t *expected) {
     json_t *claims = json_object_get(expected, "claims");
     uint64_t nbf = (uint64_t)json_integer_value(json_object_get(claims, "nbf"));
     uint64_t exp = (uint64_t)json_integer_value(json_object_get(claims, "exp"));
@@ -68,12 +74,15 @@ static void check_good(struct cella_bytes token, const struct cella_collateral *
     for (size_t i = 0; i < 4; i++) {
         CELLA_VERIFICATION v;
         vector_verify(token, keys, CELLA_EVIDENCE_AUTO, good[i], &v);
-        if (!v.verdict) print_error("%s: %s: %s %s\n", v.reason.step, v.reason.field, v.reason.expected, v.reason.found);
+        if (!v.verdict)
+            print_error("%s: %s: %s %s\n", v.reason.step, v.reason.field, v.reason.expected,
+                        v.reason.found);
         assert_int_equal(v.type, CELLA_EVIDENCE_MAA);
         assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
         same_value(&v, "maa", claims);
         same_common(&v, claims);
-        vector_same_number(&v, "issued", (uint64_t)json_integer_value(json_object_get(claims, "iat")));
+        vector_same_number(&v, "issued",
+                           (uint64_t)json_integer_value(json_object_get(claims, "iat")));
         assert_null(cella_claimset_find(v.claims, "maa.omitted"));
     }
     vector_refused(token, keys, CELLA_EVIDENCE_MAA, exp + 61, "token time: exp"); /* A27 */
@@ -90,7 +99,8 @@ static void check_vector(const char *path) {
     vector_read(file, &token);
     snprintf(file, sizeof(file), "%s/%s/jwks.json", vector_root(), path);
     if (access(file, R_OK) != 0) {
-        vector_refused(cella_buffer_bytes(&token), NULL, CELLA_EVIDENCE_AUTO, 1744090000, "collateral: jwks");
+        vector_refused(cella_buffer_bytes(&token), NULL, CELLA_EVIDENCE_AUTO, 1744090000,
+                       "collateral: jwks");
         without_key++;
         return;
     }
@@ -103,7 +113,8 @@ static void check_vector(const char *path) {
         check_good(cella_buffer_bytes(&token), keys, expected);
         accepted++;
     } else {
-        vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_AUTO, 1654037279, "token header: alg");
+        vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_AUTO, 1654037279,
+                       "token header: alg");
         refused++;
     }
     cella_collateral_free(&keys);
@@ -114,14 +125,16 @@ static void all_vectors(void **state) {
     (void)state;
     if (!vector_has("maa-jwt")) skip();
     vector_each("maa-jwt", check_vector);
-    print_message("%zu accepted, %zu refused, %zu without a public key\n", accepted, refused, without_key);
+    print_message("%zu accepted, %zu refused, %zu without a public key\n", accepted, refused,
+                  without_key);
     assert_true(accepted >= 12 && refused >= 4 && without_key >= 1);
 }
 
 #define ISOLATED "maa-jwt/SimpleAttest-SgxEnclave_Isolated-e512af89"
 enum { ISOLATED_TIME = 1654037279 };
 
-/* A36: every character of the token, by flips that stay within base64url and by flips that do not; every cut. */
+/* A36: every character of the token, by flips that stay within base64url and by flips that do not;
+ * every cut. */
 static void flips(void **state) {
     (void)state;
     if (!vector_has(ISOLATED)) skip();
@@ -140,17 +153,15 @@ static void flips(void **state) {
         vector_refused(cella_bytes(token.data, i), keys, CELLA_EVIDENCE_MAA, ISOLATED_TIME, NULL);
     }
     /* A32: all last characters; one spelling only. */
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint8_t last = token.data[bytes.size - 1];
-    size_t good = 0;
     for (size_t i = 0; i < 64; i++) {
         CELLA_VERIFICATION v;
         token.data[bytes.size - 1] = (uint8_t)alphabet[i];
         vector_verify(bytes, keys, CELLA_EVIDENCE_MAA, ISOLATED_TIME, &v);
         assert_int_equal(v.verdict, alphabet[i] == last);
-        good += v.verdict;
     }
-    assert_int_equal(good, 1);
     cella_collateral_free(&keys);
 }
 
@@ -158,7 +169,9 @@ static void flips(void **state) {
 
 static EVP_PKEY *own;
 
-static void append(struct cella_buffer *to, const char *text) { VECTOR_OK(cella_buffer_append(to, cella_bytes_text(text))); }
+static void append(struct cella_buffer *to, const char *text) {
+    VECTOR_OK(cella_buffer_append(to, cella_bytes_text(text)));
+}
 
 static void number_of(const char *name, struct cella_buffer *out) {
     BIGNUM *number = NULL;
@@ -193,7 +206,8 @@ static struct cella_collateral *own_keys(const char *kid, const char *extra) {
     return keys_of("jwks.json", cella_buffer_bytes(&jwks));
 }
 
-static void own_token(const char *header, struct cella_bytes payload, const EVP_MD *md, struct cella_buffer *out) {
+static void own_token(const char *header, struct cella_bytes payload, const EVP_MD *md,
+                      struct cella_buffer *out) {
     uint8_t signature[512];
     size_t size = sizeof(signature);
     out->size = 0;
@@ -208,51 +222,71 @@ static void own_token(const char *header, struct cella_bytes payload, const EVP_
     VECTOR_OK(cella_base64_encode(cella_bytes(signature, size), true, out));
 }
 
-#define HEADER "{\"alg\":\"RS256\",\"kid\":\"k\",\"typ\":\"JWT\"}"
-#define TIMES "\"iss\":\"https://i\",\"nbf\":1000,\"iat\":1000,\"exp\":2000"
+#define HEADER  "{\"alg\":\"RS256\",\"kid\":\"k\",\"typ\":\"JWT\"}"
+#define TIMES   "\"iss\":\"https://i\",\"nbf\":1000,\"iat\":1000,\"exp\":2000"
 #define PAYLOAD "{" TIMES ",\"x-ms-attestation-type\":\"sgx\"}"
 enum { OWN_TIME = 1500 };
 
-static void own_refused(const char *header, const char *payload, const struct cella_collateral *keys, const char *where) {
+static void own_refused(const char *header, const char *payload,
+                        const struct cella_collateral *keys, const char *where) {
     CELLA_BUFFER token = {0};
     own_token(header, cella_bytes_text(payload), EVP_sha256(), &token);
     vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, OWN_TIME, where);
 }
 
-static void own_accepted(const char *header, const char *payload, const struct cella_collateral *keys,
-                         struct cella_verification *out) {
+static void own_accepted(const char *header, const char *payload,
+                         const struct cella_collateral *keys, struct cella_verification *out) {
     CELLA_BUFFER token = {0};
     own_token(header, cella_bytes_text(payload), EVP_sha256(), &token);
     vector_verify(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_AUTO, OWN_TIME, out);
-    if (!out->verdict) print_error("%s: %s: %s\n", out->reason.step, out->reason.field, out->reason.found);
+    if (!out->verdict)
+        print_error("%s: %s: %s\n", out->reason.step, out->reason.field, out->reason.found);
     assert_int_equal(out->verdict, CELLA_VERIFY_ACCEPTED);
 }
 
-/* A24, A25, A26, A27 of the header: rightly signed each time, so that the refusal is the header's own. */
+/* A24, A25, A26, A27 of the header: rightly signed each time, so that the refusal is the header's
+ * own. */
 static void headers(void **state) {
     (void)state;
     struct cella_collateral *keys = own_keys("k", ",\"use\":\"sig\",\"alg\":\"RS256\"");
     static const char *const rows[][2] = {
-        {"{\"alg\":\"none\",\"kid\":\"k\"}", "alg"},      {"{\"alg\":\"None\",\"kid\":\"k\"}", "alg"},
-        {"{\"alg\":\"nOnE\",\"kid\":\"k\"}", "alg"},      {"{\"alg\":\"HS256\",\"kid\":\"k\"}", "alg"},
-        {"{\"alg\":\"RS384\",\"kid\":\"k\"}", "alg"},     {"{\"alg\":\"PS256\",\"kid\":\"k\"}", "alg"},
-        {"{\"alg\":\"ES256\",\"kid\":\"k\"}", "alg"},     {"{\"alg\":\"rs256\",\"kid\":\"k\"}", "alg"},
-        {"{\"alg\":\"RS256 \",\"kid\":\"k\"}", "alg"},    {"{\"alg\":\"\",\"kid\":\"k\"}", "alg"},
-        {"{\"kid\":\"k\"}", "alg"},                       {"{\"alg\":null,\"kid\":\"k\"}", "token"},
-        {"{\"alg\":[\"RS256\"],\"kid\":\"k\"}", "token"}, {"{\"alg\":\"RS256\",\"alg\":\"RS256\",\"kid\":\"k\"}", "token"},
-        {"{\"alg\":\"RS256\"}", "kid"},                   {"{\"alg\":\"RS256\",\"kid\":\"\"}", "kid"},
-        {"{\"alg\":\"RS256\",\"kid\":\"K\"}", "kid"},     {"{\"alg\":\"RS256\",\"kid\":\"../../dev/null\"}", "kid"},
-        {"{\"alg\":\"RS256\",\"kid\":\"k \"}", "kid"},    {"{\"alg\":\"RS256\",\"kid\":\"k\\u0000\"}", "token"},
-        {"{\"alg\":\"RS256\",\"kid\":1}", "token"},       {"{\"alg\":\"RS256\",\"kid\":\"k\",\"kid\":\"k\"}", "token"},
-        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"crit\":[\"exp\"]}", "token"}, {"{\"alg\":\"RS256\",\"kid\":\"k\",\"b64\":false}", "token"},
-        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"typ\":\"JWE\"}", "token"},    {"{\"alg\":\"RS256\",\"kid\":\"k\"} ", NULL},
-        {"{\"alg\":\"RS256\",\"kid\":\"k\"}x", "token"},  {"[]", "token"}, {"{\"alg\":\"RS256\",\"kid\":\"' OR 1=1 --\"}", "kid"},
+        {"{\"alg\":\"none\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"None\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"nOnE\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"HS256\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"RS384\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"PS256\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"ES256\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"rs256\",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"RS256 \",\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":\"\",\"kid\":\"k\"}", "alg"},
+        {"{\"kid\":\"k\"}", "alg"},
+        {"{\"alg\":null,\"kid\":\"k\"}", "token"},
+        {"{\"alg\":[\"RS256\"],\"kid\":\"k\"}", "token"},
+        {"{\"alg\":\"RS256\",\"alg\":\"RS256\",\"kid\":\"k\"}", "token"},
+        {"{\"alg\":\"RS256\"}", "kid"},
+        {"{\"alg\":\"RS256\",\"kid\":\"\"}", "kid"},
+        {"{\"alg\":\"RS256\",\"kid\":\"K\"}", "kid"},
+        {"{\"alg\":\"RS256\",\"kid\":\"../../dev/null\"}", "kid"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k \"}", "kid"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\\u0000\"}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":1}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"kid\":\"k\"}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"crit\":[\"exp\"]}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"b64\":false}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\",\"typ\":\"JWE\"}", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\"} ", NULL},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\"}x", "token"},
+        {"[]", "token"},
+        {"{\"alg\":\"RS256\",\"kid\":\"' OR 1=1 --\"}", "kid"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i][1]) own_refused(rows[i][0], PAYLOAD, keys, rows[i][1]);
     CELLA_VERIFICATION v, w;
     own_accepted(HEADER, PAYLOAD, keys, &v);
-    own_accepted("{\"alg\":\"RS256\",\"kid\":\"\\u006b\",\"jku\":\"http://127.0.0.1:1/\",\"x5u\":\"http://127.0.0.1:1/\"}", PAYLOAD, keys, &w);
+    own_accepted("{\"alg\":\"RS256\",\"kid\":\"\\u006b\",\"jku\":\"http://127.0.0.1:1/"
+                 "\",\"x5u\":\"http://127.0.0.1:1/\"}",
+                 PAYLOAD, keys, &w);
     static char big[70000];
     memset(big, 'k', 65536);
     CELLA_BUFFER header = {0};
@@ -277,11 +311,14 @@ static void own_key_in_header(void **state) {
     vector_read(ISOLATED "/jwks.json", &other);
     struct cella_collateral *keys = keys_of("jwks.json", cella_buffer_bytes(&other));
     own_refused((const char *)header.data, PAYLOAD, keys, "kid");
-    own_refused("{\"alg\":\"RS256\",\"kid\":\"XxRc2vLh1E5FrsNawnRH3PzuFgqg3q7NvCdnjoJHBGE=\"}", PAYLOAD, keys, "token signature");
-    own_token(HEADER, cella_bytes_text(PAYLOAD), EVP_sha512(), &token); /* the digest is not the message's choice */
+    own_refused("{\"alg\":\"RS256\",\"kid\":\"XxRc2vLh1E5FrsNawnRH3PzuFgqg3q7NvCdnjoJHBGE=\"}",
+                PAYLOAD, keys, "token signature");
+    own_token(HEADER, cella_bytes_text(PAYLOAD), EVP_sha512(),
+              &token); /* the digest is not the message's choice */
     cella_collateral_free(&keys);
     keys = own_keys("k", "");
-    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, OWN_TIME, "token signature");
+    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, OWN_TIME,
+                   "token signature");
     cella_collateral_free(&keys);
 }
 
@@ -289,8 +326,10 @@ static void own_key_in_header(void **state) {
 static void key_sets(void **state) {
     (void)state;
     static const char *const extras[][2] = {
-        {",\"use\":\"enc\"", "kid"}, {",\"alg\":\"RS512\"", "kid"}, {",\"alg\":\"HS256\"", "kid"},
-        {",\"x5c\":[\"AAAA\"]", "kid"}, {",\"x5c\":[1]", "kid"}, {",\"n\":\"AQAB\"", "jwks"}, {",\"kid\":\"k\"", "jwks"},
+        {",\"use\":\"enc\"", "kid"},   {",\"alg\":\"RS512\"", "kid"},
+        {",\"alg\":\"HS256\"", "kid"}, {",\"x5c\":[\"AAAA\"]", "kid"},
+        {",\"x5c\":[1]", "kid"},       {",\"n\":\"AQAB\"", "jwks"},
+        {",\"kid\":\"k\"", "jwks"},
     };
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
         struct cella_collateral *keys = own_keys("k", extras[i][0]);
@@ -329,7 +368,8 @@ static void key_sets(void **state) {
     VECTOR_OK(cella_collateral_finish(keys));
     CELLA_BUFFER token = {0};
     vector_read(ISOLATED "/token.jwt", &token);
-    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, ISOLATED_TIME, "kid"); /* two keys, one kid */
+    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, ISOLATED_TIME,
+                   "kid"); /* two keys, one kid */
     cella_collateral_free(&keys);
 }
 
@@ -339,7 +379,8 @@ static void own_certificate(const char *name, struct cella_buffer *out) {
     unsigned char *der = NULL;
     X509_set_version(x, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                               (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(x));
     ASN1_TIME_set(X509_getm_notBefore(x), 1000);
     ASN1_TIME_set(X509_getm_notAfter(x), 1600);
@@ -354,13 +395,15 @@ static void own_certificate(const char *name, struct cella_buffer *out) {
     X509_free(x);
 }
 
-static struct cella_collateral *certificate_keys(const char *const *names, size_t count, const char *extra) {
+static struct cella_collateral *certificate_keys(const char *const *names, size_t count,
+                                                 const char *extra) {
     CELLA_BUFFER jwks = {0};
     append(&jwks, "{\"keys\":[");
     for (size_t i = 0; i < count; i++) {
         CELLA_BUFFER certificate = {0};
         own_certificate(names[i], &certificate);
-        append(&jwks, i ? ",{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\"" : "{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\"");
+        append(&jwks, i ? ",{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\""
+                        : "{\"kid\":\"k\",\"kty\":\"RSA\",\"x5c\":[\"");
         VECTOR_OK(cella_buffer_append(&jwks, cella_buffer_bytes(&certificate)));
         append(&jwks, "\"]");
         append(&jwks, extra);
@@ -383,7 +426,8 @@ static void certificates(void **state) {
     cella_collateral_free(&keys);
     keys = certificate_keys(&names[1], 1, "");
     own_accepted(HEADER, PAYLOAD, keys, &v);
-    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, late, "signing certificate: validity");
+    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, late,
+                   "signing certificate: validity");
     cella_collateral_free(&keys);
     keys = certificate_keys(names, 2, ""); /* two certificates of one key */
     own_accepted(HEADER, PAYLOAD, keys, &w);
@@ -436,9 +480,15 @@ static void payloads(void **state) {
         "{" TIMES ",\"a\":\"\\ud800\"}",
         "{" TIMES ",\"a\":\"\\u0000\"}",
         "{" TIMES ",\"a\":\"\xff\"}",
-        "{" TIMES ",}", "{" TIMES "} 1", "\xef\xbb\xbf{" TIMES "}", "{" TIMES "/*c*/}", "[{" TIMES "}]", "{" TIMES,
+        "{" TIMES ",}",
+        "{" TIMES "} 1",
+        "\xef\xbb\xbf{" TIMES "}",
+        "{" TIMES "/*c*/}",
+        "[{" TIMES "}]",
+        "{" TIMES,
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) own_refused(HEADER, rows[i], keys, "format: token payload");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        own_refused(HEADER, rows[i], keys, "format: token payload");
     static const char *const late[][2] = {
         {"{\"iss\":\"https://i\",\"nbf\":1000,\"iat\":1000,\"exp\":1439}", "exp"},
         {"{\"iss\":\"https://i\",\"nbf\":1561,\"iat\":1000,\"exp\":2000}", "nbf"},
@@ -450,7 +500,8 @@ static void payloads(void **state) {
     append(&deep, "{" TIMES ",\"a\":");
     for (int i = 0; i < 100; i++) append(&deep, "[");
     own_token(HEADER, cella_buffer_bytes(&deep), EVP_sha256(), &token);
-    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, OWN_TIME, "format: token payload");
+    vector_refused(cella_buffer_bytes(&token), keys, CELLA_EVIDENCE_MAA, OWN_TIME,
+                   "format: token payload");
     cella_collateral_free(&keys);
 }
 
@@ -460,11 +511,16 @@ static void claims(void **state) {
     struct cella_collateral *keys = own_keys("k", "");
     CELLA_VERIFICATION v, w, x;
     own_accepted(HEADER,
-                 "{" TIMES ",\"x-ms-attestation-type\":\"azurevm\",\"x-ms-sevsnpvm-launchmeasurement\":\"00\",\"t\":\"a\\u00e4\\ud83d\\ude00\\n\\/\","
-                 "\"f\":1.5,\"neg\":-1,\"n\":null,\"l\":[\"a\",1,{\"b\":true}],\"a.b\":1,\"\":2,\"sp ace\":3,"
-                 "\"x-ms-runtime\":{\"x-ms-sevsnpvm-launchmeasurement\":\"11\",\"x-ms-attestation-type\":\"sgx\"},"
-                 "\"x-ms-isolation-tee\":{\"x-ms-attestation-type\":\"sevsnpvm\",\"x-ms-sevsnpvm-launchmeasurement\":\"aabb\","
-                 "\"x-ms-sevsnpvm-is-debuggable\":false,\"x-ms-sevsnpvm-idkeydigest\":\"0000\",\"x-ms-sevsnpvm-guestsvn\":\"7\"}}",
+                 "{" TIMES ",\"x-ms-attestation-type\":\"azurevm\",\"x-ms-sevsnpvm-"
+                 "launchmeasurement\":\"00\",\"t\":\"a\\u00e4\\ud83d\\ude00\\n\\/\","
+                 "\"f\":1.5,\"neg\":-1,\"n\":null,\"l\":[\"a\",1,{\"b\":true}],\"a.b\":1,\"\":2,"
+                 "\"sp ace\":3,"
+                 "\"x-ms-runtime\":{\"x-ms-sevsnpvm-launchmeasurement\":\"11\",\"x-ms-attestation-"
+                 "type\":\"sgx\"},"
+                 "\"x-ms-isolation-tee\":{\"x-ms-attestation-type\":\"sevsnpvm\",\"x-ms-sevsnpvm-"
+                 "launchmeasurement\":\"aabb\","
+                 "\"x-ms-sevsnpvm-is-debuggable\":false,\"x-ms-sevsnpvm-idkeydigest\":\"0000\",\"x-"
+                 "ms-sevsnpvm-guestsvn\":\"7\"}}",
                  keys, &v);
     vector_same_text(&v, "tee", "snp");
     vector_same_hex(&v, "measurement", "aabb");
@@ -479,14 +535,22 @@ static void claims(void **state) {
     assert_null(cella_claimset_find(v.claims, "maa.n"));
     assert_null(cella_claimset_find(v.claims, "maa.a.b"));
     vector_same_number(&v, "maa.omitted", 3);
-    own_accepted(HEADER, "{" TIMES ",\"x-ms-attestation-type\":\"tdxvm\",\"tdx_mrtd\":\"ab\",\"tdx_report_data\":\"cd\",\"attester_tcb_status\":\"UpToDate\","
-                         "\"tdx_td_attributes_debug\":true,\"x-ms-sgx-mrenclave\":\"99\"}", keys, &w);
+    own_accepted(HEADER,
+                 "{" TIMES ",\"x-ms-attestation-type\":\"tdxvm\",\"tdx_mrtd\":\"ab\",\"tdx_report_"
+                 "data\":\"cd\",\"attester_tcb_status\":\"UpToDate\","
+                 "\"tdx_td_attributes_debug\":true,\"x-ms-sgx-mrenclave\":\"99\"}",
+                 keys, &w);
     vector_same_text(&w, "tee", "tdx");
     vector_same_hex(&w, "measurement", "ab");
     vector_same_number(&w, "debug", 1);
     assert_string_equal(w.tcb_status, "UpToDate");
-    own_refused(HEADER, "{" TIMES ",\"x-ms-attestation-type\":\"tdxvm\",\"attester_tcb_status\":\"OutOfDate\"}", keys, "tcb level");
-    own_accepted(HEADER, "{" TIMES ",\"x-ms-attestation-type\":\"SGX\",\"x-ms-sgx-mrenclave\":\"99\"}", keys, &x);
+    own_refused(HEADER,
+                "{" TIMES
+                ",\"x-ms-attestation-type\":\"tdxvm\",\"attester_tcb_status\":\"OutOfDate\"}",
+                keys, "tcb level");
+    own_accepted(HEADER,
+                 "{" TIMES ",\"x-ms-attestation-type\":\"SGX\",\"x-ms-sgx-mrenclave\":\"99\"}",
+                 keys, &x);
     vector_same_text(&x, "tee", "unknown");
     assert_null(cella_claimset_find(x.claims, "measurement"));
     CELLA_BUFFER many = {0}, token = {0};
@@ -521,9 +585,7 @@ static void broken_sets(void **state) {
 }
 
 static int make_key(void **state) {
-    (void)state;
-    own = EVP_RSA_gen(2048);
-    return own ? 0 : -1;
+    return (own = EVP_RSA_gen(2048)) && !*state ? 0 : -1;
 }
 
 static int drop_key(void **state) {
@@ -534,8 +596,11 @@ static int drop_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_vectors), cmocka_unit_test(headers),  cmocka_unit_test(own_key_in_header), cmocka_unit_test(key_sets),
-        cmocka_unit_test(certificates), cmocka_unit_test(age), cmocka_unit_test(payloads),    cmocka_unit_test(claims),   cmocka_unit_test(broken_sets),       cmocka_unit_test(flips),
+        cmocka_unit_test(all_vectors),       cmocka_unit_test(headers),
+        cmocka_unit_test(own_key_in_header), cmocka_unit_test(key_sets),
+        cmocka_unit_test(certificates),      cmocka_unit_test(age),
+        cmocka_unit_test(payloads),          cmocka_unit_test(claims),
+        cmocka_unit_test(broken_sets),       cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests_name("maa", tests, make_key, drop_key);
 }

@@ -1,13 +1,17 @@
-/* Nitro documents: all vectors, every field; every flip and cut; roots, times, shapes (A07, A08, A14, A20, A30, A31, A36). */
+/* Nitro documents: all vectors, every field; every flip and cut; roots, times, shapes (A07, A08,
+ * A14, A20, A30, A31, A36). */
 #include "vector.h"
 
 #include "evidence/cborwalk.h"
 #include "evidence/family.h"
 #include "evidence/nitro.h"
 
-static const char *text_of(const json_t *json, const char *name) { return json_string_value(json_object_get(json, name)); }
+static const char *text_of(const json_t *json, const char *name) {
+    return json_string_value(json_object_get(json, name));
+}
 
-static void same_optional(const struct cella_verification *v, const char *name, const json_t *value) {
+static void same_optional(const struct cella_verification *v, const char *name,
+                          const json_t *value) {
     if (json_is_null(value))
         assert_null(cella_claimset_find(v->claims, name));
     else
@@ -23,13 +27,15 @@ static void same_fields(const struct cella_verification *v, const json_t *expect
     vector_same_text(v, "platform-id", text_of(expected, "module_id"));
     vector_same_text(v, "nitro.digest", text_of(expected, "digest"));
     vector_same_text(v, "tee", tpm ? "nitro-tpm" : "nitro");
-    vector_same_number(v, "nitro.timestamp-ms", (uint64_t)json_integer_value(json_object_get(expected, "timestamp_ms")));
+    vector_same_number(v, "nitro.timestamp-ms",
+                       (uint64_t)json_integer_value(json_object_get(expected, "timestamp_ms")));
     vector_same_number(v, "issued", vector_time(text_of(expected, "timestamp")));
     vector_same_number(v, "debug", json_is_true(json_object_get(expected, "debug_mode")));
     json_object_foreach(json_object_get(expected, "pcrs"), index, value) {
         snprintf(name, sizeof(name), "nitro.pcr%s", index);
         vector_same_hex(v, name, json_string_value(value));
-        if (strcmp(index, tpm ? "4" : "0") == 0) vector_same_hex(v, "measurement", json_string_value(value));
+        if (strcmp(index, tpm ? "4" : "0") == 0)
+            vector_same_hex(v, "measurement", json_string_value(value));
     }
     same_optional(v, "nitro.public-key", json_object_get(expected, "public_key"));
     same_optional(v, "nitro.user-data", json_object_get(expected, "user_data"));
@@ -40,7 +46,8 @@ static void same_fields(const struct cella_verification *v, const json_t *expect
 
 static size_t accepted, refused;
 
-/* The expected verdict at its time, by detection and by name; refused at any time outside the chain's (A14). */
+/* The expected verdict at its time, by detection and by name; refused at any time outside the
+ * chain's (A14). */
 static void check_vector(const char *path) {
     char file[600];
     CELLA_BUFFER document = {0};
@@ -51,9 +58,12 @@ static void check_vector(const char *path) {
     vector_read(file, &document);
     struct cella_bytes bytes = cella_buffer_bytes(&document);
     bool good = strncmp(text_of(expected, "verdict"), "accept", 6) == 0;
-    uint64_t from = vector_time(text_of(expected, "valid_from")), to = vector_time(text_of(expected, "valid_to"));
-    vector_verify(bytes, NULL, CELLA_EVIDENCE_AUTO, vector_time(text_of(expected, "verify_time")), &v);
-    print_message("%s: %s %s %s\n", path, v.verdict ? "accepted" : "refused", v.reason.field, v.reason.found);
+    uint64_t from = vector_time(text_of(expected, "valid_from")),
+             to = vector_time(text_of(expected, "valid_to"));
+    vector_verify(bytes, NULL, CELLA_EVIDENCE_AUTO, vector_time(text_of(expected, "verify_time")),
+                  &v);
+    print_message("%s: %s %s %s\n", path, v.verdict ? "accepted" : "refused", v.reason.field,
+                  v.reason.found);
     assert_int_equal(v.type, CELLA_EVIDENCE_NITRO);
     assert_int_equal(v.verdict, good);
     assert_int_equal(v.authentic, good);
@@ -79,8 +89,9 @@ static void all_vectors(void **state) {
 
 enum { BEARCLAVE_TIME = 1749295504, OYSTER_TIME = 1734080745 };
 
-/* A36: there is no byte outside the signature. Every byte of the first 200 and of the signature, the rest by stride; a
- * flip of a certificate or of the payload costs a chain, so a stride that meets every field. */
+/* A36: there is no byte outside the signature. Every byte of the first 200 and of the signature,
+ * the rest by stride; a flip of a certificate or of the payload costs a chain, so a stride that
+ * meets every field. */
 static void flips(void **state) {
     (void)state;
     if (!vector_has("nitro/bearclave")) skip();
@@ -100,10 +111,12 @@ static void cuts(void **state) {
     CELLA_BUFFER document = {0};
     vector_read("nitro/bearclave/document.cbor", &document);
     for (size_t size = 0; size < document.size; size++)
-        vector_refused(cella_bytes(document.data, size), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "format");
+        vector_refused(cella_bytes(document.data, size), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                       "format");
     uint8_t zero = 0;
     VECTOR_OK(cella_buffer_append(&document, cella_bytes(&zero, 1)));
-    vector_refused(cella_buffer_bytes(&document), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "format");
+    vector_refused(cella_buffer_bytes(&document), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                   "format");
 }
 
 /* Tag 18 in front, hex and base64 of it: the same document. */
@@ -122,7 +135,8 @@ static void spellings(void **state) {
     vector_verify(cella_buffer_bytes(&text), NULL, CELLA_EVIDENCE_AUTO, BEARCLAVE_TIME, &w);
     assert_int_equal(w.verdict, CELLA_VERIFY_ACCEPTED);
     tagged.data[0] = 0xd1; /* another tag */
-    vector_refused(cella_buffer_bytes(&tagged), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "format");
+    vector_refused(cella_buffer_bytes(&tagged), NULL, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                   "format");
 }
 
 static struct cella_collateral *with_roots(const struct cella_bytes *roots, size_t count) {
@@ -144,11 +158,16 @@ static void roots(void **state) {
     vector_read("nitro/aws-nitro-root.pem", &pem);
     VECTOR_OK(cella_nitro_parse(cella_buffer_bytes(&custom), &parsed));
     struct cella_bytes aws = cella_buffer_bytes(&pem);
-    vector_refused(cella_buffer_bytes(&custom), NULL, CELLA_EVIDENCE_NITRO, OYSTER_TIME, "chain: cabundle[0]");
-    struct cella_collateral *own = with_roots(&parsed.bundle[0], 1), *only_aws = with_roots(&aws, 1), *none = with_roots(NULL, 0);
-    vector_refused(cella_buffer_bytes(&real), own, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "chain: cabundle[0]");
-    vector_refused(cella_buffer_bytes(&real), none, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "chain: cabundle[0]");
-    vector_refused(cella_buffer_bytes(&custom), only_aws, CELLA_EVIDENCE_NITRO, OYSTER_TIME, "chain: cabundle[0]");
+    vector_refused(cella_buffer_bytes(&custom), NULL, CELLA_EVIDENCE_NITRO, OYSTER_TIME,
+                   "chain: cabundle[0]");
+    struct cella_collateral *own = with_roots(&parsed.bundle[0], 1),
+                            *only_aws = with_roots(&aws, 1), *none = with_roots(NULL, 0);
+    vector_refused(cella_buffer_bytes(&real), own, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                   "chain: cabundle[0]");
+    vector_refused(cella_buffer_bytes(&real), none, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                   "chain: cabundle[0]");
+    vector_refused(cella_buffer_bytes(&custom), only_aws, CELLA_EVIDENCE_NITRO, OYSTER_TIME,
+                   "chain: cabundle[0]");
     CELLA_VERIFICATION v, w;
     vector_verify(cella_buffer_bytes(&real), only_aws, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, &v);
     assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
@@ -168,7 +187,9 @@ static void roots(void **state) {
     bool taken = !cella_failed(r);
     cella_result_drop(r);
     VECTOR_OK(cella_collateral_finish(collateral));
-    if (taken) vector_refused(cella_buffer_bytes(&real), collateral, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME, "chain");
+    if (taken)
+        vector_refused(cella_buffer_bytes(&real), collateral, CELLA_EVIDENCE_NITRO, BEARCLAVE_TIME,
+                       "chain");
     cella_collateral_free(&collateral);
 }
 
@@ -182,11 +203,13 @@ static void age(void **state) {
         int64_t after;
         uint64_t max_age;
         bool good;
-    } rows[] = {{0, 60, true}, {60, 60, true}, {61, 60, false}, {61, 0, true}, {-300, 0, true}, {-301, 0, false}};
+    } rows[] = {{0, 60, true}, {60, 60, true},  {61, 60, false},
+                {61, 0, true}, {-300, 0, true}, {-301, 0, false}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CELLA_VERIFICATION v;
         struct cella_evidence_options options = {.type = CELLA_EVIDENCE_NITRO,
-                                                 .time_unix = (uint64_t)(BEARCLAVE_TIME + rows[i].after),
+                                                 .time_unix =
+                                                     (uint64_t)(BEARCLAVE_TIME + rows[i].after),
                                                  .max_age_s = rows[i].max_age};
         VECTOR_OK(cella_verify(cella_buffer_bytes(&document), NULL, &options, &v));
         assert_int_equal(v.verdict, rows[i].good);
@@ -202,13 +225,38 @@ static void reader(void **state) {
         const char *hex;
         bool good;
     } rows[] = {
-        {"00", true},       {"17", true},           {"1818", true},       {"1817", false},     {"190100", true},
-        {"1900ff", false},  {"1a00010000", true},   {"1a0000ffff", false}, {"1b0000000100000000", true},
-        {"1b00000000ffffffff", false}, {"1c", false}, {"1f", false},      {"4161", true},      {"5f4161ff", false},
-        {"7f6161ff", false}, {"9fff", true},        {"9f00", false},      {"bf6161f6ff", true}, {"bf61f6ff", false},
-        {"a0", true},       {"a10000", true},       {"a100", false},      {"ff", false},       {"f6", true},
-        {"c000", true},     {"dfff", false},        {"5bffffffffffffffff", false},              {"9bffffffffffffffff", false},
-        {"bbffffffffffffffff", false},              {"8181818181818100", true}, {"818181818181818100", false}, {"0000", false},
+        {"00", true},
+        {"17", true},
+        {"1818", true},
+        {"1817", false},
+        {"190100", true},
+        {"1900ff", false},
+        {"1a00010000", true},
+        {"1a0000ffff", false},
+        {"1b0000000100000000", true},
+        {"1b00000000ffffffff", false},
+        {"1c", false},
+        {"1f", false},
+        {"4161", true},
+        {"5f4161ff", false},
+        {"7f6161ff", false},
+        {"9fff", true},
+        {"9f00", false},
+        {"bf6161f6ff", true},
+        {"bf61f6ff", false},
+        {"a0", true},
+        {"a10000", true},
+        {"a100", false},
+        {"ff", false},
+        {"f6", true},
+        {"c000", true},
+        {"dfff", false},
+        {"5bffffffffffffffff", false},
+        {"9bffffffffffffffff", false},
+        {"bbffffffffffffffff", false},
+        {"8181818181818100", true},
+        {"818181818181818100", false},
+        {"0000", false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CELLA_BUFFER bytes = {0};
@@ -268,9 +316,9 @@ static void headers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_vectors), cmocka_unit_test(spellings), cmocka_unit_test(roots),  cmocka_unit_test(age),
-        cmocka_unit_test(headers),     cmocka_unit_test(reader),    cmocka_unit_test(shapes), cmocka_unit_test(cuts),
-        cmocka_unit_test(flips),
+        cmocka_unit_test(all_vectors), cmocka_unit_test(spellings), cmocka_unit_test(roots),
+        cmocka_unit_test(age),         cmocka_unit_test(headers),   cmocka_unit_test(reader),
+        cmocka_unit_test(shapes),      cmocka_unit_test(cuts),      cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests_name("nitro", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* RA-TLS certificates: all vectors; every flip and cut; evidence moved to other keys, in every wrapping
- * (A13, A28, A30, A31, A36). */
+/* RA-TLS certificates: all vectors; every flip and cut; evidence moved to other keys, in every
+ * wrapping (A13, A28, A30, A31, A36). */
 #include "vector.h"
 
 #include <openssl/evp.h>
@@ -25,7 +25,8 @@ static void read_der(const char *folder, struct cella_buffer *out) {
     assert_true(found);
 }
 
-/* What each vector binds its key by, and where: by an independent parser where it knows the way, the rest by hand. */
+/* What each vector binds its key by, and where: by an independent parser where it knows the way,
+ * the rest by hand. */
 static const struct {
     const char *folder, *extension, *binding;
     bool weak;
@@ -49,7 +50,8 @@ static uint64_t begin_of(const json_t *expected) {
 static void check_good(struct cella_bytes der, const json_t *expected, size_t index) {
     CELLA_VERIFICATION v;
     const json_t *quotes = json_object_get(expected, "quotes");
-    const json_t *quote = json_array_get(quotes, json_array_size(quotes) - 1); /* the interoperable one stands last */
+    const json_t *quote =
+        json_array_get(quotes, json_array_size(quotes) - 1); /* the interoperable one stands last */
     vector_verify(der, NULL, CELLA_EVIDENCE_AUTO, begin_of(expected), &v);
     assert_int_equal(v.type, CELLA_EVIDENCE_RATLS);
     assert_true(v.authentic);
@@ -60,7 +62,8 @@ static void check_good(struct cella_bytes der, const json_t *expected, size_t in
     vector_same_text(&v, "ratls.evidence", "sgx");
     vector_same_number(&v, "ratls.weak-signature", known[index].weak);
     vector_same_number(&v, "ratls.not-before", begin_of(expected));
-    vector_same_number(&v, "ratls.not-after", vector_time(json_string_value(json_object_get(expected, "not_after"))));
+    vector_same_number(&v, "ratls.not-after",
+                       vector_time(json_string_value(json_object_get(expected, "not_after"))));
     vector_same_hex(&v, "measurement", json_string_value(json_object_get(quote, "mrenclave")));
     vector_same_hex(&v, "report-data", json_string_value(json_object_get(quote, "report_data")));
     vector_same_text(&v, "tee", "sgx");
@@ -110,10 +113,11 @@ static struct cella_collateral *intel_set(void) {
     return collateral;
 }
 
-static void verify_out_of_date(struct cella_bytes der, const struct cella_collateral *collateral, uint64_t time_unix,
-                               struct cella_verification *out) {
+static void verify_out_of_date(struct cella_bytes der, const struct cella_collateral *collateral,
+                               uint64_t time_unix, struct cella_verification *out) {
     static const char *const accept[] = {"OutOfDate"};
-    struct cella_evidence_options options = {.time_unix = time_unix, .accept_tcb = accept, .accept_tcb_count = 1};
+    struct cella_evidence_options options = {
+        .time_unix = time_unix, .accept_tcb = accept, .accept_tcb_count = 1};
     VECTOR_OK(cella_verify(der, collateral, &options, out));
 }
 
@@ -149,27 +153,30 @@ static void short_key(void **state) {
     (void)state;
 #define LKL "sgx-quote/v3-00906ed50000-sgx-lkl-b21534e0/collateral-20250205-ev17"
     if (!vector_has(LKL)) skip();
-    static const char *const accept[] = {"OutOfDate", "OutOfDateConfigurationNeeded", "ConfigurationNeeded", "SWHardeningNeeded",
+    static const char *const accept[] = {"OutOfDate", "OutOfDateConfigurationNeeded",
+                                         "ConfigurationNeeded", "SWHardeningNeeded",
                                          "ConfigurationAndSWHardeningNeeded"};
     CELLA_BUFFER der = {0};
     CELLA_VERIFICATION v;
     char path[1024];
     struct cella_collateral *collateral = NULL;
-    struct cella_evidence_options options = {.time_unix = 1738760000, .accept_tcb = accept, .accept_tcb_count = 5};
+    struct cella_evidence_options options = {
+        .time_unix = 1738760000, .accept_tcb = accept, .accept_tcb_count = 5};
     snprintf(path, sizeof(path), "%s/" LKL, vector_root());
     VECTOR_OK(cella_collateral_new(&collateral));
     VECTOR_OK(cella_collateral_add_path(collateral, path));
     VECTOR_OK(cella_collateral_finish(collateral));
     read_der("ra-tls/maa-maa", &der);
     VECTOR_OK(cella_verify(cella_buffer_bytes(&der), collateral, &options, &v));
-    if (strcmp(v.reason.field, "public key") != 0) print_error("%s %s %s\n", v.reason.step, v.reason.field, v.reason.found);
+    if (strcmp(v.reason.field, "public key") != 0)
+        print_error("%s %s %s\n", v.reason.step, v.reason.field, v.reason.found);
     assert_string_equal(v.reason.field, "public key");
     assert_true(v.authentic);
     cella_collateral_free(&collateral);
 }
 
-/* A36: no byte of a certificate is outside its signature. Names, key and extension heads each, long stretches by
- * stride. */
+/* A36: no byte of a certificate is outside its signature. Names, key and extension heads each, long
+ * stretches by stride. */
 static void flips(void **state) {
     (void)state;
     if (!vector_has("ra-tls")) skip();
@@ -193,15 +200,18 @@ static void cuts(void **state) {
     CELLA_BUFFER der = {0};
     read_der("ra-tls/ccc-gramine-cert", &der);
     for (size_t size = 0; size < der.size; size++)
-        vector_refused(cella_bytes(der.data, size), NULL, CELLA_EVIDENCE_RATLS, 1, "certificate: certificate");
+        vector_refused(cella_bytes(der.data, size), NULL, CELLA_EVIDENCE_RATLS, 1,
+                       "certificate: certificate");
     uint8_t zero = 0;
     VECTOR_OK(cella_buffer_append(&der, cella_bytes(&zero, 1)));
-    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1, "certificate: certificate");
+    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1,
+                   "certificate: certificate");
 }
 
 /* --- Certificates of our own, to carry other people's evidence --- */
 
-static void own_certificate(EVP_PKEY *key, EVP_PKEY *signer, const char *oid, struct cella_bytes value, struct cella_buffer *out) {
+static void own_certificate(EVP_PKEY *key, EVP_PKEY *signer, const char *oid,
+                            struct cella_bytes value, struct cella_buffer *out) {
     X509 *x = X509_new();
     X509_NAME *name = X509_get_subject_name(x);
     ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
@@ -229,7 +239,8 @@ static void own_certificate(EVP_PKEY *key, EVP_PKEY *signer, const char *oid, st
     X509_free(x);
 }
 
-static void own_refused(EVP_PKEY *key, const char *oid, struct cella_bytes value, const char *where) {
+static void own_refused(EVP_PKEY *key, const char *oid, struct cella_bytes value,
+                        const char *where) {
     CELLA_BUFFER der = {0};
     CELLA_VERIFICATION v;
     char found[160];
@@ -237,14 +248,18 @@ static void own_refused(EVP_PKEY *key, const char *oid, struct cella_bytes value
     vector_verify(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_AUTO, 1, &v);
     assert_false(v.authentic);
     snprintf(found, sizeof(found), "%s: %s", v.reason.step, v.reason.field);
-    if (!strstr(found, where)) print_error("expected %s, found %s: %s\n", where, found, v.reason.found);
+    if (!strstr(found, where))
+        print_error("expected %s, found %s: %s\n", where, found, v.reason.found);
     assert_non_null(strstr(found, where));
 }
 
-static void put(struct cella_buffer *to, const char *hex) { VECTOR_OK(cella_hex_decode_all(cella_bytes_text(hex), to)); }
+static void put(struct cella_buffer *to, const char *hex) {
+    VECTOR_OK(cella_hex_decode_all(cella_bytes_text(hex), to));
+}
 
 /* Tag 60000 around quote and claims. */
-static void wrap(struct cella_bytes quote, struct cella_bytes claims, const char *head, struct cella_buffer *out) {
+static void wrap(struct cella_bytes quote, struct cella_bytes claims, const char *head,
+                 struct cella_buffer *out) {
     char size[32];
     out->size = 0;
     put(out, head);
@@ -268,15 +283,19 @@ static void oe_header(void **state) {
     read_der("ra-tls/sgxlkl-maa", &der);
     VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&der), &certificate));
     VECTOR_OK(cella_ratls_find(&certificate, &found));
-    VECTOR_OK(cella_buffer_append(&report, cella_bytes(found.evidence.data - 16, found.evidence.size + 16)));
+    VECTOR_OK(cella_buffer_append(&report,
+                                  cella_bytes(found.evidence.data - 16, found.evidence.size + 16)));
     own_refused(key, "1.3.6.1.4.1.311.105.1", cella_buffer_bytes(&report), "key binding");
     for (size_t i = 0; i < 16; i++) {
         report.data[i] ^= 1;
-        own_refused(key, "1.3.6.1.4.1.311.105.1", cella_buffer_bytes(&report), "certificate: extension");
+        own_refused(key, "1.3.6.1.4.1.311.105.1", cella_buffer_bytes(&report),
+                    "certificate: extension");
         report.data[i] ^= 1;
     }
-    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, report.size - 1), "certificate: extension");
-    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, 15), "certificate: extension");
+    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, report.size - 1),
+                "certificate: extension");
+    own_refused(key, "1.3.6.1.4.1.311.105.1", cella_bytes(report.data, 15),
+                "certificate: extension");
     EVP_PKEY_free(key);
 }
 
@@ -297,7 +316,8 @@ static void moved(void **state) {
         own_refused(key, "0.6.9.42.840.113741.1337.6", found.evidence, "key binding");
         own_refused(key, "1.2.840.113741.1337.8", found.evidence, "key binding");
         own_refused(key, "1.2.840.113556.10.1.1", found.evidence, "key binding");
-        own_refused(key, "1.2.840.113741.1337.7", found.evidence, "certificate: extension"); /* no SNP report */
+        own_refused(key, "1.2.840.113741.1337.7", found.evidence,
+                    "certificate: extension"); /* no SNP report */
         if (!found.has_claims) continue;
         wrap(found.evidence, found.claims, "d9ea6082", &wrapped);
         own_refused(key, "2.23.133.5.4.9", cella_buffer_bytes(&wrapped), "key binding");
@@ -306,9 +326,11 @@ static void moved(void **state) {
         int size = i2d_PUBKEY(key, &spki);
         VECTOR_OK(cella_sha256(cella_bytes(spki, (size_t)size), hash));
         OPENSSL_free(spki);
-        put(&own, "a16b7075626b65792d68617368582482015820"); /* {"pubkey-hash": h'82 01 58 20 ...'} */
+        put(&own,
+            "a16b7075626b65792d68617368582482015820"); /* {"pubkey-hash": h'82 01 58 20 ...'} */
         VECTOR_OK(cella_buffer_append(&own, CELLA_BYTES_OF(hash)));
-        wrap(found.evidence, cella_buffer_bytes(&own), "d9ea6082", &wrapped); /* claims that name the key, unbound */
+        wrap(found.evidence, cella_buffer_bytes(&own), "d9ea6082",
+             &wrapped); /* claims that name the key, unbound */
         own_refused(key, "2.23.133.5.4.9", cella_buffer_bytes(&wrapped), "key binding");
         wrap(found.evidence, found.claims, "d9ea6182", &wrapped); /* 60001 */
         own_refused(key, "2.23.133.5.4.9", cella_buffer_bytes(&wrapped), "certificate: extension");
@@ -330,9 +352,11 @@ static void bindings(void **state) {
     const char *how = NULL;
     struct cella_ratls_found raw = {0};
     own_certificate(ec, other, "1.2.3.4", cella_bytes("x", 1), &der); /* not self-signed */
-    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1, "certificate: signature");
+    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1,
+                   "certificate: signature");
     own_certificate(ec, ec, "1.2.3.4", cella_bytes("x", 1), &der);
-    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1, "certificate: extension");
+    vector_refused(cella_buffer_bytes(&der), NULL, CELLA_EVIDENCE_RATLS, 1,
+                   "certificate: extension");
     assert_false(cella_detect_ratls(cella_buffer_bytes(&der)));
     VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&der), &c));
     uint8_t data[64] = {0};
@@ -358,7 +382,8 @@ static void bindings(void **state) {
         if (size == 48) VECTOR_OK(cella_sha384(c.spki, hash));
         if (size == 64) VECTOR_OK(cella_sha512(c.spki, hash));
         char head[64];
-        snprintf(head, sizeof(head), "a26b7075626b65792d6861736858%02zx82%02x58%02zx", size + 4, (unsigned)algorithm, size);
+        snprintf(head, sizeof(head), "a26b7075626b65792d6861736858%02zx82%02x58%02zx", size + 4,
+                 (unsigned)algorithm, size);
         put(&claims, head);
         VECTOR_OK(cella_buffer_append(&claims, cella_bytes(hash, size)));
         put(&claims, "656e6f6e636542abcd"); /* nonce */
@@ -366,14 +391,16 @@ static void bindings(void **state) {
         memset(data, 0, sizeof(data));
         VECTOR_OK(cella_sha256(raw.claims, data));
         struct cella_result r = cella_ratls_binding(&c, &raw, CELLA_BYTES_OF(data), &how);
-        bool good = algorithm == 1 || algorithm == 7 || algorithm == 8; /* A28: no truncated hashes */
+        bool good =
+            algorithm == 1 || algorithm == 7 || algorithm == 8; /* A28: no truncated hashes */
         assert_int_equal(cella_failed(r), !good);
         cella_result_drop(r);
         if (!good) continue;
         assert_string_equal(how, "claims-buffer");
         for (size_t i = 0; i < claims.size; i++) {
             claims.data[i] ^= 1;
-            VECTOR_OK(cella_sha256(raw.claims, data)); /* bound again, so that only its content can be refused */
+            VECTOR_OK(cella_sha256(
+                raw.claims, data)); /* bound again, so that only its content can be refused */
             r = cella_ratls_binding(&c, &raw, CELLA_BYTES_OF(data), &how);
             bool in_hash = i >= 19 && i < 19 + size;
             if (in_hash) assert_true(!cella_failed(r) && !how);
@@ -396,7 +423,8 @@ static void bindings(void **state) {
     own_certificate(rsa, rsa, "1.2.3.4", cella_bytes("x", 1), &der);
     VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&der), &c));
     memset(data, 0, sizeof(data));
-    VECTOR_OK(cella_sha256(cella_bytes(c.spki.data + 24, c.spki.size - 24), data)); /* RSAPublicKey of a 2048-bit key */
+    VECTOR_OK(cella_sha256(cella_bytes(c.spki.data + 24, c.spki.size - 24),
+                           data)); /* RSAPublicKey of a 2048-bit key */
     VECTOR_OK(cella_ratls_binding(&c, &raw, CELLA_BYTES_OF(data), &how));
     assert_string_equal(how, "pkcs1");
     data[63] = 1;
@@ -409,8 +437,10 @@ static void bindings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_vectors), cmocka_unit_test(with_collateral), cmocka_unit_test(moved), cmocka_unit_test(short_key), cmocka_unit_test(oe_header),
-        cmocka_unit_test(bindings),    cmocka_unit_test(cuts),            cmocka_unit_test(flips),
+        cmocka_unit_test(all_vectors), cmocka_unit_test(with_collateral),
+        cmocka_unit_test(moved),       cmocka_unit_test(short_key),
+        cmocka_unit_test(oe_header),   cmocka_unit_test(bindings),
+        cmocka_unit_test(cuts),        cmocka_unit_test(flips),
     };
     return cmocka_run_group_tests_name("ratls", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Vectors where they lie, and a verification of one by the public function. For tests of the evidence part. */
+/* Vectors where they lie, and a verification of one by the public function. For tests of the
+ * evidence part. */
 #ifndef CELLA_TESTS_EVIDENCE_VECTOR_H
 #define CELLA_TESTS_EVIDENCE_VECTOR_H
 
@@ -83,18 +84,23 @@ static inline size_t vector_each(const char *family, void (*visit)(const char *p
 static inline uint64_t vector_time(const char *text) {
     unsigned y, mo, d, h, mi, s;
     assert_int_equal(sscanf(text, "%u-%u-%u%*1[T ]%u:%u:%u", &y, &mo, &d, &h, &mi, &s), 6);
-    unsigned a = mo <= 2, era_year = y - a, of_year = (153 * (mo > 2 ? mo - 3 : mo + 9) + 2) / 5 + d - 1;
-    uint64_t days = (uint64_t)era_year * 365 + era_year / 4 - era_year / 100 + era_year / 400 + of_year - 719468;
+    unsigned a = mo <= 2, era_year = y - a,
+             of_year = (153 * (mo > 2 ? mo - 3 : mo + 9) + 2) / 5 + d - 1;
+    uint64_t days = (uint64_t)era_year * 365 + era_year / 4 - era_year / 100 + era_year / 400 +
+                    of_year - 719468;
     return days * 86400 + h * 3600 + mi * 60 + s;
 }
 
 /* Verifies; the caller frees out. */
-static inline void vector_verify(struct cella_bytes evidence, const struct cella_collateral *collateral,
-                                 enum cella_evidence_type type, uint64_t time_unix, struct cella_verification *out) {
+static inline void vector_verify(struct cella_bytes evidence,
+                                 const struct cella_collateral *collateral,
+                                 enum cella_evidence_type type, uint64_t time_unix,
+                                 struct cella_verification *out) {
     struct cella_evidence_options options = {.type = type, .time_unix = time_unix};
     VECTOR_OK(cella_verify(evidence, collateral, &options, out));
     if (out->verdict == CELLA_VERIFY_REFUSED) {
-        assert_true(out->reason.step[0] && out->reason.field[0] && out->reason.expected[0] && out->reason.found[0]);
+        assert_true(out->reason.step[0] && out->reason.field[0] && out->reason.expected[0] &&
+                    out->reason.found[0]);
         if (!out->authentic) assert_int_equal(cella_claimset_count(out->claims), 0);
     } else {
         assert_true(out->authentic);
@@ -103,27 +109,32 @@ static inline void vector_verify(struct cella_bytes evidence, const struct cella
 }
 
 /* Whether it is refused, and with which words of "step: field". */
-static inline void vector_refused(struct cella_bytes evidence, const struct cella_collateral *collateral,
-                                  enum cella_evidence_type type, uint64_t time_unix, const char *where) {
+static inline void vector_refused(struct cella_bytes evidence,
+                                  const struct cella_collateral *collateral,
+                                  enum cella_evidence_type type, uint64_t time_unix,
+                                  const char *where) {
     char found[160];
     CELLA_VERIFICATION v;
     vector_verify(evidence, collateral, type, time_unix, &v);
     assert_int_equal(v.verdict, CELLA_VERIFY_REFUSED);
     snprintf(found, sizeof(found), "%s: %s", v.reason.step, v.reason.field);
     if (where && !strstr(found, where)) {
-        print_error("expected '%s', found '%s': expected %s, found %s\n", where, found, v.reason.expected, v.reason.found);
+        print_error("expected '%s', found '%s': expected %s, found %s\n", where, found,
+                    v.reason.expected, v.reason.found);
         fail();
     }
 }
 
-static inline const struct cella_claim *vector_claim(const struct cella_verification *v, const char *name) {
+static inline const struct cella_claim *vector_claim(const struct cella_verification *v,
+                                                     const char *name) {
     const struct cella_claim *claim = cella_claimset_find(v->claims, name);
     if (!claim) print_error("no claim %s\n", name);
     assert_non_null(claim);
     return claim;
 }
 
-static inline void vector_same_hex(const struct cella_verification *v, const char *name, const char *hex) {
+static inline void vector_same_hex(const struct cella_verification *v, const char *name,
+                                   const char *hex) {
     const struct cella_claim *claim = vector_claim(v, name);
     char *text = calloc(1, 2 * claim->bytes.size + 1);
     assert_int_equal(claim->type, CELLA_CLAIM_BYTES);
@@ -132,14 +143,16 @@ static inline void vector_same_hex(const struct cella_verification *v, const cha
     free(text);
 }
 
-static inline void vector_same_text(const struct cella_verification *v, const char *name, const char *text) {
+static inline void vector_same_text(const struct cella_verification *v, const char *name,
+                                    const char *text) {
     const struct cella_claim *claim = vector_claim(v, name);
     assert_int_equal(claim->type, CELLA_CLAIM_TEXT);
     assert_int_equal(claim->bytes.size, strlen(text));
     assert_memory_equal(claim->bytes.data, text, claim->bytes.size);
 }
 
-static inline void vector_same_number(const struct cella_verification *v, const char *name, uint64_t number) {
+static inline void vector_same_number(const struct cella_verification *v, const char *name,
+                                      uint64_t number) {
     assert_int_equal(vector_claim(v, name)->number, number);
 }
 
