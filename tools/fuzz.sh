@@ -28,7 +28,7 @@ vectors=${CELLA_VECTORS:-../shared/vectors}
 families() {
     case $1 in
     envelope) echo sgx-quote tdx-quote snp-report nitro maa-jwt azure-vtpm tpm2-quote ra-tls ;;
-    collateral) echo collateral-parse dcap-testroot snp-certs maa-jwt tpm2-quote ;;
+    collateral | collateral_store) echo collateral-parse dcap-testroot snp-certs maa-jwt tpm2-quote ;;
     quote) echo sgx-quote tdx-quote dcap-testroot ;;
     tcbinfo | identity | intel_collateral) echo collateral-parse dcap-testroot ;;
     ccel) echo tdx-eventlog ;;

@@ -53,6 +53,8 @@ static void print_help(FILE *to) {
 static int exit_status(const struct command *command, enum cella_code code) {
     bool verdict =
         command && (command->run == cella_cmd_verify || command->run == cella_cmd_policy);
+    /* `cella collateral check` is for timers: 1 when something needs attention. */
+    if (command && command->run == cella_cmd_collateral && code == CELLA_ERR_EXPIRED) return 1;
     if (!verdict || code == CELLA_OK) return cella_code_exit_status(code);
     return code == CELLA_ERR_REFUSED ? 1 : 2;
 }

@@ -10,12 +10,28 @@
 
 #define SET __attribute__((cleanup(cella_collateral_free))) struct cella_collateral *
 
-CELLA_RESULT cella_store_known(const char *name, struct cella_bytes content, bool *known) {
+static void copy_text(const char *from, char to[CELLA_ITEM_TEXT]) {
+    snprintf(to, CELLA_ITEM_TEXT, "%s", from);
+}
+
+CELLA_RESULT cella_store_known(const char *name, struct cella_bytes content, bool *known,
+                               char why[CELLA_ITEM_TEXT]) {
     SET set = NULL;
     *known = false;
+    why[0] = 0;
     if (content.size == 0) return CELLA_SUCCESS;
     TRY(cella_collateral_new(&set));
-    return cella_collateral_add(set, name, content, known);
+    TRY(cella_collateral_add(set, name, content, known));
+    const struct cella_intel *intel = cella_collateral_of(set, &cella_family_intel);
+    const struct cella_amd_state *amd = cella_collateral_of(set, &cella_family_amd);
+    for (int kind = 0; *known && kind < CELLA_INTEL_KIND_COUNT; kind++)
+        if (intel->malformed[kind][0] && kind != CELLA_INTEL_KIND_CERTIFICATE)
+            copy_text(intel->malformed[kind], why);
+    for (size_t i = 0; i < amd->item_count; i++)
+        if (amd->item[i].failure.field) copy_text(amd->item[i].failure.found, why);
+    for (size_t i = 0; i < amd->crl_count; i++)
+        if (amd->crl[i].failure.field) copy_text(amd->crl[i].failure.found, why);
+    return CELLA_SUCCESS;
 }
 
 static bool is(struct cella_bytes bytes, const struct cella_buffer *buffer) {
@@ -149,6 +165,29 @@ static void judge_revocation(const struct cella_store *store, struct cella_item 
     }
 }
 
+static bool has_key(const struct cella_item *item, const struct cella_buffer *spki) {
+    struct cella_certificate x509;
+    if (item->kind != CELLA_ITEM_CERTIFICATE) return false;
+    struct cella_result r = cella_certificate_parse(cella_buffer_bytes(&item->der), &x509);
+    bool has = !cella_failed(r) && is(x509.spki, spki);
+    cella_result_drop(r);
+    return has;
+}
+
+void cella_store_follow(struct cella_store *store) {
+    for (size_t i = 0; i < store->count; i++) {
+        struct cella_item *item = &store->item[i];
+        size_t there = 0, held = 0;
+        if (item->kind == CELLA_ITEM_CERTIFICATE || item->state != CELLA_ITEM_HELD) continue;
+        for (size_t k = 0; item->signer.size && k < store->count; k++) {
+            if (!has_key(&store->item[k], &item->signer)) continue;
+            there++;
+            held += store->item[k].state == CELLA_ITEM_HELD;
+        }
+        if (there > 0 && held == 0) fail(item, "the certificate of its signer does not hold");
+    }
+}
+
 CELLA_RESULT cella_store_check(struct cella_store *store) {
     SET set = NULL;
     bool taken;
@@ -163,10 +202,10 @@ CELLA_RESULT cella_store_check(struct cella_store *store) {
     const struct cella_amd_state *amd = cella_collateral_of(set, &cella_family_amd);
     for (size_t i = 0; i < store->count; i++) {
         struct cella_item *item = &store->item[i];
+        if (item->kind == CELLA_ITEM_OTHER) continue;
         cella_buffer_free(&item->signer);
         item->state = CELLA_ITEM_UNCHECKED;
         item->why[0] = 0;
-        if (item->kind == CELLA_ITEM_OTHER) continue;
         if (item->der.size) TRY(judge_intel(intel, item));
         if (item->der.size && item->state == CELLA_ITEM_UNCHECKED) TRY(judge_amd(amd, item));
         if (item->kind == CELLA_ITEM_TCB_INFO) TRY(judge_tcb_info(intel, item));
@@ -176,5 +215,6 @@ CELLA_RESULT cella_store_check(struct cella_store *store) {
     }
     for (size_t i = 0; i < store->count; i++)
         if (store->item[i].kind == CELLA_ITEM_CERTIFICATE) judge_revocation(store, &store->item[i]);
+    cella_store_follow(store);
     return CELLA_SUCCESS;
 }

@@ -64,7 +64,7 @@ static CELLA_RESULT take(struct cella_store *store, struct cella_want *want,
                          const struct cella_answer *answer, const char *url, size_t origin) {
     size_t before = store->count, taken = 0;
     char why[URL_SIZE + 64];
-    TRY(cella_store_add(store, want->item, cella_buffer_bytes(&answer->body), &taken));
+    TRY(cella_store_add(store, "answer", cella_buffer_bytes(&answer->body), &taken));
     bool found = sift(store, before, want, origin) || (taken > 0 && is_there(store, want, answer));
     before = store->count;
     if (found && answer->chain.size) {
@@ -165,6 +165,7 @@ CELLA_RESULT cella_fetch(struct cella_store *store, struct cella_wants *wants,
     TRY(ask_all(store, wants, sources, settings));
     TRY(cella_store_check(store));
     judge(store, wants, sources, time_unix);
+    cella_store_follow(store);
     TRY(cella_store_settle(store, false));
     for (size_t w = 0; w < wants->count; w++) {
         const struct cella_want *want = &wants->want[w];

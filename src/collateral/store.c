@@ -57,7 +57,8 @@ static CELLA_RESULT add_one(struct cella_store *store, const char *name, struct 
     TRY(cella_item_read(name, content, &item));
     if (item.kind == CELLA_ITEM_OTHER) {
         known = false;
-        if (whole) TRY(cella_store_known(name, content, &known));
+        if (whole) TRY(cella_store_known(name, content, &known, item.why));
+        if (item.why[0]) item.state = CELLA_ITEM_FAILED;
     }
     if (!known) return CELLA_SUCCESS;
     ++*taken;
@@ -198,12 +199,16 @@ CELLA_RESULT cella_store_roots(struct cella_store *store, const char *path) {
 
 static bool failed(const struct cella_item *item) { return item->state == CELLA_ITEM_FAILED; }
 
+static int rank(const struct cella_item *item) {
+    return item->state == CELLA_ITEM_HELD ? 0 : failed(item) ? 2 : 1;
+}
+
 /* Names in order; of the same name what holds first, then the newer. */
 static int compare(const void *left, const void *right) {
     const struct cella_item *a = left, *b = right;
     int order = strcmp(a->name, b->name);
     if (order != 0) return order;
-    if (failed(a) != failed(b)) return failed(a) ? 1 : -1;
+    if (rank(a) != rank(b)) return rank(a) - rank(b);
     if (cella_item_newer(a, b)) return -1;
     if (cella_item_newer(b, a)) return 1;
     order = memcmp(a->content.data, b->content.data,

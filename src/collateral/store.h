@@ -29,6 +29,9 @@ CELLA_RESULT cella_store_add_path(struct cella_store *store, const char *path, s
 /* Checks every item's chain and signature through the verifier's own collateral set, and revocation
  * by the lists that hold; sets state and why. */
 CELLA_RESULT cella_store_check(struct cella_store *store);
+/* What was signed with a key whose every certificate here failed does not hold. For who fails
+ * items. */
+void cella_store_follow(struct cella_store *store);
 /* Of items with the same name the newest that holds stays, and the rest goes; sorted by name. Items
  * that failed stay only with keep_failed. */
 CELLA_RESULT cella_store_settle(struct cella_store *store, bool keep_failed);
@@ -39,7 +42,8 @@ void cella_store_remove(struct cella_store *store, size_t index);
 /* The set as a bundle. */
 CELLA_RESULT cella_store_bundle(const struct cella_store *store, struct cella_buffer *out);
 
-/* check.c, for store.c */
-CELLA_RESULT cella_store_known(const char *name, struct cella_bytes content, bool *known);
+/* check.c, for store.c: whether a verifier knows it, and if it is broken, why. */
+CELLA_RESULT cella_store_known(const char *name, struct cella_bytes content, bool *known,
+                               char why[CELLA_ITEM_TEXT]);
 
 #endif

@@ -32,6 +32,7 @@ static CELLA_RESULT next(struct cella_wants *wants, const char *item, struct cel
 bool cella_want_is(const struct cella_want *want, const struct cella_item *item) {
     struct cella_certificate x509;
     struct cella_snp_cert cert;
+    if (item->kind == CELLA_ITEM_OTHER) return false;
     if (!want->certificate) return strcmp(want->item, item->name) == 0;
     if (strncmp(want->item, item->name, strlen(want->item)) != 0 ||
         item->kind != CELLA_ITEM_CERTIFICATE)

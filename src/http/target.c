@@ -43,8 +43,9 @@ static bool decode(struct cella_bytes text, uint8_t **to, struct cella_bytes *ou
     size_t size = 0;
     bool good = cella_percent_decode(text, *to, &size);
     *out = cella_bytes(*to, size);
-    for (size_t i = 0; good && i < size; i++)
-        good = out->data[i] >= ' ' && out->data[i] != 0x7f && out->data[i] != '#';
+    for (size_t i = 0; good && i < text.size; i++)
+        good = text.data[i] > ' ' && text.data[i] < 0x7f && text.data[i] != '#';
+    for (size_t i = 0; good && i < size; i++) good = out->data[i] >= ' ' && out->data[i] != 0x7f;
     *to += size;
     return good;
 }
