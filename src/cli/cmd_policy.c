@@ -14,7 +14,8 @@ const char cella_help_policy[] =
     "  check    parses it; warns of rules that can never permit and of claims that no TEE has\n"
     "  test     evaluates it over claims and prints what it issues\n"
     "  explain  says which rule permitted, denied or did not fire, with the values compared\n\n"
-    "  --claims FILE    JSON: an object of claims as in a token, or a list of {\"type\", \"value\", \"issuer\"}\n"
+    "  --claims FILE    JSON: an object of claims as in a token, or a list of {\"type\", "
+    "\"value\", \"issuer\"}\n"
     "  --expect WORD    permit (the default) or deny: what the policy should say\n"
     "  --json           one JSON object\n"
     "Exit status: 0 as it should be, 1 not, 2 arguments or files that cannot be used.\n";
@@ -52,21 +53,28 @@ static struct cella_result take_word(int argc, char **argv, int *i, struct argum
     const char *word = argv[*i];
     if (strcmp(word, "--claims") == 0) return take_value(argc, argv, i, &out->claims);
     if (strcmp(word, "--expect") == 0) return take_expect(argc, argv, i, out);
-    if (strcmp(word, "--json") == 0) out->json = true;
-    else if (word[0] == '-' && word[1]) return cella_cli_usage("policy", "unknown flag %s", word);
-    else if (!out->verb) out->verb = word;
-    else if (!out->path) out->path = word;
-    else return cella_cli_usage("policy", "one policy at a time: %s and %s", out->path, word);
+    if (strcmp(word, "--json") == 0)
+        out->json = true;
+    else if (word[0] == '-' && word[1])
+        return cella_cli_usage("policy", "unknown flag %s", word);
+    else if (!out->verb)
+        out->verb = word;
+    else if (!out->path)
+        out->path = word;
+    else
+        return cella_cli_usage("policy", "one policy at a time: %s and %s", out->path, word);
     return CELLA_SUCCESS;
 }
 
 static struct cella_result parse(int argc, char **argv, struct arguments *out) {
     for (int i = 1; i < argc; i++) TRY(take_word(argc, argv, &i, out));
-    if (!out->verb || !out->path) return cella_cli_usage("policy", "expected check, test or explain and a file");
+    if (!out->verb || !out->path)
+        return cella_cli_usage("policy", "expected check, test or explain and a file");
     bool check = strcmp(out->verb, "check") == 0;
     if (!check && strcmp(out->verb, "test") != 0 && strcmp(out->verb, "explain") != 0)
         return cella_cli_usage("policy", "expected check, test or explain, found '%s'", out->verb);
-    if (check != !out->claims) return cella_cli_usage("policy", "%s %s --claims", out->verb, check ? "takes no" : "needs");
+    if (check != !out->claims)
+        return cella_cli_usage("policy", "%s %s --claims", out->verb, check ? "takes no" : "needs");
     return CELLA_SUCCESS;
 }
 
@@ -79,10 +87,12 @@ static struct cella_result check(const struct arguments *arguments) {
     TRY(cella_cli_policy_read(arguments->path, &policy));
     size_t count = cella_policy_check(policy, warning, WARNINGS_MAX, &never);
     for (size_t i = 0; i < count && i < WARNINGS_MAX; i++)
-        printf("%s:%u:%u: warning: %s\n", arguments->path, warning[i].line, warning[i].column, warning[i].text);
-    printf("%s: version 1.%u, %u rules, %zu warnings\n", arguments->path, cella_policy_version(policy) - 10,
-           cella_policy_rule_count(policy), count);
-    ENSURE(!never, CELLA_ERR_REFUSED, "see the warnings", "%s: this policy can never permit", arguments->path);
+        printf("%s:%u:%u: warning: %s\n", arguments->path, warning[i].line, warning[i].column,
+               warning[i].text);
+    printf("%s: version 1.%u, %u rules, %zu warnings\n", arguments->path,
+           cella_policy_version(policy) - 10, cella_policy_rule_count(policy), count);
+    ENSURE(!never, CELLA_ERR_REFUSED, "see the warnings", "%s: this policy can never permit",
+           arguments->path);
     return CELLA_SUCCESS;
 }
 
@@ -92,7 +102,8 @@ static struct cella_result read_claims(const char *path, struct cella_policy_cla
     CELLA_BUFFER json = {0};
     TRY(cella_file_read(path, CLAIMS_FILE_MAX, &json));
     TRY(cella_policy_claims_new(out));
-    TRY_IN(cella_policy_claims_json(*out, cella_buffer_bytes(&json), CELLA_POLICY_SERVICE), "%s", path);
+    TRY_IN(cella_policy_claims_json(*out, cella_buffer_bytes(&json), CELLA_POLICY_SERVICE), "%s",
+           path);
     return CELLA_SUCCESS;
 }
 
@@ -104,7 +115,8 @@ static struct cella_result print_json(json_t *object) {
     return CELLA_SUCCESS;
 }
 
-static struct cella_result print(const struct arguments *arguments, const struct cella_policy_outcome *outcome) {
+static struct cella_result print(const struct arguments *arguments,
+                                 const struct cella_policy_outcome *outcome) {
     if (arguments->json) return print_json(cella_policy_outcome_object(outcome));
     cella_cli_policy_explain(stdout, outcome);
     if (outcome->issued_count == 0) return CELLA_SUCCESS;
@@ -124,9 +136,10 @@ static struct cella_result evaluate(const struct arguments *arguments) {
     TRY(cella_policy_evaluate(policy, claim, count, explain, &outcome));
     TRY(print(arguments, &outcome));
     bool denied = outcome.verdict != CELLA_POLICY_PERMITTED;
-    ENSURE(denied == arguments->expect_deny, CELLA_ERR_REFUSED, explain ? NULL : "`cella policy explain` says why",
-           "%s: expected that the policy %s, found that it %s", arguments->path, arguments->expect_deny ? "denies" : "permits",
-           denied ? "denies" : "permits");
+    ENSURE(denied == arguments->expect_deny, CELLA_ERR_REFUSED,
+           explain ? NULL : "`cella policy explain` says why",
+           "%s: expected that the policy %s, found that it %s", arguments->path,
+           arguments->expect_deny ? "denies" : "permits", denied ? "denies" : "permits");
     return CELLA_SUCCESS;
 }
 

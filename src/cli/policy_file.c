@@ -38,19 +38,23 @@ static void print_condition(FILE *to, const struct cella_policy_condition_trace 
 static void print_rule(FILE *to, const struct cella_policy_rule_trace *rule) {
     fprintf(to, "  line %u: ", rule->line);
     print_written(to, rule->action);
-    fprintf(to, ": %s%s%s\n", rule->fired ? "fired" : "did not fire", rule->note ? "; " : "", rule->note ? rule->note : "");
+    fprintf(to, ": %s%s%s\n", rule->fired ? "fired" : "did not fire", rule->note ? "; " : "",
+            rule->note ? rule->note : "");
     for (uint32_t i = 0; i < rule->condition_count; i++) print_condition(to, &rule->condition[i]);
 }
 
 void cella_cli_policy_explain(FILE *to, const struct cella_policy_outcome *outcome) {
     const char *section = "";
     for (size_t i = 0; i < outcome->trace_count; i++) {
-        if (strcmp(section, outcome->trace[i].section) != 0) fprintf(to, "%s\n", outcome->trace[i].section);
+        if (strcmp(section, outcome->trace[i].section) != 0)
+            fprintf(to, "%s\n", outcome->trace[i].section);
         section = outcome->trace[i].section;
         print_rule(to, &outcome->trace[i]);
     }
     if (outcome->error.line)
-        fprintf(to, "error at line %u, column %u\n  expected  %s\n  found     %s\n", outcome->error.line,
-                outcome->error.column, outcome->error.expected, outcome->error.found);
-    fprintf(to, "%s: %s\n", outcome->verdict == CELLA_POLICY_PERMITTED ? "permitted" : "denied", outcome->reason);
+        fprintf(to, "error at line %u, column %u\n  expected  %s\n  found     %s\n",
+                outcome->error.line, outcome->error.column, outcome->error.expected,
+                outcome->error.found);
+    fprintf(to, "%s: %s\n", outcome->verdict == CELLA_POLICY_PERMITTED ? "permitted" : "denied",
+            outcome->reason);
 }

@@ -12,7 +12,9 @@ struct cella_arena_block {
     _Alignas(ALIGN) uint8_t data[];
 };
 
-void cella_arena_begin(struct cella_arena *arena, size_t limit) { *arena = (struct cella_arena){.limit = limit}; }
+void cella_arena_begin(struct cella_arena *arena, size_t limit) {
+    *arena = (struct cella_arena){.limit = limit};
+}
 
 void cella_arena_free(struct cella_arena *arena) {
     for (struct cella_arena_block *b = arena->block, *next; b; b = next) {
@@ -71,7 +73,8 @@ struct cella_bytes cella_arena_copy(struct cella_arena *arena, struct cella_byte
     return cella_bytes(copy, bytes.size);
 }
 
-void *cella_arena_push(struct cella_arena *arena, void **items, uint32_t *count, uint32_t *capacity, size_t size) {
+void *cella_arena_push(struct cella_arena *arena, void **items, uint32_t *count, uint32_t *capacity,
+                       size_t size) {
     if (*count == *capacity) {
         uint32_t wanted = *capacity ? 2 * *capacity : LIST_FIRST;
         void *larger = wanted > *capacity ? cella_arena_array(arena, wanted, size) : NULL;

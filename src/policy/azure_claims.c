@@ -10,7 +10,10 @@ typedef struct cella_policy_claims claims_;
 typedef const struct cella_claimset set_;
 typedef const struct cella_claim claim_;
 
-enum { FIELD_MAX = 256 /* bytes of a field shown in hex */, NAME_MAX_BYTES = CELLA_CLAIM_NAME_MAX + 1 };
+enum {
+    FIELD_MAX = 256 /* bytes of a field shown in hex */,
+    NAME_MAX_BYTES = CELLA_CLAIM_NAME_MAX + 1
+};
 
 /* --- Names --- */
 
@@ -74,11 +77,26 @@ static const struct name {
 enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
 
 /* Beyond the table: those below, and what the service adds to a token. */
-static const char *const others[] = {
-    "x-ms-attestation-type", "x-ms-compliance-status", "x-ms-runtime", "x-ms-inittime", "x-ms-policy-hash", "x-ms-policy",
-    "x-ms-policy-signer", "x-ms-ver", "x-ms-isolation-tee", "x-ms-sgx-ehd", "x-ms-sgx-collateral", "x-ms-sgx-config-id",
-    "x-ms-sgx-config-svn", "x-ms-sgx-isv-extended-product-id", "x-ms-sgx-isv-family-id", "x-ms-sgx-tcbidentifier",
-    "x-ms-sevsnpvm-uvm-endorsement", "tdx_seamsvn", "tdx_td_attributes_debug", "$tee"};
+static const char *const others[] = {"x-ms-attestation-type",
+                                     "x-ms-compliance-status",
+                                     "x-ms-runtime",
+                                     "x-ms-inittime",
+                                     "x-ms-policy-hash",
+                                     "x-ms-policy",
+                                     "x-ms-policy-signer",
+                                     "x-ms-ver",
+                                     "x-ms-isolation-tee",
+                                     "x-ms-sgx-ehd",
+                                     "x-ms-sgx-collateral",
+                                     "x-ms-sgx-config-id",
+                                     "x-ms-sgx-config-svn",
+                                     "x-ms-sgx-isv-extended-product-id",
+                                     "x-ms-sgx-isv-family-id",
+                                     "x-ms-sgx-tcbidentifier",
+                                     "x-ms-sevsnpvm-uvm-endorsement",
+                                     "tdx_seamsvn",
+                                     "tdx_td_attributes_debug",
+                                     "$tee"};
 
 static bool is(struct cella_bytes type, const char *name) {
     return type.size == strlen(name) && cella_equal(type.data, name, type.size);
@@ -91,7 +109,8 @@ bool cella_azure_claim_known(struct cella_bytes type) {
     static const char *const families[] = {"x-ms-sgx-", "x-ms-sevsnpvm-", "tdx_", "$", "x-ms-"};
     bool ours = false;
     if (begins(type, "x-ms-azurevm-")) return true; /* of the guest, which says many */
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) ours = ours || begins(type, families[i]);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        ours = ours || begins(type, families[i]);
     for (size_t i = 0; ours && i < NAME_COUNT; i++)
         if (is(type, names[i].to)) return true;
     for (size_t i = 0; ours && i < sizeof(others) / sizeof(others[0]); i++)
@@ -125,9 +144,13 @@ static void put_number(claims_ *to, const char *name, uint64_t number) {
 
 static void put(claims_ *to, const char *name, claim_ *claim) {
     switch (claim->type) {
-    case CELLA_CLAIM_TEXT: cella_policy_claims_text(to, name, claim->bytes, CELLA_POLICY_SERVICE); return;
+    case CELLA_CLAIM_TEXT:
+        cella_policy_claims_text(to, name, claim->bytes, CELLA_POLICY_SERVICE);
+        return;
     case CELLA_CLAIM_BYTES: put_hex(to, name, claim->bytes); return;
-    case CELLA_CLAIM_BOOLEAN: cella_policy_claims_boolean(to, name, claim->number, CELLA_POLICY_SERVICE); return;
+    case CELLA_CLAIM_BOOLEAN:
+        cella_policy_claims_boolean(to, name, claim->number, CELLA_POLICY_SERVICE);
+        return;
     case CELLA_CLAIM_NUMBER:
     case CELLA_CLAIM_TIME: put_number(to, name, claim->number); return;
     }
@@ -150,7 +173,8 @@ static void by_table(claims_ *to, set_ *verified, enum tee tee) {
     for (size_t i = 0; i < cella_claimset_count(verified); i++) {
         claim_ *claim = cella_claimset_at(verified, i);
         for (size_t k = 0; k < NAME_COUNT; k++)
-            if (names[k].tee == tee && strcmp(names[k].from, claim->name) == 0) put(to, names[k].to, claim);
+            if (names[k].tee == tee && strcmp(names[k].from, claim->name) == 0)
+                put(to, names[k].to, claim);
     }
 }
 
@@ -186,9 +210,11 @@ static void tdx(claims_ *to, set_ *verified) {
     put_text(to, "eat_profile", "https://aka.ms/maa-eat-profile-tdxvm");
     put_text(to, "intuse", "generic");
     by_table(to, verified, TDX);
-    if (debug && debug->type == CELLA_CLAIM_BOOLEAN) put_text(to, "dbgstat", debug->number ? "enabled" : "disabled");
+    if (debug && debug->type == CELLA_CLAIM_BOOLEAN)
+        put_text(to, "dbgstat", debug->number ? "enabled" : "disabled");
     if (attributes.size)
-        cella_policy_claims_boolean(to, "tdx_td_attributes_debug", attributes.data[0] & 1, CELLA_POLICY_SERVICE);
+        cella_policy_claims_boolean(to, "tdx_td_attributes_debug", attributes.data[0] & 1,
+                                    CELLA_POLICY_SERVICE);
     if (svn.size) cella_policy_claims_integer(to, "tdx_seamsvn", svn.data[0], CELLA_POLICY_SERVICE);
 }
 
@@ -202,12 +228,16 @@ static void token(claims_ *to, set_ *verified) {
 
 static bool is_token(set_ *verified) { return cella_claimset_find(verified, "maa.iss") != NULL; }
 
-void cella_policy_claims_verified(struct cella_policy_claims *claims, const struct cella_claimset *verified,
-                                  bool own_names) {
-    if (is_token(verified)) token(claims, verified);
-    else if (text_is(verified, "tee", "sgx")) sgx(claims, verified);
-    else if (text_is(verified, "tee", "snp")) snp(claims, verified);
-    else if (text_is(verified, "tee", "tdx")) tdx(claims, verified);
+void cella_policy_claims_verified(struct cella_policy_claims *claims,
+                                  const struct cella_claimset *verified, bool own_names) {
+    if (is_token(verified))
+        token(claims, verified);
+    else if (text_is(verified, "tee", "sgx"))
+        sgx(claims, verified);
+    else if (text_is(verified, "tee", "snp"))
+        snp(claims, verified);
+    else if (text_is(verified, "tee", "tdx"))
+        tdx(claims, verified);
     for (size_t i = 0; own_names && i < cella_claimset_count(verified); i++) {
         claim_ *claim = cella_claimset_at(verified, i);
         if (strncmp(claim->name, "maa.", 4) != 0) put(claims, claim->name, claim);

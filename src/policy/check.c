@@ -26,10 +26,13 @@ static void warn(struct checking *c, struct cella_policy_place place, const char
     va_end(list);
 }
 
-static bool is_literal(const struct cella_policy_match *m) { return m->expression->kind == EXPRESSION_LITERAL; }
+static bool is_literal(const struct cella_policy_match *m) {
+    return m->expression->kind == EXPRESSION_LITERAL;
+}
 
 static bool text_is(const struct cella_policy_value *v, const char *text) {
-    return v->type == CELLA_POLICY_STRING && v->text.size == strlen(text) && cella_equal(v->text.data, text, v->text.size);
+    return v->type == CELLA_POLICY_STRING && v->text.size == strlen(text) &&
+           cella_equal(v->text.data, text, v->text.size);
 }
 
 /* --- Conditions that no claim meets --- */
@@ -59,7 +62,8 @@ static bool exclude(const struct cella_policy_match *a, const struct cella_polic
     if (a->property == b->property) {
         if (x->type != y->type) return true;
         bool same = cella_policy_compare(x, OPERATOR_EQ, y);
-        return a->op == OPERATOR_EQ && (b->op == OPERATOR_EQ ? !same : b->op == OPERATOR_NE && same);
+        return a->op == OPERATOR_EQ &&
+               (b->op == OPERATOR_EQ ? !same : b->op == OPERATOR_NE && same);
     }
     if (a->property == PROPERTY_VALUE_TYPE && a->op == OPERATOR_EQ && b->property == PROPERTY_VALUE)
         return !text_is(x, value_types[y->type]);
@@ -70,7 +74,8 @@ static bool never_holds(const struct cella_policy_condition *c) {
     struct range range = {INT64_MIN, INT64_MAX, false};
     for (uint32_t i = 0; i < c->count; i++) {
         const struct cella_policy_match *m = &c->match[i];
-        bool integer = is_literal(m) && m->property == PROPERTY_VALUE && m->expression->literal.type == CELLA_POLICY_INTEGER;
+        bool integer = is_literal(m) && m->property == PROPERTY_VALUE &&
+                       m->expression->literal.type == CELLA_POLICY_INTEGER;
         if (integer && m->op != OPERATOR_NE) narrow(&range, m->op, m->expression->literal.integer);
         for (uint32_t k = 0; k < c->count; k++)
             if (k != i && exclude(m, &c->match[k])) return true;
@@ -83,8 +88,11 @@ static bool never_holds(const struct cella_policy_condition *c) {
 static void check_issuer(struct checking *c, const struct cella_policy_match *m) {
     if (m->property != PROPERTY_ISSUER || !is_literal(m)) return;
     for (int i = CELLA_POLICY_CUSTOM_CLAIM; i <= CELLA_POLICY_POLICY; i++)
-        if (text_is(&m->expression->literal, cella_policy_issuer_name((enum cella_policy_issuer)i))) return;
-    warn(c, m->place, "no claim has this issuer: there are AttestationService, AttestationPolicy and CustomClaim");
+        if (text_is(&m->expression->literal, cella_policy_issuer_name((enum cella_policy_issuer)i)))
+            return;
+    warn(c, m->place,
+         "no claim has this issuer: there are AttestationService, AttestationPolicy and "
+         "CustomClaim");
 }
 
 static void check_value_type(struct checking *c, const struct cella_policy_match *m) {
@@ -95,31 +103,39 @@ static void check_value_type(struct checking *c, const struct cella_policy_match
 }
 
 /* Whether a rule before this one adds claims of that type, or of one that is not known here. */
-static bool added_before(const struct cella_policy *policy, const struct cella_policy_rule *rule, struct cella_bytes type) {
+static bool added_before(const struct cella_policy *policy, const struct cella_policy_rule *rule,
+                         struct cella_bytes type) {
     for (const struct cella_policy_rule *r = policy->rule; r < rule; r++) {
         if (!r->type) continue;
         const struct cella_policy_value *made = &r->type->literal;
         if (r->type->kind != EXPRESSION_LITERAL) return true;
-        if (made->text.size == type.size && cella_equal(made->text.data, type.data, type.size)) return true;
+        if (made->text.size == type.size && cella_equal(made->text.data, type.data, type.size))
+            return true;
     }
     return false;
 }
 
-static void check_type(struct checking *c, const struct cella_policy_rule *rule, const struct cella_policy_match *m) {
+static void check_type(struct checking *c, const struct cella_policy_rule *rule,
+                       const struct cella_policy_match *m) {
     if (m->property != PROPERTY_TYPE || !is_literal(m)) return;
     struct cella_bytes type = m->expression->literal.text;
     if (cella_azure_claim_known(type) || added_before(c->policy, rule, type)) return;
-    warn(c, m->place, "no TEE has a claim \"%.*s\", and no earlier rule adds one", (int)(type.size < 80 ? type.size : 80),
-         (const char *)type.data);
+    warn(c, m->place, "no TEE has a claim \"%.*s\", and no earlier rule adds one",
+         (int)(type.size < 80 ? type.size : 80), (const char *)type.data);
 }
 
 static void check_issued(struct checking *c, const struct cella_policy_rule *rule) {
-    if (rule->action != ACTION_ISSUE || !rule->type || rule->type->kind != EXPRESSION_LITERAL) return;
+    if (rule->action != ACTION_ISSUE || !rule->type || rule->type->kind != EXPRESSION_LITERAL)
+        return;
     const struct cella_policy_value *type = &rule->type->literal;
     bool reserved = type->text.size >= 5 && cella_equal(type->text.data, "x-ms-", 5);
     static const char *const name[] = {"iss", "exp", "nbf", "iat", "jti"};
-    for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) reserved = reserved || text_is(type, name[i]);
-    if (reserved) warn(c, rule->action_place, "this claim is added but never issued: only the service itself says claims of this name");
+    for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+        reserved = reserved || text_is(type, name[i]);
+    if (reserved)
+        warn(c, rule->action_place,
+             "this claim is added but never issued: only the service itself says claims of this "
+             "name");
 }
 
 /* --- Rules --- */
@@ -134,15 +150,16 @@ static bool can_fire(struct checking *c, const struct cella_policy_rule *rule) {
             if (!condition->negated) check_type(c, rule, &condition->match[k]);
         }
         if (!never_holds(condition)) continue;
-        warn(c, condition->place, condition->negated ? "no claim meets this, so the condition always holds"
-                                                     : "no claim meets this, so the rule never fires");
+        warn(c, condition->place,
+             condition->negated ? "no claim meets this, so the condition always holds"
+                                : "no claim meets this, so the rule never fires");
         can = can && condition->negated;
     }
     return can;
 }
 
-size_t cella_policy_check(const struct cella_policy *policy, struct cella_policy_warning *warning, size_t max,
-                          bool *never_permits) {
+size_t cella_policy_check(const struct cella_policy *policy, struct cella_policy_warning *warning,
+                          size_t max, bool *never_permits) {
     struct checking c = {.policy = policy, .warning = warning, .max = max};
     const struct cella_policy_rule *always_denies = NULL;
     bool permits = false;

@@ -27,16 +27,21 @@ void cella_policy_claims_free(struct cella_policy_claims **claims) {
     *claims = NULL;
 }
 
-const struct cella_policy_claim *cella_policy_claims_at(const struct cella_policy_claims *claims, size_t *count) {
+const struct cella_policy_claim *cella_policy_claims_at(const struct cella_policy_claims *claims,
+                                                        size_t *count) {
     *count = claims->trouble ? 0 : claims->count;
     return claims->item;
 }
 
 CELLA_RESULT cella_policy_claims_result(const struct cella_policy_claims *claims) {
-    static const char *const why[] = {"", "no memory for claims", "more claims than 4096", "a claim's value above 1 MiB",
-                                      "a claim with an empty type, or one that is not UTF-8", "a claim's value that is not UTF-8"};
-    ENSURE(!claims->trouble, claims->trouble == NO_MEMORY ? CELLA_ERR_MEMORY : CELLA_ERR_LIMIT, NULL, "%s",
-           why[claims->trouble]);
+    static const char *const why[] = {"",
+                                      "no memory for claims",
+                                      "more claims than 4096",
+                                      "a claim's value above 1 MiB",
+                                      "a claim with an empty type, or one that is not UTF-8",
+                                      "a claim's value that is not UTF-8"};
+    ENSURE(!claims->trouble, claims->trouble == NO_MEMORY ? CELLA_ERR_MEMORY : CELLA_ERR_LIMIT,
+           NULL, "%s", why[claims->trouble]);
     return CELLA_SUCCESS;
 }
 
@@ -44,32 +49,36 @@ static void stick(struct cella_policy_claims *claims, enum trouble trouble) {
     if (!claims->trouble) claims->trouble = trouble;
 }
 
-static void add(struct cella_policy_claims *claims, struct cella_bytes type, struct cella_policy_value value,
-                enum cella_policy_issuer issuer) {
+static void add(struct cella_policy_claims *claims, struct cella_bytes type,
+                struct cella_policy_value value, enum cella_policy_issuer issuer) {
     if (claims->trouble) return;
     if (claims->count == CELLA_POLICY_CLAIMS_MAX) return stick(claims, TOO_MANY);
-    if (type.size == 0 || type.size > CELLA_POLICY_VALUE_MAX || !cella_document_utf8(type)) return stick(claims, BAD_TYPE);
+    if (type.size == 0 || type.size > CELLA_POLICY_VALUE_MAX || !cella_document_utf8(type))
+        return stick(claims, BAD_TYPE);
     if (value.text.size > CELLA_POLICY_VALUE_MAX) return stick(claims, TOO_LONG);
     if (!cella_document_utf8(value.text)) return stick(claims, BAD_TEXT);
-    struct cella_policy_claim *slot =
-        cella_arena_push(&claims->arena, (void **)&claims->item, &claims->count, &claims->capacity, sizeof(*slot));
+    struct cella_policy_claim *slot = cella_arena_push(
+        &claims->arena, (void **)&claims->item, &claims->count, &claims->capacity, sizeof(*slot));
     if (!slot) return stick(claims, NO_MEMORY);
     *slot = (struct cella_policy_claim){cella_arena_copy(&claims->arena, type), value, issuer};
     slot->value.text = cella_arena_copy(&claims->arena, value.text);
     if (!slot->type.data || !slot->value.text.data) stick(claims, NO_MEMORY);
 }
 
-void cella_policy_claims_text(struct cella_policy_claims *claims, const char *type, struct cella_bytes text,
-                              enum cella_policy_issuer issuer) {
-    add(claims, cella_bytes_text(type), (struct cella_policy_value){.type = CELLA_POLICY_STRING, .text = text}, issuer);
+void cella_policy_claims_text(struct cella_policy_claims *claims, const char *type,
+                              struct cella_bytes text, enum cella_policy_issuer issuer) {
+    add(claims, cella_bytes_text(type),
+        (struct cella_policy_value){.type = CELLA_POLICY_STRING, .text = text}, issuer);
 }
-void cella_policy_claims_integer(struct cella_policy_claims *claims, const char *type, int64_t integer,
-                                 enum cella_policy_issuer issuer) {
-    add(claims, cella_bytes_text(type), (struct cella_policy_value){.type = CELLA_POLICY_INTEGER, .integer = integer}, issuer);
+void cella_policy_claims_integer(struct cella_policy_claims *claims, const char *type,
+                                 int64_t integer, enum cella_policy_issuer issuer) {
+    add(claims, cella_bytes_text(type),
+        (struct cella_policy_value){.type = CELLA_POLICY_INTEGER, .integer = integer}, issuer);
 }
 void cella_policy_claims_boolean(struct cella_policy_claims *claims, const char *type, bool value,
                                  enum cella_policy_issuer issuer) {
-    add(claims, cella_bytes_text(type), (struct cella_policy_value){.type = CELLA_POLICY_BOOLEAN, .integer = value}, issuer);
+    add(claims, cella_bytes_text(type),
+        (struct cella_policy_value){.type = CELLA_POLICY_BOOLEAN, .integer = value}, issuer);
 }
 void cella_policy_claims_read_only(struct cella_policy_claims *claims) {
     if (claims->count) claims->item[claims->count - 1].value.read_only = true;
@@ -79,11 +88,13 @@ void cella_policy_claims_read_only(struct cella_policy_claims *claims) {
 
 typedef const struct cella_document *doc;
 
-static bool is_scalar(doc d) { return d->type != CELLA_DOCUMENT_ARRAY && d->type != CELLA_DOCUMENT_OBJECT; }
+static bool is_scalar(doc d) {
+    return d->type != CELLA_DOCUMENT_ARRAY && d->type != CELLA_DOCUMENT_OBJECT;
+}
 
 /* What is no string, integer or boolean is carried as a string of JSON; null is no claim. */
-static void add_one(struct cella_policy_claims *claims, struct cella_bytes type, doc d, enum cella_policy_issuer issuer,
-                    bool read_only) {
+static void add_one(struct cella_policy_claims *claims, struct cella_bytes type, doc d,
+                    enum cella_policy_issuer issuer, bool read_only) {
     struct cella_policy_value value = {.type = CELLA_POLICY_STRING, .read_only = read_only};
     switch (d->type) {
     case CELLA_DOCUMENT_NULL: return;
@@ -103,37 +114,46 @@ static void add_one(struct cella_policy_claims *claims, struct cella_bytes type,
     add(claims, type, value, issuer);
 }
 
-static void add_value(struct cella_policy_claims *claims, struct cella_bytes type, doc d, enum cella_policy_issuer issuer,
-                      bool read_only) {
+static void add_value(struct cella_policy_claims *claims, struct cella_bytes type, doc d,
+                      enum cella_policy_issuer issuer, bool read_only) {
     bool scalars = d->type == CELLA_DOCUMENT_ARRAY;
     for (uint32_t i = 0; scalars && i < d->count; i++) scalars = is_scalar(d->item[i]);
     if (!scalars) return add_one(claims, type, d, issuer, read_only);
     for (uint32_t i = 0; i < d->count; i++) add_one(claims, type, d->item[i], issuer, read_only);
 }
 
-static doc part(doc object, const char *name) { return cella_document_member(object, cella_bytes_text(name)); }
+static doc part(doc object, const char *name) {
+    return cella_document_member(object, cella_bytes_text(name));
+}
 
 static bool is_word(doc d, const char *word) {
-    return d->type == CELLA_DOCUMENT_STRING && d->text.size == strlen(word) && cella_equal(d->text.data, word, d->text.size);
+    return d->type == CELLA_DOCUMENT_STRING && d->text.size == strlen(word) &&
+           cella_equal(d->text.data, word, d->text.size);
 }
 
 static struct cella_result issuer_of(doc d, enum cella_policy_issuer *issuer) {
     for (int i = CELLA_POLICY_CUSTOM_CLAIM; d && i <= CELLA_POLICY_POLICY; i++)
-        if (is_word(d, cella_policy_issuer_name((enum cella_policy_issuer)i))) return *issuer = (enum cella_policy_issuer)i, CELLA_SUCCESS;
-    ENSURE(!d, CELLA_ERR_FORMAT, NULL, "claims: issuer: expected AttestationService, AttestationPolicy or CustomClaim");
+        if (is_word(d, cella_policy_issuer_name((enum cella_policy_issuer)i)))
+            return *issuer = (enum cella_policy_issuer)i, CELLA_SUCCESS;
+    ENSURE(!d, CELLA_ERR_FORMAT, NULL,
+           "claims: issuer: expected AttestationService, AttestationPolicy or CustomClaim");
     return CELLA_SUCCESS;
 }
 
 /* valueType, where it is given, must be the value's own: JSON says it already. */
 static struct cella_result check_value_type(doc given, doc value) {
-    static const char *const name[] = {"", "Boolean", "Integer", "", "String", "String", "String", ""};
-    ENSURE(!given || value->type == CELLA_DOCUMENT_ARRAY || is_word(given, name[value->type]), CELLA_ERR_FORMAT, NULL,
-           "claims: valueType: expected %s, as the value is", name[value->type]);
+    static const char *const name[] = {"",       "Boolean", "Integer", "",
+                                       "String", "String",  "String",  ""};
+    ENSURE(!given || value->type == CELLA_DOCUMENT_ARRAY || is_word(given, name[value->type]),
+           CELLA_ERR_FORMAT, NULL, "claims: valueType: expected %s, as the value is",
+           name[value->type]);
     return CELLA_SUCCESS;
 }
 
-static struct cella_result add_described(struct cella_policy_claims *claims, doc d, enum cella_policy_issuer issuer) {
-    doc type = d->type == CELLA_DOCUMENT_OBJECT ? part(d, "type") : NULL, value = type ? part(d, "value") : NULL;
+static struct cella_result add_described(struct cella_policy_claims *claims, doc d,
+                                         enum cella_policy_issuer issuer) {
+    doc type = d->type == CELLA_DOCUMENT_OBJECT ? part(d, "type") : NULL,
+        value = type ? part(d, "value") : NULL;
     ENSURE(type && type->type == CELLA_DOCUMENT_STRING && value, CELLA_ERR_FORMAT, NULL,
            "claims: expected objects with \"type\" and \"value\" in the list");
     doc read_only = part(d, "readOnly");
@@ -151,10 +171,11 @@ CELLA_RESULT cella_policy_claims_json(struct cella_policy_claims *claims, struct
     size_t at = 0;
     doc d = cella_document_read(&claims->arena, json, &failed, &at);
     ENSURE(d, CELLA_ERR_FORMAT, NULL, "claims: at byte %zu: %s", at, failed);
-    ENSURE(d->type == CELLA_DOCUMENT_OBJECT || d->type == CELLA_DOCUMENT_ARRAY, CELLA_ERR_FORMAT, NULL,
-           "claims: expected an object of claims, or a list of objects with type and value");
+    ENSURE(d->type == CELLA_DOCUMENT_OBJECT || d->type == CELLA_DOCUMENT_ARRAY, CELLA_ERR_FORMAT,
+           NULL, "claims: expected an object of claims, or a list of objects with type and value");
     if (d->type == CELLA_DOCUMENT_OBJECT)
-        for (uint32_t i = 0; i < d->count; i++) add_value(claims, d->member[i].key, d->member[i].value, issuer, false);
+        for (uint32_t i = 0; i < d->count; i++)
+            add_value(claims, d->member[i].key, d->member[i].value, issuer, false);
     else
         for (uint32_t i = 0; i < d->count; i++) TRY(add_described(claims, d->item[i], issuer));
     return cella_policy_claims_result(claims);

@@ -13,31 +13,37 @@ double cella_document_number(const struct cella_document *n) {
     return n->type == CELLA_DOCUMENT_INTEGER ? (double)n->integer : n->real;
 }
 
-const struct cella_document *cella_document_member(const struct cella_document *object, struct cella_bytes key) {
+const struct cella_document *cella_document_member(const struct cella_document *object,
+                                                   struct cella_bytes key) {
     for (uint32_t i = 0; i < object->count; i++) {
         struct cella_bytes k = object->member[i].key;
-        if (k.size == key.size && cella_equal(k.data, key.data, key.size)) return object->member[i].value;
+        if (k.size == key.size && cella_equal(k.data, key.data, key.size))
+            return object->member[i].value;
     }
     return NULL;
 }
 
-static bool arrays_equal(const struct cella_document *a, const struct cella_document *b, uint64_t *steps) {
+static bool arrays_equal(const struct cella_document *a, const struct cella_document *b,
+                         uint64_t *steps) {
     for (uint32_t i = 0; i < a->count; i++)
         if (!cella_document_equal(a->item[i], b->item[i], steps)) return false;
     return true;
 }
 
-static bool objects_equal(const struct cella_document *a, const struct cella_document *b, uint64_t *steps) {
+static bool objects_equal(const struct cella_document *a, const struct cella_document *b,
+                          uint64_t *steps) {
     for (uint32_t i = 0; i < a->count; i++) {
         const struct cella_document *other = cella_document_member(b, a->member[i].key);
         *steps += b->count;
-        if (*steps > CELLA_POLICY_STEPS_MAX || !other || !cella_document_equal(a->member[i].value, other, steps))
+        if (*steps > CELLA_POLICY_STEPS_MAX || !other ||
+            !cella_document_equal(a->member[i].value, other, steps))
             return false;
     }
     return true;
 }
 
-bool cella_document_equal(const struct cella_document *a, const struct cella_document *b, uint64_t *steps) {
+bool cella_document_equal(const struct cella_document *a, const struct cella_document *b,
+                          uint64_t *steps) {
     if (++*steps > CELLA_POLICY_STEPS_MAX) return false; /* the caller ends with an error */
     if (a->type != b->type)
         return cella_document_is_number(a) && cella_document_is_number(b) &&
@@ -49,7 +55,8 @@ bool cella_document_equal(const struct cella_document *a, const struct cella_doc
     case CELLA_DOCUMENT_REAL: return a->real == b->real;
     case CELLA_DOCUMENT_STRING:
         *steps += a->text.size / 64;
-        return a->text.size == b->text.size && cella_equal(a->text.data, b->text.data, a->text.size);
+        return a->text.size == b->text.size &&
+               cella_equal(a->text.data, b->text.data, a->text.size);
     case CELLA_DOCUMENT_ARRAY: return a->count == b->count && arrays_equal(a, b, steps);
     case CELLA_DOCUMENT_OBJECT: return a->count == b->count && objects_equal(a, b, steps);
     case CELLA_DOCUMENT_EXPRESSION: break;
@@ -140,7 +147,8 @@ static void put_value(struct writing *w, const struct cella_document *d) {
     }
 }
 
-struct cella_bytes cella_document_write(struct cella_arena *arena, const struct cella_document *document) {
+struct cella_bytes cella_document_write(struct cella_arena *arena,
+                                        const struct cella_document *document) {
     struct writing w = {0};
     put_value(&w, document);
     if (w.size > CELLA_POLICY_VALUE_MAX) return cella_bytes(NULL, 0);

@@ -1,7 +1,7 @@
 /* JSON as a tree in an arena: read strictly, never changed, written compactly.
  *
- * Strict (A29): RFC 8259 grammar, UTF-8, no BOM, no comments, depth 32, no duplicate keys, no lone surrogates, no NUL in keys,
- * integers exact in 64 bits or refused, nothing after the value. */
+ * Strict (A29): RFC 8259 grammar, UTF-8, no BOM, no comments, depth 32, no duplicate keys, no lone
+ * surrogates, no NUL in keys, integers exact in 64 bits or refused, nothing after the value. */
 #ifndef CELLA_POLICY_DOCUMENT_H
 #define CELLA_POLICY_DOCUMENT_H
 
@@ -41,15 +41,19 @@ struct cella_document_member {
     const struct cella_document *value;
 };
 
-/* NULL when it is not JSON: then *failed, static, says why and *at where; also on a failed arena. */
-const struct cella_document *cella_document_read(struct cella_arena *arena, struct cella_bytes json, const char **failed,
-                                                 size_t *at);
+/* NULL when it is not JSON: then *failed, static, says why and *at where; also on a failed arena.
+ */
+const struct cella_document *cella_document_read(struct cella_arena *arena, struct cella_bytes json,
+                                                 const char **failed, size_t *at);
 /* Compact JSON, in the arena; data NULL when it failed or would be above CELLA_POLICY_VALUE_MAX. */
-struct cella_bytes cella_document_write(struct cella_arena *arena, const struct cella_document *document);
+struct cella_bytes cella_document_write(struct cella_arena *arena,
+                                        const struct cella_document *document);
 /* Of JSON values: 1 equals 1.0, objects whatever their order. Adds to *steps what it looked at. */
-bool cella_document_equal(const struct cella_document *a, const struct cella_document *b, uint64_t *steps);
+bool cella_document_equal(const struct cella_document *a, const struct cella_document *b,
+                          uint64_t *steps);
 /* The value of a member, or NULL. */
-const struct cella_document *cella_document_member(const struct cella_document *object, struct cella_bytes key);
+const struct cella_document *cella_document_member(const struct cella_document *object,
+                                                   struct cella_bytes key);
 double cella_document_number(const struct cella_document *number);
 static inline bool cella_document_is_number(const struct cella_document *d) {
     return d->type == CELLA_DOCUMENT_INTEGER || d->type == CELLA_DOCUMENT_REAL;

@@ -43,9 +43,11 @@ static struct cella_document *fresh(struct reading *r, enum cella_document_type 
 static size_t sequence(const uint8_t *p, size_t left) {
     static const struct {
         uint8_t first, last, low, high, size;
-    } form[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    } form[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2},
+                {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+                {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+                {0xf4, 0xf4, 0x80, 0x8f, 4}};
     for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++) {
         if (p[0] < form[i].first || p[0] > form[i].last) continue;
         if (form[i].size > left) return 0;
@@ -69,16 +71,20 @@ static bool hex4(struct reading *r, uint32_t *out) {
     *out = 0;
     for (int i = 0; i < 4; i++, r->at++) {
         uint8_t c = r->at < r->size ? r->data[r->at] : 0, low = (uint8_t)(c | 0x20);
-        if (c >= '0' && c <= '9') *out = *out * 16 + (uint32_t)(c - '0');
-        else if (low >= 'a' && low <= 'f') *out = *out * 16 + (uint32_t)(low - 'a' + 10);
-        else return fail(r, "expected four hexadecimal digits after \\u") != NULL;
+        if (c >= '0' && c <= '9')
+            *out = *out * 16 + (uint32_t)(c - '0');
+        else if (low >= 'a' && low <= 'f')
+            *out = *out * 16 + (uint32_t)(low - 'a' + 10);
+        else
+            return fail(r, "expected four hexadecimal digits after \\u") != NULL;
     }
     return true;
 }
 
 static size_t put_utf8(uint32_t c, uint8_t *out) {
     if (c < 0x80) return out[0] = (uint8_t)c, 1;
-    if (c < 0x800) return out[0] = (uint8_t)(0xc0 | c >> 6), out[1] = (uint8_t)(0x80 | (c & 0x3f)), 2;
+    if (c < 0x800)
+        return out[0] = (uint8_t)(0xc0 | c >> 6), out[1] = (uint8_t)(0x80 | (c & 0x3f)), 2;
     size_t n = c < 0x10000 ? 3 : 4;
     out[0] = (uint8_t)(n == 3 ? 0xe0 | c >> 12 : 0xf0 | c >> 18);
     for (size_t i = 1; i < n; i++) out[i] = (uint8_t)(0x80 | (c >> 6 * (n - 1 - i) & 0x3f));
@@ -92,7 +98,8 @@ static size_t unicode(struct reading *r, uint8_t *out) {
     if (c >> 10 == 0x36) {
         bool pair = r->size - r->at >= 2 && r->data[r->at] == '\\' && r->data[r->at + 1] == 'u';
         if (pair) r->at += 2;
-        if (!pair || !hex4(r, &low) || low >> 10 != 0x37) return fail(r, "half a surrogate pair"), 0;
+        if (!pair || !hex4(r, &low) || low >> 10 != 0x37)
+            return fail(r, "half a surrogate pair"), 0;
         c = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
     } else if (c >> 10 == 0x37) {
         return fail(r, "half a surrogate pair"), 0;
@@ -115,13 +122,16 @@ static struct cella_bytes string(struct reading *r) {
     size_t end = r->at;
     while (end < r->size && r->data[end] != '"') end += r->data[end] == '\\' ? 2 : 1;
     if (end >= r->size) return fail(r, "the string is not closed"), cella_bytes(NULL, 0);
-    uint8_t *out = cella_arena_take(r->arena, end - r->at); /* escapes are never shorter than what they stand for */
+    uint8_t *out = cella_arena_take(
+        r->arena, end - r->at); /* escapes are never shorter than what they stand for */
     if (!out) return fail(r, "needs more memory than there may be"), cella_bytes(NULL, 0);
     size_t size = 0;
     while (!r->failed && r->at < end) {
         uint8_t c = r->data[r->at];
         size_t n = c < 0x20 ? 0 : sequence(r->data + r->at, end - r->at);
-        if (n == 0) return fail(r, c < 0x20 ? "control character in a string" : "not UTF-8"), cella_bytes(NULL, 0);
+        if (n == 0)
+            return fail(r, c < 0x20 ? "control character in a string" : "not UTF-8"),
+                   cella_bytes(NULL, 0);
         if (c == '\\') {
             r->at++;
             size += escape(r, out + size);
@@ -152,7 +162,8 @@ static const struct cella_document *integer(struct reading *r, size_t from) {
     int64_t n = 0;
     for (size_t i = from + minus; i < r->at; i++) {
         int digit = r->data[i] - '0';
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, minus ? -digit : digit, &n))
+        if (__builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, minus ? -digit : digit, &n))
             return fail(r, "integer beyond 64 bits"); /* exact or not at all (A29) */
     }
     struct cella_document *d = fresh(r, CELLA_DOCUMENT_INTEGER);
@@ -223,7 +234,8 @@ static bool has_duplicates(struct reading *r, const struct cella_document *d) {
     for (uint32_t i = 0; i < d->count; i++) key[i] = d->member[i].key;
     qsort(key, d->count, sizeof(*key), by_key);
     for (uint32_t i = 1; i < d->count; i++)
-        if (by_key(&key[i - 1], &key[i]) == 0) return fail(r, "the same key twice in an object"), true;
+        if (by_key(&key[i - 1], &key[i]) == 0)
+            return fail(r, "the same key twice in an object"), true;
     return false;
 }
 
@@ -252,9 +264,11 @@ static const struct cella_document *object(struct reading *r) {
     return has_duplicates(r, d) ? NULL : d;
 }
 
-static const struct cella_document *word(struct reading *r, const char *text, enum cella_document_type type, bool yes) {
+static const struct cella_document *word(struct reading *r, const char *text,
+                                         enum cella_document_type type, bool yes) {
     size_t size = strlen(text);
-    if (r->size - r->at < size || !cella_equal(r->data + r->at, text, size)) return fail(r, "expected a value");
+    if (r->size - r->at < size || !cella_equal(r->data + r->at, text, size))
+        return fail(r, "expected a value");
     r->at += size;
     struct cella_document *d = fresh(r, type);
     if (d) d->boolean = yes;
@@ -272,7 +286,8 @@ static const struct cella_document *value(struct reading *r) {
     const struct cella_document *d = NULL;
     int c = peek(r);
     if (r->failed) return NULL;
-    if (r->depth++ == CELLA_POLICY_JSON_DEPTH_MAX) return fail(r, "nested deeper than 32 levels"); /* A29 */
+    if (r->depth++ == CELLA_POLICY_JSON_DEPTH_MAX)
+        return fail(r, "nested deeper than 32 levels"); /* A29 */
     switch (c) {
     case '{': d = object(r); break;
     case '[': d = array(r); break;
@@ -281,14 +296,16 @@ static const struct cella_document *value(struct reading *r) {
     case 'f': d = word(r, "false", CELLA_DOCUMENT_BOOLEAN, false); break;
     case 'n': d = word(r, "null", CELLA_DOCUMENT_NULL, false); break;
     case -1: d = fail(r, "expected a value, found the end"); break;
-    default: d = c == '-' || (c >= '0' && c <= '9') ? number(r) : fail(r, "expected a value"); break;
+    default:
+        d = c == '-' || (c >= '0' && c <= '9') ? number(r) : fail(r, "expected a value");
+        break;
     }
     r->depth--;
     return r->failed ? NULL : d;
 }
 
-const struct cella_document *cella_document_read(struct cella_arena *arena, struct cella_bytes json, const char **failed,
-                                                 size_t *at) {
+const struct cella_document *cella_document_read(struct cella_arena *arena, struct cella_bytes json,
+                                                 const char **failed, size_t *at) {
     struct reading r = {.arena = arena, .data = json.data, .size = json.size};
     const struct cella_document *d = value(&r);
     if (!r.failed && peek(&r) >= 0) d = fail(&r, "something after the end of the value");

@@ -12,7 +12,8 @@ typedef const struct cella_policy_claim claim_;
 
 /* --- Errors --- */
 
-bool cella_policy_fail(evaluation *e, struct cella_policy_place place, const char *expected, const char *format, ...) {
+bool cella_policy_fail(evaluation *e, struct cella_policy_place place, const char *expected,
+                       const char *format, ...) {
     va_list list;
     if (e->failed) return false;
     e->failed = true;
@@ -28,19 +29,24 @@ bool cella_policy_fail(evaluation *e, struct cella_policy_place place, const cha
 }
 
 bool cella_policy_no_memory(evaluation *e, struct cella_policy_place place) {
-    return cella_policy_fail(e, place, "an evaluation within its memory of 64 MiB", "that it needs more");
+    return cella_policy_fail(e, place, "an evaluation within its memory of 64 MiB",
+                             "that it needs more");
 }
 
 bool cella_policy_step(evaluation *e, uint64_t n) {
     static const struct cella_policy_place start = {1, 1};
     e->steps += n;
     if (e->steps <= CELLA_POLICY_STEPS_MAX) return !e->failed;
-    return cella_policy_fail(e, e->rule ? e->rule->place : start, "an evaluation of at most 2000000 steps", "more");
+    return cella_policy_fail(e, e->rule ? e->rule->place : start,
+                             "an evaluation of at most 2000000 steps", "more");
 }
 
 static bool push(evaluation *e, struct cella_policy_list *list, claim_ *claim) {
-    claim_ **slot = cella_arena_push(&e->arena, (void **)&list->item, &list->count, &list->capacity, sizeof(*slot));
-    if (!slot) return cella_policy_no_memory(e, e->rule ? e->rule->place : (struct cella_policy_place){1, 1});
+    claim_ **slot = cella_arena_push(&e->arena, (void **)&list->item, &list->count, &list->capacity,
+                                     sizeof(*slot));
+    if (!slot)
+        return cella_policy_no_memory(e,
+                                      e->rule ? e->rule->place : (struct cella_policy_place){1, 1});
     *slot = claim;
     return true;
 }
@@ -65,11 +71,25 @@ bool cella_policy_compare(const struct cella_policy_value *a, enum cella_policy_
     }
 }
 
+/* Most of all work is here: no value is copied for what most rules do, asking for a type. */
+static bool meets_literal(claim_ *claim, const struct cella_policy_match *m, const struct cella_policy_value *literal) {
+    struct cella_policy_value word;
+    if (m->property == PROPERTY_VALUE) return cella_policy_compare(&claim->value, m->op, literal);
+    if (m->property == PROPERTY_TYPE) {
+        size_t size = literal->text.size;
+        bool same = claim->type.size == size && cella_equal(claim->type.data, literal->text.data, size);
+        return same == (m->op == OPERATOR_EQ);
+    }
+    word = cella_policy_property_of(claim, m->property);
+    return cella_policy_compare(&word, m->op, literal);
+}
+
 bool cella_policy_meets(claim_ *claim, const struct cella_policy_match *m, const struct cella_policy_values *values) {
-    struct cella_policy_value value = cella_policy_property_of(claim, m->property);
-    if (!values) return cella_policy_compare(&value, m->op, &m->expression->literal);
-    for (uint32_t i = 0; i < values->count; i++) /* any of them; of none, false (A38) */
+    if (!values) return meets_literal(claim, m, &m->expression->literal);
+    for (uint32_t i = 0; i < values->count; i++) { /* any of them; of none, false (A38) */
+        struct cella_policy_value value = cella_policy_property_of(claim, m->property);
         if (cella_policy_compare(&value, m->op, &values->item[i])) return true;
+    }
     return false;
 }
 
@@ -80,7 +100,8 @@ struct needed {
     struct cella_policy_values space[CELLA_POLICY_MATCHES_MAX], *of[CELLA_POLICY_MATCHES_MAX];
 };
 
-static bool need(evaluation *e, const struct cella_policy_match *m, struct needed *needed, uint32_t i) {
+static bool need(evaluation *e, const struct cella_policy_match *m, struct needed *needed,
+                 uint32_t i) {
     if (m->expression->kind == EXPRESSION_LITERAL || needed->of[i]) return true;
     needed->space[i] = (struct cella_policy_values){0};
     if (!cella_policy_values_of(e, m->expression, &needed->space[i])) return false;
@@ -88,16 +109,20 @@ static bool need(evaluation *e, const struct cella_policy_match *m, struct neede
     return true;
 }
 
-static bool claim_meets(evaluation *e, const struct cella_policy_condition *c, claim_ *claim, struct needed *needed) {
+static bool claim_meets(evaluation *e, const struct cella_policy_condition *c, claim_ *claim,
+                        struct needed *needed) {
     for (uint32_t i = 0; i < c->count; i++) {
-        if (!need(e, &c->match[i], needed, i) || !cella_policy_meets(claim, &c->match[i], needed->of[i])) return false;
+        if (!need(e, &c->match[i], needed, i) ||
+            !cella_policy_meets(claim, &c->match[i], needed->of[i]))
+            return false;
         if (needed->of[i] && !cella_policy_step(e, needed->of[i]->count)) return false;
     }
     return true;
 }
 
 /* True when it holds; false also when the evaluation failed. */
-static bool condition_holds(evaluation *e, const struct cella_policy_condition *c, struct cella_policy_list *bound,
+static bool condition_holds(evaluation *e, const struct cella_policy_condition *c,
+                            struct cella_policy_list *bound,
                             struct cella_policy_condition_trace *trace) {
     struct needed needed;
     bool all = c->name.size || trace; /* else the first that matches decides */
@@ -105,7 +130,8 @@ static bool condition_holds(evaluation *e, const struct cella_policy_condition *
     *bound = (struct cella_policy_list){0};
     if (!cella_policy_step(e, e->incoming.count)) return false;
     for (uint32_t i = 0; i < e->incoming.count && (all || bound->count == 0); i++)
-        if (claim_meets(e, c, e->incoming.item[i], &needed) && !push(e, bound, e->incoming.item[i])) return false;
+        if (claim_meets(e, c, e->incoming.item[i], &needed) && !push(e, bound, e->incoming.item[i]))
+            return false;
     if (e->failed) return false;
     bool held = (bound->count > 0) != c->negated;
     if (!trace) return held;
@@ -117,7 +143,8 @@ static bool condition_holds(evaluation *e, const struct cella_policy_condition *
 static bool conditions_hold(evaluation *e, struct cella_policy_condition_trace *trace) {
     for (uint32_t i = 0; i < e->rule->count; i++) {
         if (trace) trace[i].reached = true;
-        if (!condition_holds(e, &e->rule->condition[i], &e->bound[i], trace ? &trace[i] : NULL)) return false;
+        if (!condition_holds(e, &e->rule->condition[i], &e->bound[i], trace ? &trace[i] : NULL))
+            return false;
     }
     return !e->failed;
 }
@@ -142,10 +169,12 @@ static bool make(evaluation *e, struct cella_bytes type, const struct cella_poli
                  struct cella_policy_rule_trace *trace) {
     const struct cella_policy_rule *rule = e->rule;
     if (rule->action == ACTION_ISSUE && value->read_only)
-        return cella_policy_fail(e, rule->action_place, "a claim that may be issued", "one that is read-only");
+        return cella_policy_fail(e, rule->action_place, "a claim that may be issued",
+                                 "one that is read-only");
     if (e->incoming.count >= CELLA_POLICY_CLAIMS_MAX)
         return cella_policy_fail(e, rule->action_place, "at most 4096 claims", "more");
-    struct cella_policy_claim *claim = cella_policy_step(e, 1) ? cella_arena_take(&e->arena, sizeof(*claim)) : NULL;
+    struct cella_policy_claim *claim =
+        cella_policy_step(e, 1) ? cella_arena_take(&e->arena, sizeof(*claim)) : NULL;
     if (!claim) return cella_policy_no_memory(e, rule->action_place);
     *claim = (struct cella_policy_claim){type, *value, CELLA_POLICY_POLICY};
     if (trace) trace->made++;
@@ -167,10 +196,14 @@ static bool copy_claims(evaluation *e, struct cella_policy_rule_trace *trace) {
 static bool make_claims(evaluation *e, struct cella_policy_rule_trace *trace) {
     const struct cella_policy_rule *rule = e->rule;
     struct cella_policy_values type = {0}, value = {0};
-    if (!cella_policy_values_of(e, rule->type, &type) || !cella_policy_values_of(e, rule->value, &value)) return false;
+    if (!cella_policy_values_of(e, rule->type, &type) ||
+        !cella_policy_values_of(e, rule->value, &value))
+        return false;
     for (uint32_t i = 0; i < type.count; i++)
-        if (type.item[i].type != CELLA_POLICY_STRING || !cella_policy_compare(&type.item[0], OPERATOR_EQ, &type.item[i]))
-            return cella_policy_fail(e, rule->type->place, "one string as type of a claim", "another or several");
+        if (type.item[i].type != CELLA_POLICY_STRING ||
+            !cella_policy_compare(&type.item[0], OPERATOR_EQ, &type.item[i]))
+            return cella_policy_fail(e, rule->type->place, "one string as type of a claim",
+                                     "another or several");
     if (value.count == 0 && trace) trace->note = "no value, so no claim";
     if (value.count == 0) return true;
     if (type.count == 0 || type.item[0].text.size == 0)
@@ -180,7 +213,8 @@ static bool make_claims(evaluation *e, struct cella_policy_rule_trace *trace) {
     return true;
 }
 
-static bool act(evaluation *e, struct cella_policy_outcome *out, struct cella_policy_rule_trace *trace) {
+static bool act(evaluation *e, struct cella_policy_outcome *out,
+                struct cella_policy_rule_trace *trace) {
     switch (e->rule->action) {
     case ACTION_PERMIT: out->permits++; return true;
     case ACTION_DENY: out->denies++; return true;
@@ -190,7 +224,8 @@ static bool act(evaluation *e, struct cella_policy_outcome *out, struct cella_po
 
 /* --- Rules --- */
 
-static struct cella_policy_rule_trace *begin_trace(evaluation *e, struct cella_policy_condition_trace **conditions) {
+static struct cella_policy_rule_trace *begin_trace(
+    evaluation *e, struct cella_policy_condition_trace **conditions) {
     const struct cella_policy_rule *rule = e->rule;
     *conditions = NULL;
     if (!e->tracing) return NULL;
@@ -211,7 +246,8 @@ static struct cella_policy_rule_trace *begin_trace(evaluation *e, struct cella_p
     return trace;
 }
 
-static void run_section(evaluation *e, enum cella_policy_section section, struct cella_policy_outcome *out) {
+static void run_section(evaluation *e, enum cella_policy_section section,
+                        struct cella_policy_outcome *out) {
     for (uint32_t i = 0; i < e->policy->count && !e->failed; i++) {
         struct cella_policy_condition_trace *conditions = NULL;
         e->rule = &e->policy->rule[i];
@@ -234,9 +270,12 @@ static claim_ *flat(evaluation *e, const struct cella_policy_list *list) {
 
 static void decide(const evaluation *e, struct cella_policy_outcome *out) {
     out->verdict = CELLA_POLICY_DENIED;
-    if (e->failed) out->reason = "the policy could not be evaluated";
-    else if (out->denies) out->reason = "a rule with deny() fired";
-    else if (!out->permits) out->reason = "no rule with permit() fired";
+    if (e->failed)
+        out->reason = "the policy could not be evaluated";
+    else if (out->denies)
+        out->reason = "a rule with deny() fired";
+    else if (!out->permits)
+        out->reason = "no rule with permit() fired";
     else {
         out->verdict = CELLA_POLICY_PERMITTED;
         out->reason = "a rule with permit() fired, and none with deny()";
@@ -246,7 +285,8 @@ static void decide(const evaluation *e, struct cella_policy_outcome *out) {
 static void run(evaluation *e, claim_ *claim, size_t count, struct cella_policy_outcome *out) {
     static const struct cella_policy_place start = {1, 1};
     run_section(e, SECTION_CONFIGURATION, out); /* before there are claims */
-    if (!e->failed && count > CELLA_POLICY_CLAIMS_MAX) cella_policy_fail(e, start, "at most 4096 claims", "%zu", count);
+    if (!e->failed && count > CELLA_POLICY_CLAIMS_MAX)
+        cella_policy_fail(e, start, "at most 4096 claims", "%zu", count);
     e->rule = NULL;
     for (size_t i = 0; i < count && !e->failed; i++) push(e, &e->incoming, &claim[i]);
     run_section(e, SECTION_AUTHORIZATION, out);
@@ -259,8 +299,8 @@ static void run(evaluation *e, claim_ *claim, size_t count, struct cella_policy_
     out->issued_count = out->verdict == CELLA_POLICY_PERMITTED ? e->issued.count : 0;
 }
 
-static struct cella_result begin(const struct cella_policy *policy, bool trace, struct cella_policy_outcome *out,
-                                 evaluation **e) {
+static struct cella_result begin(const struct cella_policy *policy, bool trace,
+                                 struct cella_policy_outcome *out, evaluation **e) {
     cella_zero(out, sizeof(*out));
     *e = malloc(sizeof(**e));
     ENSURE(*e, CELLA_ERR_MEMORY, NULL, "policy: no memory to evaluate");
@@ -282,8 +322,8 @@ static void end(const evaluation *e, struct cella_policy_outcome *out) {
     out->trace_count = e->trace_count;
 }
 
-CELLA_RESULT cella_policy_evaluate(const struct cella_policy *policy, claim_ *claim, size_t count, bool trace,
-                                   struct cella_policy_outcome *out) {
+CELLA_RESULT cella_policy_evaluate(const struct cella_policy *policy, claim_ *claim, size_t count,
+                                   bool trace, struct cella_policy_outcome *out) {
     evaluation *e = NULL;
     TRY(begin(policy, trace, out, &e));
     run(e, claim, count, out);
@@ -291,7 +331,8 @@ CELLA_RESULT cella_policy_evaluate(const struct cella_policy *policy, claim_ *cl
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_policy_configure(const struct cella_policy *policy, struct cella_policy_outcome *out) {
+CELLA_RESULT cella_policy_configure(const struct cella_policy *policy,
+                                    struct cella_policy_outcome *out) {
     evaluation *e = NULL;
     TRY(begin(policy, false, out, &e));
     run_section(e, SECTION_CONFIGURATION, out);

@@ -35,27 +35,33 @@ struct cella_policy_evaluation {
 /* Counts n steps; false, and failed, above the limit. */
 bool cella_policy_step(struct cella_policy_evaluation *e, uint64_t n);
 /* The first error, at a place of the policy. False, for `return cella_policy_fail(...)`. */
-bool cella_policy_fail(struct cella_policy_evaluation *e, struct cella_policy_place place, const char *expected,
-                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool cella_policy_fail(struct cella_policy_evaluation *e, struct cella_policy_place place,
+                       const char *expected, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 bool cella_policy_no_memory(struct cella_policy_evaluation *e, struct cella_policy_place place);
 
 /* The set of values of an expression; of a property it is what its condition bound. */
-bool cella_policy_values_of(struct cella_policy_evaluation *e, const struct cella_policy_expression *expression,
+bool cella_policy_values_of(struct cella_policy_evaluation *e,
+                            const struct cella_policy_expression *expression,
                             struct cella_policy_values *out);
 struct cella_policy_value cella_policy_property_of(const struct cella_policy_claim *claim,
                                                    enum cella_policy_property property);
-/* Typed: values of two types are neither equal nor unequal, and only integers have an order (A38). */
+/* Typed: values of two types are neither equal nor unequal, and only integers have an order (A38).
+ */
 bool cella_policy_compare(const struct cella_policy_value *a, enum cella_policy_operator op,
                           const struct cella_policy_value *b);
 
 /* Whether a claim meets one comparison. values: of its expression, when that is no literal. */
-bool cella_policy_meets(const struct cella_policy_claim *claim, const struct cella_policy_match *match,
+bool cella_policy_meets(const struct cella_policy_claim *claim,
+                        const struct cella_policy_match *match,
                         const struct cella_policy_values *values);
 
-/* Writes what a condition found. matched: the claims, of which the first is shown. values: per comparison, NULL where
- * none were needed. */
-void cella_policy_trace_condition(struct cella_policy_evaluation *e, const struct cella_policy_condition *condition,
-                                  const struct cella_policy_list *matched, struct cella_policy_values *const *values,
+/* Writes what a condition found. matched: the claims, of which the first is shown. values: per
+ * comparison, NULL where none were needed. */
+void cella_policy_trace_condition(struct cella_policy_evaluation *e,
+                                  const struct cella_policy_condition *condition,
+                                  const struct cella_policy_list *matched,
+                                  struct cella_policy_values *const *values,
                                   struct cella_policy_condition_trace *out);
 /* "2", "\"text\"", "true": cut to size, without control characters. */
 void cella_policy_show_value(const struct cella_policy_value *value, char *text, size_t size);

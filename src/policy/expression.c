@@ -12,22 +12,32 @@ typedef const struct cella_policy_expression *expression_;
 
 static bool push(evaluation *e, expression_ x, values_ *to, value_ value) {
     if (!cella_policy_step(e, 1)) return false;
-    value_ *slot = cella_arena_push(&e->arena, (void **)&to->item, &to->count, &to->capacity, sizeof(*slot));
+    value_ *slot =
+        cella_arena_push(&e->arena, (void **)&to->item, &to->count, &to->capacity, sizeof(*slot));
     if (!slot) return cella_policy_no_memory(e, x->place);
     *slot = value;
     return true;
 }
 
-static value_ text_value(struct cella_bytes text) { return (value_){.type = CELLA_POLICY_STRING, .text = text}; }
-static value_ boolean_value(bool yes) { return (value_){.type = CELLA_POLICY_BOOLEAN, .integer = yes}; }
+static value_ text_value(struct cella_bytes text) {
+    return (value_){.type = CELLA_POLICY_STRING, .text = text};
+}
+static value_ boolean_value(bool yes) {
+    return (value_){.type = CELLA_POLICY_BOOLEAN, .integer = yes};
+}
 
-value_ cella_policy_property_of(const struct cella_policy_claim *claim, enum cella_policy_property property) {
+value_ cella_policy_property_of(const struct cella_policy_claim *claim,
+                                enum cella_policy_property property) {
     value_ out = claim->value;
     switch (property) {
     case PROPERTY_VALUE: return out;
     case PROPERTY_TYPE: out = text_value(claim->type); break;
-    case PROPERTY_VALUE_TYPE: out = text_value(cella_bytes_text(cella_policy_value_type_name(claim->value.type))); break;
-    case PROPERTY_ISSUER: out = text_value(cella_bytes_text(cella_policy_issuer_name(claim->issuer))); break;
+    case PROPERTY_VALUE_TYPE:
+        out = text_value(cella_bytes_text(cella_policy_value_type_name(claim->value.type)));
+        break;
+    case PROPERTY_ISSUER:
+        out = text_value(cella_bytes_text(cella_policy_issuer_name(claim->issuer)));
+        break;
     }
     return out;
 }
@@ -47,8 +57,10 @@ struct cella_policy_parsed {
     const struct cella_document *document;
 };
 
-/* Reads the same text once: dozens of rules ask one event log. By address, as values never change. */
-static const struct cella_document *parse(evaluation *e, expression_ x, struct cella_bytes text, const char **failed) {
+/* Reads the same text once: dozens of rules ask one event log. By address, as values never change.
+ */
+static const struct cella_document *parse(evaluation *e, expression_ x, struct cella_bytes text,
+                                          const char **failed) {
     size_t at = 0;
     *failed = NULL;
     for (const struct cella_policy_parsed *p = e->parsed; p; p = p->next)
@@ -65,28 +77,38 @@ static const struct cella_document *parse(evaluation *e, expression_ x, struct c
     return document;
 }
 
-static bool json_path(evaluation *e, expression_ x, const value_ *json, const value_ *query, values_ *out) {
+static bool json_path(evaluation *e, expression_ x, const value_ *json, const value_ *query,
+                      values_ *out) {
     const char *failed = NULL;
     size_t at = 0;
     const struct cella_query *q = x->query;
     if (json->type != CELLA_POLICY_STRING || query->type != CELLA_POLICY_STRING)
         return cella_policy_fail(e, x->place, "two strings for JmesPath", "%s and %s",
-                                 cella_policy_value_type_name(json->type), cella_policy_value_type_name(query->type));
+                                 cella_policy_value_type_name(json->type),
+                                 cella_policy_value_type_name(query->type));
     if (!q) q = cella_query_compile(&e->arena, query->text, &failed, &at);
-    if (!q) return cella_policy_fail(e, x->place, "a JMESPath query", "at its byte %zu: %s", at, failed);
+    if (!q)
+        return cella_policy_fail(e, x->place, "a JMESPath query", "at its byte %zu: %s", at,
+                                 failed);
     const struct cella_document *document = parse(e, x, json->text, &failed);
-    if (!document) return cella_policy_fail(e, x->place, "JSON for JmesPath", "%s", failed ? failed : "too much");
+    if (!document)
+        return cella_policy_fail(e, x->place, "JSON for JmesPath", "%s",
+                                 failed ? failed : "too much");
     struct cella_query_run run = {.arena = &e->arena, .steps = &e->steps};
     const struct cella_document *found = cella_query_run(q, document, &run);
-    if (!found) return cella_policy_fail(e, x->place, "a JMESPath query that fits the JSON", "%s", run.failed);
+    if (!found)
+        return cella_policy_fail(e, x->place, "a JMESPath query that fits the JSON", "%s",
+                                 run.failed);
     value_ value = text_value(cella_document_write(&e->arena, found));
-    if (!value.text.data) return cella_policy_fail(e, x->place, "a value of at most 1 MiB", "a longer one");
+    if (!value.text.data)
+        return cella_policy_fail(e, x->place, "a value of at most 1 MiB", "a longer one");
     value.read_only = json->read_only || query->read_only;
     return cella_policy_step(e, value.text.size / 16) && push(e, x, out, value);
 }
 
 /* A JSON value as values of the language; null gives none. */
-static bool scalar(evaluation *e, expression_ x, const struct cella_document *d, bool read_only, values_ *out) {
+static bool scalar(evaluation *e, expression_ x, const struct cella_document *d, bool read_only,
+                   values_ *out) {
     value_ value = {.read_only = read_only};
     switch (d->type) {
     case CELLA_DOCUMENT_NULL: return true;
@@ -99,10 +121,13 @@ static bool scalar(evaluation *e, expression_ x, const struct cella_document *d,
         value.integer = d->integer;
         break;
     case CELLA_DOCUMENT_STRING: value.text = d->text; break;
-    case CELLA_DOCUMENT_REAL: return cella_policy_fail(e, x->place, "an integer, a boolean or a string in JSON", "a fraction");
+    case CELLA_DOCUMENT_REAL:
+        return cella_policy_fail(e, x->place, "an integer, a boolean or a string in JSON",
+                                 "a fraction");
     default:
-        return cella_policy_fail(e, x->place, "an integer, a boolean, a string or a list of them in JSON", "%s",
-                                 d->type == CELLA_DOCUMENT_ARRAY ? "a list in a list" : "an object");
+        return cella_policy_fail(
+            e, x->place, "an integer, a boolean, a string or a list of them in JSON", "%s",
+            d->type == CELLA_DOCUMENT_ARRAY ? "a list in a list" : "an object");
     }
     return push(e, x, out, value);
 }
@@ -110,10 +135,12 @@ static bool scalar(evaluation *e, expression_ x, const struct cella_document *d,
 static bool json_value(evaluation *e, expression_ x, const value_ *json, values_ *out) {
     const char *failed = NULL;
     if (json->type != CELLA_POLICY_STRING)
-        return cella_policy_fail(e, x->place, "a string for JsonToClaimValue", "%s", cella_policy_value_type_name(json->type));
+        return cella_policy_fail(e, x->place, "a string for JsonToClaimValue", "%s",
+                                 cella_policy_value_type_name(json->type));
     const struct cella_document *d = parse(e, x, json->text, &failed);
     if (e->failed) return false;
-    /* As documented, text that is no JSON is the string itself; it never becomes another type by that. */
+    /* As documented, text that is no JSON is the string itself; it never becomes another type by
+     * that. */
     if (!d) return push(e, x, out, *json);
     if (d->type != CELLA_DOCUMENT_ARRAY) return scalar(e, x, d, json->read_only, out);
     for (uint32_t i = 0; i < d->count; i++)
@@ -126,9 +153,11 @@ static bool json_value(evaluation *e, expression_ x, const value_ *json, values_
 static bool append(evaluation *e, expression_ x, const value_ *a, const value_ *b, values_ *out) {
     if (a->type != CELLA_POLICY_STRING || b->type != CELLA_POLICY_STRING)
         return cella_policy_fail(e, x->place, "two strings for AppendString", "%s and %s",
-                                 cella_policy_value_type_name(a->type), cella_policy_value_type_name(b->type));
+                                 cella_policy_value_type_name(a->type),
+                                 cella_policy_value_type_name(b->type));
     size_t size = a->text.size + b->text.size; /* each is at most 1 MiB */
-    if (size > CELLA_POLICY_VALUE_MAX) return cella_policy_fail(e, x->place, "a value of at most 1 MiB", "%zu bytes", size);
+    if (size > CELLA_POLICY_VALUE_MAX)
+        return cella_policy_fail(e, x->place, "a value of at most 1 MiB", "%zu bytes", size);
     uint8_t *joined = cella_policy_step(e, size / 64) ? cella_arena_take(&e->arena, size) : NULL;
     if (!joined) return cella_policy_no_memory(e, x->place);
     cella_copy(joined, a->text.data, a->text.size);
@@ -140,7 +169,8 @@ static bool append(evaluation *e, expression_ x, const value_ *a, const value_ *
 
 static bool negate(evaluation *e, expression_ x, const value_ *a, values_ *out) {
     if (a->type != CELLA_POLICY_BOOLEAN)
-        return cella_policy_fail(e, x->place, "a boolean for NegateBool", "%s", cella_policy_value_type_name(a->type));
+        return cella_policy_fail(e, x->place, "a boolean for NegateBool", "%s",
+                                 cella_policy_value_type_name(a->type));
     value_ value = boolean_value(!a->integer);
     value.read_only = a->read_only;
     return push(e, x, out, value);
@@ -160,7 +190,8 @@ static bool each(evaluation *e, expression_ x, const values_ *argument, values_ 
     bool pairs = cella_policy_function_arguments(x->function) == 2;
     for (uint32_t i = 0; i < argument[0].count; i++)
         for (uint32_t k = 0; k < (pairs ? argument[1].count : 1); k++)
-            if (!one(e, x, &argument[0].item[i], pairs ? &argument[1].item[k] : NULL, out)) return false;
+            if (!one(e, x, &argument[0].item[i], pairs ? &argument[1].item[k] : NULL, out))
+                return false;
     return true;
 }
 
@@ -175,7 +206,8 @@ static bool contains(evaluation *e, const values_ *set, const value_ *value) {
 
 static bool is_subset(evaluation *e, expression_ x, const values_ *argument, values_ *out) {
     bool yes = true;
-    for (uint32_t i = 0; i < argument[0].count; i++) yes = yes && contains(e, &argument[1], &argument[0].item[i]);
+    for (uint32_t i = 0; i < argument[0].count; i++)
+        yes = yes && contains(e, &argument[1], &argument[0].item[i]);
     return !e->failed && push(e, x, out, boolean_value(yes));
 }
 
@@ -183,10 +215,13 @@ static bool contains_only(evaluation *e, expression_ x, const values_ *argument,
     const values_ *set = &argument[0], *of = &argument[1];
     bool yes = set->count > 0; /* all of nothing is false here (A38) */
     bool single = of->count > 0;
-    for (uint32_t i = 1; i < of->count; i++) single = single && cella_policy_compare(&of->item[0], OPERATOR_EQ, &of->item[i]);
+    for (uint32_t i = 1; i < of->count; i++)
+        single = single && cella_policy_compare(&of->item[0], OPERATOR_EQ, &of->item[i]);
     if (!single)
-        return cella_policy_fail(e, x->place, "one value as second argument of ContainsOnlyValue", "%u values", of->count);
-    for (uint32_t i = 0; i < set->count; i++) yes = yes && cella_policy_compare(&set->item[i], OPERATOR_EQ, &of->item[0]);
+        return cella_policy_fail(e, x->place, "one value as second argument of ContainsOnlyValue",
+                                 "%u values", of->count);
+    for (uint32_t i = 0; i < set->count; i++)
+        yes = yes && cella_policy_compare(&set->item[i], OPERATOR_EQ, &of->item[0]);
     return cella_policy_step(e, set->count) && push(e, x, out, boolean_value(yes));
 }
 

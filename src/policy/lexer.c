@@ -6,7 +6,8 @@
 
 #include "base/memory.h"
 
-void cella_policy_lexer_begin(struct cella_policy_lexer *lexer, struct cella_arena *arena, struct cella_bytes text) {
+void cella_policy_lexer_begin(struct cella_policy_lexer *lexer, struct cella_arena *arena,
+                              struct cella_bytes text) {
     *lexer = (struct cella_policy_lexer){.arena = arena, .all = text, .line = 1};
     cella_policy_lexer_next(lexer);
 }
@@ -15,7 +16,9 @@ static int look(const struct cella_policy_lexer *l, size_t ahead) {
     return l->at + ahead < l->all.size ? l->all.data[l->at + ahead] : -1;
 }
 
-static bool is_letter(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+static bool is_letter(int c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 static bool is_digit(int c) { return c >= '0' && c <= '9'; }
 
 static void step(struct cella_policy_lexer *l) {
@@ -49,7 +52,9 @@ static enum cella_policy_token name(struct cella_policy_lexer *l) {
 }
 
 static int digit(int c, int base) {
-    int value = is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' && c > 0 ? (c | 0x20) - 'a' + 10 : 99;
+    int value = is_digit(c)                                       ? c - '0'
+                : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' && c > 0 ? (c | 0x20) - 'a' + 10
+                                                                  : 99;
     return value < base ? value : -1;
 }
 
@@ -87,8 +92,8 @@ static enum cella_policy_token string(struct cella_policy_lexer *l) {
     return TOKEN_STRING;
 }
 
-static enum cella_policy_token two(struct cella_policy_lexer *l, int second, enum cella_policy_token both,
-                                   enum cella_policy_token one) {
+static enum cella_policy_token two(struct cella_policy_lexer *l, int second,
+                                   enum cella_policy_token both, enum cella_policy_token one) {
     if (look(l, 0) != second) return one;
     l->at++;
     return both;
@@ -125,11 +130,16 @@ void cella_policy_lexer_next(struct cella_policy_lexer *l) {
     l->from = l->at;
     l->place = (struct cella_policy_place){l->line, (uint32_t)(l->at - l->line_start + 1)};
     int c = look(l, 0);
-    if (c < 0) l->token = TOKEN_END;
-    else if (is_letter(c)) l->token = name(l);
-    else if (is_digit(c) || (c == '-' && is_digit(look(l, 1)))) l->token = integer(l);
-    else if (c == '"') l->token = string(l);
-    else l->token = sign(l);
+    if (c < 0)
+        l->token = TOKEN_END;
+    else if (is_letter(c))
+        l->token = name(l);
+    else if (is_digit(c) || (c == '-' && is_digit(look(l, 1))))
+        l->token = integer(l);
+    else if (c == '"')
+        l->token = string(l);
+    else
+        l->token = sign(l);
     l->end = l->at;
 }
 
@@ -141,10 +151,12 @@ void cella_policy_lexer_found(const struct cella_policy_lexer *l, char *text, si
         snprintf(text, size, "%s", l->wrong);
     } else {
         size_t shown = n < room ? n : room - 3;
-        snprintf(text, size, "%.*s%s", (int)shown, (const char *)l->all.data + l->from, shown < n ? "..." : "");
+        snprintf(text, size, "%.*s%s", (int)shown, (const char *)l->all.data + l->from,
+                 shown < n ? "..." : "");
     }
     for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; /* nothing that moves the cursor of a terminal */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?'; /* nothing that moves the cursor of a terminal */
 }
 
 bool cella_policy_lexer_is(const struct cella_policy_lexer *l, const char *word) {

@@ -9,9 +9,26 @@ enum cella_policy_token {
     TOKEN_NAME,    /* text */
     TOKEN_STRING,  /* text, without escapes */
     TOKEN_INTEGER, /* number */
-    TOKEN_EQ, TOKEN_NE, TOKEN_LT, TOKEN_LE, TOKEN_GT, TOKEN_GE, /* in the order of the operators */
-    TOKEN_ASSIGN, TOKEN_ARROW, TOKEN_AND, TOKEN_NOT, TOKEN_COLON, TOKEN_SEMICOLON, TOKEN_COMMA, TOKEN_DOT,
-    TOKEN_OPEN, TOKEN_CLOSE, TOKEN_BRACKET, TOKEN_BRACKET_END, TOKEN_BRACE, TOKEN_BRACE_END,
+    TOKEN_EQ,
+    TOKEN_NE,
+    TOKEN_LT,
+    TOKEN_LE,
+    TOKEN_GT,
+    TOKEN_GE, /* in the order of the operators */
+    TOKEN_ASSIGN,
+    TOKEN_ARROW,
+    TOKEN_AND,
+    TOKEN_NOT,
+    TOKEN_COLON,
+    TOKEN_SEMICOLON,
+    TOKEN_COMMA,
+    TOKEN_DOT,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_BRACKET,
+    TOKEN_BRACKET_END,
+    TOKEN_BRACE,
+    TOKEN_BRACE_END,
     TOKEN_BAD, /* wrong says why */
 };
 
@@ -28,7 +45,8 @@ struct cella_policy_lexer {
     const char *wrong; /* static */
 };
 
-void cella_policy_lexer_begin(struct cella_policy_lexer *lexer, struct cella_arena *arena, struct cella_bytes text);
+void cella_policy_lexer_begin(struct cella_policy_lexer *lexer, struct cella_arena *arena,
+                              struct cella_bytes text);
 void cella_policy_lexer_next(struct cella_policy_lexer *lexer);
 /* The token as it is written, for an error: cut to size. */
 void cella_policy_lexer_found(const struct cella_policy_lexer *lexer, char *text, size_t size);

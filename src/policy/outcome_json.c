@@ -1,6 +1,8 @@
 #include "policy/outcome_json.h"
 
-static json_t *text(struct cella_bytes bytes) { return json_stringn((const char *)bytes.data, bytes.size); }
+static json_t *text(struct cella_bytes bytes) {
+    return json_stringn((const char *)bytes.data, bytes.size);
+}
 
 static json_t *value_of(const struct cella_policy_value *value) {
     switch (value->type) {
@@ -18,7 +20,8 @@ static int put_claim(json_t *to, const struct cella_policy_claim *claim) {
     if (!before) return json_object_setn_new(to, key, claim->type.size, value_of(&claim->value));
     if (json_is_array(before)) return json_array_append_new(before, value_of(&claim->value));
     json_t *list = json_pack("[O]", before);
-    if (!list || json_array_append_new(list, value_of(&claim->value)) != 0) return json_decref(list), -1;
+    if (!list || json_array_append_new(list, value_of(&claim->value)) != 0)
+        return json_decref(list), -1;
     return json_object_setn_new(to, key, claim->type.size, list);
 }
 
@@ -35,7 +38,10 @@ json_t *cella_policy_claims_object(const struct cella_policy_claim *claim, size_
 static json_t *condition_object(const struct cella_policy_condition_trace *c) {
     json_t *out = json_object();
     json_object_set_new(out, "condition", text(c->text));
-    json_object_set_new(out, "result", json_string(!c->reached ? "not reached" : c->held ? "held" : "failed"));
+    json_object_set_new(out, "result",
+                        json_string(!c->reached ? "not reached"
+                                    : c->held   ? "held"
+                                                : "failed"));
     if (!c->reached) return out;
     json_object_set_new(out, "claims", json_integer(c->matched));
     if (c->expected[0]) json_object_set_new(out, "expected", json_string(c->expected));
@@ -59,18 +65,24 @@ static json_t *rule_object(const struct cella_policy_rule_trace *rule) {
 }
 
 static json_t *error_object(const struct cella_policy_fault *error) {
-    return json_pack("{s:i,s:i,s:s,s:s,s:s}", "line", (int)error->line, "column", (int)error->column, "path", error->path,
-                     "expected", error->expected, "found", error->found);
+    return json_pack("{s:i,s:i,s:s,s:s,s:s}", "line", (int)error->line, "column",
+                     (int)error->column, "path", error->path, "expected", error->expected, "found",
+                     error->found);
 }
 
 json_t *cella_policy_outcome_object(const struct cella_policy_outcome *outcome) {
     json_t *out = json_object(), *rules = json_array();
-    json_object_set_new(out, "verdict", json_string(outcome->verdict == CELLA_POLICY_PERMITTED ? "permitted" : "denied"));
+    json_object_set_new(out, "verdict",
+                        json_string(outcome->verdict == CELLA_POLICY_PERMITTED ? "permitted"
+                                                                               : "denied"));
     json_object_set_new(out, "reason", json_string(outcome->reason));
     if (outcome->error.line) json_object_set_new(out, "error", error_object(&outcome->error));
-    json_object_set_new(out, "issued", cella_policy_claims_object(outcome->issued, outcome->issued_count));
-    json_object_set_new(out, "properties", cella_policy_claims_object(outcome->property, outcome->property_count));
-    for (size_t i = 0; i < outcome->trace_count; i++) json_array_append_new(rules, rule_object(&outcome->trace[i]));
+    json_object_set_new(out, "issued",
+                        cella_policy_claims_object(outcome->issued, outcome->issued_count));
+    json_object_set_new(out, "properties",
+                        cella_policy_claims_object(outcome->property, outcome->property_count));
+    for (size_t i = 0; i < outcome->trace_count; i++)
+        json_array_append_new(rules, rule_object(&outcome->trace[i]));
     if (outcome->trace_count) json_object_set(out, "rules", rules);
     json_decref(rules);
     json_object_set_new(out, "steps", json_integer((json_int_t)outcome->steps));

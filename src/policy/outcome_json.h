@@ -5,10 +5,11 @@
 #include <cella/policy.h>
 #include <jansson.h>
 
-/* A new object, for the caller to json_decref: booleans, numbers and strings under the types of the claims; of several
- * claims of one type a list. NULL without memory. */
+/* A new object, for the caller to json_decref: booleans, numbers and strings under the types of the
+ * claims; of several claims of one type a list. NULL without memory. */
 json_t *cella_policy_claims_object(const struct cella_policy_claim *claim, size_t count);
-/* verdict, reason, error, issued, properties and, where it was traced, rules with their conditions. */
+/* verdict, reason, error, issued, properties and, where it was traced, rules with their conditions.
+ */
 json_t *cella_policy_outcome_object(const struct cella_policy_outcome *outcome);
 
 #endif

@@ -1,12 +1,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
 #include "policy/lexer.h"
 
-/* Recursive descent; after the first mistake every function gives false, up to cella_policy_parse. */
+/* Recursive descent; after the first mistake every function gives false, up to cella_policy_parse.
+ */
 struct parsing {
     struct cella_policy *policy;
     struct cella_policy_lexer lexer;
@@ -36,9 +36,10 @@ static void say_path(const struct parsing *p, char path[64]) {
         snprintf(path + n, size - (size_t)n, " > condition %u", p->rule->count);
 }
 
-static bool mistake(struct parsing *p, enum cella_code code, const char *hint, const char *format, va_list list)
-    __attribute__((format(printf, 4, 0)));
-static bool mistake(struct parsing *p, enum cella_code code, const char *hint, const char *format, va_list list) {
+static bool mistake(struct parsing *p, enum cella_code code, const char *hint, const char *format,
+                    va_list list) __attribute__((format(printf, 4, 0)));
+static bool mistake(struct parsing *p, enum cella_code code, const char *hint, const char *format,
+                    va_list list) {
     if (p->fault.line) return false;
     p->code = code;
     p->hint = hint;
@@ -51,7 +52,8 @@ static bool mistake(struct parsing *p, enum cella_code code, const char *hint, c
 }
 
 /* At the token: what would be right there. False, for `return expected(...)`. */
-static bool expected(struct parsing *p, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool expected(struct parsing *p, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool expected(struct parsing *p, const char *hint, const char *format, ...) {
     va_list list;
     va_start(list, format);
@@ -60,7 +62,8 @@ static bool expected(struct parsing *p, const char *hint, const char *format, ..
     return false;
 }
 
-static bool too_many(struct parsing *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool too_many(struct parsing *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool too_many(struct parsing *p, const char *format, ...) {
     va_list list;
     va_start(list, format);
@@ -127,7 +130,10 @@ static bool is_query(struct parsing *p, expression_ *e) {
         e->query = cella_query_compile(&p->policy->arena, query->literal.text, &failed, &at);
     if (e->query) return true;
     p->lexer.place = query->place;
-    expected(p, "see jmespath.org", "a JMESPath query; at its byte %zu: %s", at, failed ? failed : "it must be a string");
+    expected(p, "the queries are those of jmespath.org", "a JMESPath query; at its byte %zu: %s",
+             at, failed ? failed : "it must be a string");
+    snprintf(p->fault.found, sizeof(p->fault.found), "%s",
+             failed ? "another string" : "another value");
     return false;
 }
 
@@ -135,24 +141,31 @@ static bool arguments(struct parsing *p, expression_ *e) {
     uint32_t wanted = cella_policy_function_arguments(e->function);
     const char *name = cella_policy_function_name(e->function);
     for (uint32_t i = 0; i < wanted; i++) {
-        if (i && !take(p, TOKEN_COMMA)) return expected(p, NULL, "a comma and %u arguments of %s", wanted, name);
+        if (i && !take(p, TOKEN_COMMA))
+            return expected(p, NULL, "a comma and %u arguments of %s", wanted, name);
         if (!expression(p, &e->argument[i])) return false;
     }
-    return take(p, TOKEN_CLOSE) || expected(p, NULL, ") after %u argument%s of %s", wanted, wanted == 1 ? "" : "s", name);
+    return take(p, TOKEN_CLOSE) ||
+           expected(p, NULL, ") after %u argument%s of %s", wanted, wanted == 1 ? "" : "s", name);
 }
 
-/* After the name and (. */
-static bool call(struct parsing *p, struct cella_bytes name, expression_ *e) {
+/* At the ( after the name. */
+static bool call(struct parsing *p, const struct cella_policy_lexer *at_name, expression_ *e) {
     e->kind = EXPRESSION_CALL;
     for (e->function = 0; e->function < FUNCTION_COUNT; e->function++) {
-        const char *known = cella_policy_function_name(e->function);
-        if (strlen(known) == name.size && strncasecmp(known, (const char *)name.data, name.size) == 0) break;
+        const char *word = cella_policy_function_name(e->function);
+        if (cella_policy_lexer_is(at_name, word)) break;
     }
+    bool known = e->function < FUNCTION_COUNT && p->policy->version >= 12;
+    if (!known) p->lexer = *at_name;
     if (e->function == FUNCTION_COUNT)
-        return expected(p, NULL, "one of the functions JmesPath, JsonToClaimValue, AppendString, NegateBool, IsSubsetOf, "
-                                 "ContainsOnlyValue before it");
-    if (p->policy->version < 12)
-        return expected(p, "write version=1.2;", "no function: version 1.%u has none", p->policy->version - 10);
+        return expected(p, NULL,
+                        "one of the functions JmesPath, JsonToClaimValue, AppendString, "
+                        "NegateBool, IsSubsetOf, "
+                        "ContainsOnlyValue");
+    if (!known)
+        return expected(p, "write version=1.2;", "no function: version 1.%u has none",
+                        p->policy->version - 10);
     if (p->nesting++ == CELLA_POLICY_NESTING_MAX)
         return too_many(p, "at most %d functions within each other", CELLA_POLICY_NESTING_MAX);
     next(p);
@@ -161,18 +174,20 @@ static bool call(struct parsing *p, struct cella_bytes name, expression_ *e) {
     return good;
 }
 
-static bool reference(struct parsing *p, struct cella_bytes name, expression_ *e) {
+static bool reference(struct parsing *p, const struct cella_policy_lexer *at_name, expression_ *e) {
     e->kind = EXPRESSION_PROPERTY;
-    e->condition = bound(p, name, visible(p));
-    if (e->condition == NO_CONDITION)
-        return expected(p, "name a condition: c:[type==\"...\"]", "a name that an earlier condition of this rule binds, not %.*s",
-                        (int)(name.size < 40 ? name.size : 40), (const char *)name.data);
+    e->condition = bound(p, at_name->text, visible(p));
+    if (e->condition == NO_CONDITION) {
+        p->lexer = *at_name;
+        return expected(p, "name a condition: c:[type==\"...\"]",
+                        "a name that an earlier condition of this rule binds");
+    }
     next(p);
     return property(p, &e->property);
 }
 
 static bool named(struct parsing *p, expression_ *e) {
-    struct cella_bytes name = p->lexer.text;
+    const struct cella_policy_lexer at_name = p->lexer;
     bool yes = cella_policy_lexer_is(&p->lexer, "true");
     if (yes || cella_policy_lexer_is(&p->lexer, "false")) {
         e->literal = (struct cella_policy_value){.type = CELLA_POLICY_BOOLEAN, .integer = yes};
@@ -180,9 +195,11 @@ static bool named(struct parsing *p, expression_ *e) {
         return true;
     }
     next(p);
-    if (token(p) == TOKEN_OPEN) return call(p, name, e);
-    if (token(p) == TOKEN_DOT) return reference(p, name, e);
-    return expected(p, "strings stand in double quotes", "a string, an integer, true, false, name.property or a function; after a name . or (");
+    if (token(p) == TOKEN_OPEN) return call(p, &at_name, e);
+    if (token(p) == TOKEN_DOT) return reference(p, &at_name, e);
+    p->lexer = at_name;
+    return expected(p, "strings stand in double quotes",
+                    "a string, an integer, true, false, name.property or a function");
 }
 
 static bool expression(struct parsing *p, const expression_ **out) {
@@ -192,9 +209,11 @@ static bool expression(struct parsing *p, const expression_ **out) {
     *out = e;
     if (token(p) == TOKEN_NAME) return named(p, e);
     if (token(p) == TOKEN_STRING)
-        e->literal = (struct cella_policy_value){.type = CELLA_POLICY_STRING, .text = p->lexer.text};
+        e->literal =
+            (struct cella_policy_value){.type = CELLA_POLICY_STRING, .text = p->lexer.text};
     else if (token(p) == TOKEN_INTEGER)
-        e->literal = (struct cella_policy_value){.type = CELLA_POLICY_INTEGER, .integer = p->lexer.number};
+        e->literal =
+            (struct cella_policy_value){.type = CELLA_POLICY_INTEGER, .integer = p->lexer.number};
     else
         return expected(p, NULL, "a string, an integer, true, false, name.property or a function");
     next(p);
@@ -203,32 +222,36 @@ static bool expression(struct parsing *p, const expression_ **out) {
 
 /* --- Conditions --- */
 
-/* A literal that could never match is a mistake of the author, and one that a missing claim would hide. */
+/* A literal that could never match is a mistake of the author, and one that a missing claim would
+ * hide. */
 static bool fits(struct parsing *p, const struct cella_policy_match *m) {
     const expression_ *e = m->expression;
     if (m->op >= OPERATOR_LT && m->property != PROPERTY_VALUE) {
         p->lexer.place = m->place;
-        return expected(p, NULL, "== or != with %s: only integers have an order", cella_policy_property_name(m->property));
+        return expected(p, NULL, "== or != with %s: only integers have an order",
+                        cella_policy_property_name(m->property));
     }
     if (e->kind != EXPRESSION_LITERAL) return true;
     p->lexer.place = e->place;
     if (m->op >= OPERATOR_LT && e->literal.type != CELLA_POLICY_INTEGER)
-        return expected(p, "write integers without quotes", "an integer after %s", cella_policy_operator_name(m->op));
+        return expected(p, "write integers without quotes", "an integer after %s",
+                        cella_policy_operator_name(m->op));
     if (m->property != PROPERTY_VALUE && e->literal.type != CELLA_POLICY_STRING)
         return expected(p, NULL, "a string after %s", cella_policy_property_name(m->property));
     return true;
 }
 
 static bool match(struct parsing *p, struct cella_policy_condition *c) {
-    struct cella_policy_match *m =
-        cella_arena_push(&p->policy->arena, (void **)&c->match, &c->count, &c->capacity, sizeof(*m));
+    struct cella_policy_match *m = cella_arena_push(&p->policy->arena, (void **)&c->match,
+                                                    &c->count, &c->capacity, sizeof(*m));
     if (!m) return too_many(p, "less than needs more memory than there is");
     if (c->count > CELLA_POLICY_MATCHES_MAX)
         return too_many(p, "at most %d comparisons in a condition", CELLA_POLICY_MATCHES_MAX);
     m->place = p->lexer.place;
     if (!property(p, &m->property)) return false;
     if (token(p) == TOKEN_ASSIGN) return expected(p, "compare with ==", "==, !=, <, <=, > or >=");
-    if (token(p) < TOKEN_EQ || token(p) > TOKEN_GE) return expected(p, NULL, "==, !=, <, <=, > or >=");
+    if (token(p) < TOKEN_EQ || token(p) > TOKEN_GE)
+        return expected(p, NULL, "==, !=, <, <=, > or >=");
     m->op = (enum cella_policy_operator)(token(p) - TOKEN_EQ);
     next(p);
     struct cella_policy_lexer at_expression = p->lexer;
@@ -261,8 +284,8 @@ static bool binding(struct parsing *p, struct cella_policy_condition *c) {
 
 static bool condition(struct parsing *p) {
     struct cella_policy_rule *rule = p->rule;
-    struct cella_policy_condition *c =
-        cella_arena_push(&p->policy->arena, (void **)&rule->condition, &rule->count, &rule->capacity, sizeof(*c));
+    struct cella_policy_condition *c = cella_arena_push(
+        &p->policy->arena, (void **)&rule->condition, &rule->count, &rule->capacity, sizeof(*c));
     if (!c) return too_many(p, "less than needs more memory than there is");
     if (rule->count > CELLA_POLICY_CONDITIONS_MAX)
         return too_many(p, "at most %d conditions in a rule", CELLA_POLICY_CONDITIONS_MAX);
@@ -270,7 +293,8 @@ static bool condition(struct parsing *p) {
     c->place = p->lexer.place;
     if (token(p) == TOKEN_NOT) {
         if (p->policy->version < 12)
-            return expected(p, "write version=1.2;", "a condition: version 1.%u has no !", p->policy->version - 10);
+            return expected(p, "write version=1.2;", "a condition: version 1.%u has no !",
+                            p->policy->version - 10);
         c->negated = true;
         next(p);
         if (token(p) == TOKEN_NAME) return expected(p, NULL, "[: what is absent has no name");
@@ -299,18 +323,22 @@ static bool allowed(struct parsing *p, enum cella_policy_action action) {
 
 static bool claim_argument(struct parsing *p) {
     struct cella_policy_rule *rule = p->rule;
-    if (token(p) != TOKEN_NAME) return expected(p, NULL, "a name that a condition of this rule binds");
+    if (token(p) != TOKEN_NAME)
+        return expected(p, NULL, "a name that a condition of this rule binds");
     rule->claim = bound(p, p->lexer.text, rule->count);
     if (rule->claim == NO_CONDITION)
-        return expected(p, "name a condition: c:[type==\"...\"]", "a name that a condition of this rule binds");
+        return expected(p, "name a condition: c:[type==\"...\"]",
+                        "a name that a condition of this rule binds");
     next(p);
     return true;
 }
 
 static bool argument(struct parsing *p) {
     struct cella_policy_rule *rule = p->rule;
-    bool claim = cella_policy_lexer_is(&p->lexer, "claim"), type = cella_policy_lexer_is(&p->lexer, "type");
-    if (!claim && !type && !cella_policy_lexer_is(&p->lexer, "value")) return expected(p, NULL, "type=, value= or claim=");
+    bool claim = cella_policy_lexer_is(&p->lexer, "claim"),
+         type = cella_policy_lexer_is(&p->lexer, "type");
+    if (!claim && !type && !cella_policy_lexer_is(&p->lexer, "value"))
+        return expected(p, NULL, "type=, value= or claim=");
     if (claim ? rule->claim != NO_CONDITION || rule->type || rule->value
               : rule->claim != NO_CONDITION || (type ? rule->type : rule->value))
         return expected(p, NULL, "type= and value=, once each, or claim= alone");
@@ -318,7 +346,8 @@ static bool argument(struct parsing *p) {
     if (token(p) == TOKEN_EQ) return expected(p, "arguments are given with =", "=");
     if (!want(p, TOKEN_ASSIGN, "=")) return false;
     if (claim) return claim_argument(p);
-    if (type && (token(p) == TOKEN_INTEGER || cella_policy_lexer_is(&p->lexer, "true") || cella_policy_lexer_is(&p->lexer, "false")))
+    if (type && (token(p) == TOKEN_INTEGER || cella_policy_lexer_is(&p->lexer, "true") ||
+                 cella_policy_lexer_is(&p->lexer, "false")))
         return expected(p, NULL, "a string: the name of the claim");
     return expression(p, type ? &rule->type : &rule->value);
 }
@@ -342,7 +371,9 @@ static bool action(struct parsing *p) {
     size_t from = p->lexer.from;
     rule->action_place = p->lexer.place;
     enum cella_policy_action found = 0;
-    while (found < ACTION_COUNT && !cella_policy_lexer_is(&p->lexer, cella_policy_action_name(found))) found++;
+    while (found < ACTION_COUNT &&
+           !cella_policy_lexer_is(&p->lexer, cella_policy_action_name(found)))
+        found++;
     if (!allowed(p, found)) return false;
     rule->action = found;
     next(p);
@@ -362,8 +393,10 @@ static bool conditions(struct parsing *p) {
 
 static bool rule(struct parsing *p) {
     struct cella_policy *policy = p->policy;
-    if (policy->count == CELLA_POLICY_RULES_MAX) return too_many(p, "at most %d rules", CELLA_POLICY_RULES_MAX);
-    p->rule = cella_arena_push(&policy->arena, (void **)&policy->rule, &policy->count, &policy->capacity, sizeof(*p->rule));
+    if (policy->count == CELLA_POLICY_RULES_MAX)
+        return too_many(p, "at most %d rules", CELLA_POLICY_RULES_MAX);
+    p->rule = cella_arena_push(&policy->arena, (void **)&policy->rule, &policy->count,
+                               &policy->capacity, sizeof(*p->rule));
     if (!p->rule) return too_many(p, "less than needs more memory than there is");
     p->rules++;
     p->rule->section = p->section;
@@ -372,7 +405,8 @@ static bool rule(struct parsing *p) {
     p->rule->claim = NO_CONDITION;
     size_t from = p->lexer.from;
     if (token(p) != TOKEN_ARROW && !conditions(p)) return false;
-    if (!want(p, TOKEN_ARROW, p->rule->count ? "&& or =>" : "a condition or =>") || !action(p)) return false;
+    if (!want(p, TOKEN_ARROW, p->rule->count ? "&& or =>" : "a condition or =>") || !action(p))
+        return false;
     p->rule->text = written(p, from, p->lexer.end_before);
     if (!want(p, TOKEN_SEMICOLON, "; after the rule")) return false;
     p->rule = NULL;
@@ -398,16 +432,19 @@ static bool sections(struct parsing *p) {
     for (enum cella_policy_section which = 0; which < SECTION_COUNT; which++) {
         if (!cella_policy_lexer_is(&p->lexer, cella_policy_section_name(which))) continue;
         if (which == SECTION_CONFIGURATION && p->policy->version < 11)
-            return expected(p, "write version=1.1; or 1.2", "authorizationrules: version 1.0 has no configurationrules");
+            return expected(p, "write version=1.1; or 1.2",
+                            "authorizationrules: version 1.0 has no configurationrules");
         if (!section(p, which)) return false;
         authorization = authorization || which == SECTION_AUTHORIZATION;
     }
     if (!authorization) return expected(p, NULL, "authorizationrules { ... };");
-    return token(p) == TOKEN_END ||
-           expected(p, NULL, "the end: configurationrules, authorizationrules and issuancerules stand once, in this order");
+    return token(p) == TOKEN_END || expected(p, NULL,
+                                             "the end: configurationrules, authorizationrules and "
+                                             "issuancerules stand once, in this order");
 }
 
-static bool unsupported(struct parsing *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool unsupported(struct parsing *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool unsupported(struct parsing *p, const char *format, ...) {
     va_list list;
     va_start(list, format);
@@ -417,7 +454,8 @@ static bool unsupported(struct parsing *p, const char *format, ...) {
 }
 
 static bool version(struct parsing *p) {
-    if (!cella_policy_lexer_is(&p->lexer, "version")) return expected(p, NULL, "version=1.0; or 1.1 or 1.2");
+    if (!cella_policy_lexer_is(&p->lexer, "version"))
+        return expected(p, NULL, "version=1.0; or 1.1 or 1.2");
     next(p);
     if (!want(p, TOKEN_ASSIGN, "=")) return false;
     if (token(p) != TOKEN_INTEGER) return expected(p, NULL, "1.0, 1.1 or 1.2");
@@ -425,19 +463,22 @@ static bool version(struct parsing *p) {
     next(p);
     if (!want(p, TOKEN_DOT, ". and the minor version")) return false;
     if (token(p) != TOKEN_INTEGER) return expected(p, NULL, "0, 1 or 2 after 1.");
-    if (p->lexer.number < 0 || p->lexer.number > 2) return unsupported(p, "version 1.0, 1.1 or 1.2");
+    if (p->lexer.number < 0 || p->lexer.number > 2)
+        return unsupported(p, "version 1.0, 1.1 or 1.2");
     p->policy->version = 10 + (uint32_t)p->lexer.number;
     next(p);
     return want(p, TOKEN_SEMICOLON, "; after the version");
 }
 
-CELLA_RESULT cella_policy_parse(struct cella_policy *policy, struct cella_bytes text, struct cella_policy_fault *fault) {
+CELLA_RESULT cella_policy_parse(struct cella_policy *policy, struct cella_bytes text,
+                                struct cella_policy_fault *fault) {
     struct parsing p = {.policy = policy, .section = SECTION_COUNT};
     cella_policy_lexer_begin(&p.lexer, &policy->arena, text);
     bool good = version(&p) && sections(&p);
     if (good && !policy->arena.failed) return CELLA_SUCCESS;
     *fault = p.fault;
-    ENSURE(!policy->arena.failed, CELLA_ERR_LIMIT, NULL, "policy: needs more memory than there may be");
-    return CELLA_FAILURE(p.code, p.hint, "policy: line %u, column %u (%s): expected %s, found %s", fault->line,
-                         fault->column, fault->path, fault->expected, fault->found);
+    ENSURE(!policy->arena.failed, CELLA_ERR_LIMIT, NULL,
+           "policy: needs more memory than there may be");
+    return CELLA_FAILURE(p.code, p.hint, "policy: line %u, column %u (%s): expected %s, found %s",
+                         fault->line, fault->column, fault->path, fault->expected, fault->found);
 }

@@ -43,18 +43,22 @@ const char *cella_policy_action_name(enum cella_policy_action action) {
 
 enum { COMPILED_MEMORY_MAX = 32 << 20 };
 
-static struct cella_result compile(struct cella_policy *policy, struct cella_bytes text, struct cella_policy_fault *fault) {
-    ENSURE(text.size <= CELLA_POLICY_TEXT_MAX, CELLA_ERR_LIMIT, NULL, "policy: expected at most %d bytes, found %zu",
-           CELLA_POLICY_TEXT_MAX, text.size);
-    ENSURE(text.size < 3 || !cella_equal(text.data, "\xef\xbb\xbf", 3), CELLA_ERR_FORMAT, "save it as UTF-8 without BOM",
+static struct cella_result compile(struct cella_policy *policy, struct cella_bytes text,
+                                   struct cella_policy_fault *fault) {
+    ENSURE(text.size <= CELLA_POLICY_TEXT_MAX, CELLA_ERR_LIMIT, NULL,
+           "policy: expected at most %d bytes, found %zu", CELLA_POLICY_TEXT_MAX, text.size);
+    ENSURE(text.size < 3 || !cella_equal(text.data, "\xef\xbb\xbf", 3), CELLA_ERR_FORMAT,
+           "save it as UTF-8 without BOM",
            "policy: line 1, column 1: expected version, found a byte order mark");
-    ENSURE(cella_document_utf8(text), CELLA_ERR_FORMAT, "save it as UTF-8", "policy: the text is not UTF-8");
+    ENSURE(cella_document_utf8(text), CELLA_ERR_FORMAT, "save it as UTF-8",
+           "policy: the text is not UTF-8");
     struct cella_bytes own = cella_arena_copy(&policy->arena, text);
     ENSURE(own.data, CELLA_ERR_MEMORY, NULL, "policy: no memory");
     return cella_policy_parse(policy, own, fault);
 }
 
-CELLA_RESULT cella_policy_compile(struct cella_bytes text, struct cella_policy **out, struct cella_policy_fault *fault) {
+CELLA_RESULT cella_policy_compile(struct cella_bytes text, struct cella_policy **out,
+                                  struct cella_policy_fault *fault) {
     struct cella_policy_fault own;
     if (!fault) fault = &own;
     cella_zero(fault, sizeof(*fault));

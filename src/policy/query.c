@@ -58,14 +58,17 @@ doc cella_query_string(struct cella_query_run *run, struct cella_bytes text) {
 
 bool cella_query_append(struct cella_query_run *run, struct cella_document *array, doc item) {
     if (!cella_query_step(run, 1)) return false;
-    doc *slot = cella_arena_push(run->arena, (void **)&array->item, &array->count, &array->capacity, sizeof(*slot));
-    if (!slot) return cella_query_fail(run, "needs more memory than an evaluation may have") != NULL;
+    doc *slot = cella_arena_push(run->arena, (void **)&array->item, &array->count, &array->capacity,
+                                 sizeof(*slot));
+    if (!slot)
+        return cella_query_fail(run, "needs more memory than an evaluation may have") != NULL;
     *slot = item;
     return true;
 }
 
 /* Replaces a member of that name. */
-bool cella_query_put(struct cella_query_run *run, struct cella_document *object, struct cella_bytes key, doc value) {
+bool cella_query_put(struct cella_query_run *run, struct cella_document *object,
+                     struct cella_bytes key, doc value) {
     if (!cella_query_step(run, 1 + object->count)) return false;
     for (uint32_t i = 0; i < object->count; i++) {
         struct cella_document_member *m = &object->member[i];
@@ -73,9 +76,10 @@ bool cella_query_put(struct cella_query_run *run, struct cella_document *object,
         m->value = value;
         return true;
     }
-    struct cella_document_member *slot =
-        cella_arena_push(run->arena, (void **)&object->member, &object->count, &object->capacity, sizeof(*slot));
-    if (!slot) return cella_query_fail(run, "needs more memory than an evaluation may have") != NULL;
+    struct cella_document_member *slot = cella_arena_push(
+        run->arena, (void **)&object->member, &object->count, &object->capacity, sizeof(*slot));
+    if (!slot)
+        return cella_query_fail(run, "needs more memory than an evaluation may have") != NULL;
     *slot = (struct cella_document_member){key, value};
     return true;
 }
@@ -114,7 +118,8 @@ static int64_t bound(node n, unsigned part, int64_t count, int64_t without) {
 static doc slice(struct cella_query_run *run, node n, doc list) {
     if (list->type != CELLA_DOCUMENT_ARRAY) return &null_value;
     int64_t count = list->count, step = n->has[2] ? n->number[2] : 1;
-    int64_t from = bound(n, 0, count, step < 0 ? count - 1 : 0), to = bound(n, 1, count, step < 0 ? -1 : count);
+    int64_t from = bound(n, 0, count, step < 0 ? count - 1 : 0),
+            to = bound(n, 1, count, step < 0 ? -1 : count);
     struct cella_document *out = cella_query_new(run, CELLA_DOCUMENT_ARRAY);
     for (int64_t i = from; out && (step > 0 ? i < to : i > to); i += step)
         if (!cella_query_append(run, out, list->item[i])) return NULL;
@@ -128,8 +133,10 @@ static doc project(struct cella_query_run *run, node n, doc list, node test) {
     for (uint32_t i = 0; out && i < list->count; i++) {
         doc held = test ? cella_query_run(test, list->item[i], run) : &true_value;
         if (!held) return NULL;
-        doc item = cella_query_truth(held) ? cella_query_run(n->right, list->item[i], run) : &null_value;
-        if (!item || (item->type != CELLA_DOCUMENT_NULL && !cella_query_append(run, out, item))) return NULL;
+        doc item =
+            cella_query_truth(held) ? cella_query_run(n->right, list->item[i], run) : &null_value;
+        if (!item || (item->type != CELLA_DOCUMENT_NULL && !cella_query_append(run, out, item)))
+            return NULL;
     }
     return out;
 }
@@ -139,7 +146,8 @@ static doc project_values(struct cella_query_run *run, node n, doc object) {
     struct cella_document *out = cella_query_new(run, CELLA_DOCUMENT_ARRAY);
     for (uint32_t i = 0; out && i < object->count; i++) {
         doc item = cella_query_run(n->right, object->member[i].value, run);
-        if (!item || (item->type != CELLA_DOCUMENT_NULL && !cella_query_append(run, out, item))) return NULL;
+        if (!item || (item->type != CELLA_DOCUMENT_NULL && !cella_query_append(run, out, item)))
+            return NULL;
     }
     return out;
 }
@@ -201,7 +209,8 @@ static doc order(enum cella_query_compare compare, doc a, doc b) {
     if (!cella_document_is_number(a) || !cella_document_is_number(b)) return &null_value;
     double x = cella_document_number(a), y = cella_document_number(b);
     bool whole = a->type == CELLA_DOCUMENT_INTEGER && b->type == CELLA_DOCUMENT_INTEGER;
-    bool less = whole ? a->integer < b->integer : x < y, same = whole ? a->integer == b->integer : x == y;
+    bool less = whole ? a->integer < b->integer : x < y,
+         same = whole ? a->integer == b->integer : x == y;
     switch (compare) {
     case QUERY_LT: return cella_query_boolean(less);
     case QUERY_LE: return cella_query_boolean(less || same);

@@ -8,7 +8,9 @@ typedef const struct cella_document *doc;
 typedef struct cella_query_run run_;
 #define ARGUMENTS run_ *run, const doc *a, uint32_t count
 
-static doc wrong(run_ *run) { return cella_query_fail(run, "a function of the query got a value of the wrong type"); }
+static doc wrong(run_ *run) {
+    return cella_query_fail(run, "a function of the query got a value of the wrong type");
+}
 static bool is(doc d, enum cella_document_type type) { return d->type == type; }
 static bool is_text(doc d) { return is(d, CELLA_DOCUMENT_STRING); }
 static bool is_list(doc d) { return is(d, CELLA_DOCUMENT_ARRAY); }
@@ -28,10 +30,12 @@ static bool all_texts(doc list) {
 static int order(doc a, doc b) {
     if (is_text(a)) {
         size_t size = a->text.size < b->text.size ? a->text.size : b->text.size;
-        int by_bytes = size ? memcmp(a->text.data, b->text.data, size) : 0; /* UTF-8 sorts as its code points do */
+        int by_bytes = size ? memcmp(a->text.data, b->text.data, size)
+                            : 0; /* UTF-8 sorts as its code points do */
         return by_bytes ? by_bytes : (a->text.size > b->text.size) - (a->text.size < b->text.size);
     }
-    if (is(a, CELLA_DOCUMENT_INTEGER) && is(b, CELLA_DOCUMENT_INTEGER)) return (a->integer > b->integer) - (a->integer < b->integer);
+    if (is(a, CELLA_DOCUMENT_INTEGER) && is(b, CELLA_DOCUMENT_INTEGER))
+        return (a->integer > b->integer) - (a->integer < b->integer);
     double x = cella_document_number(a), y = cella_document_number(b);
     return (x > y) - (x < y);
 }
@@ -42,7 +46,8 @@ static doc f_abs(ARGUMENTS) {
     (void)count;
     if (is(a[0], CELLA_DOCUMENT_INTEGER) && a[0]->integer != INT64_MIN)
         return cella_query_integer(run, a[0]->integer < 0 ? -a[0]->integer : a[0]->integer);
-    return cella_document_is_number(a[0]) ? cella_query_real(run, fabs(cella_document_number(a[0]))) : wrong(run);
+    return cella_document_is_number(a[0]) ? cella_query_real(run, fabs(cella_document_number(a[0])))
+                                          : wrong(run);
 }
 
 static doc rounded(run_ *run, doc a, double (*how)(double)) {
@@ -59,11 +64,13 @@ static doc f_sum(ARGUMENTS) {
     int64_t whole = 0;
     double real = 0;
     bool exact = true;
-    if (!is_list(a[0]) || !all_numbers(a[0]) || !cella_query_step(run, a[0]->count)) return wrong(run);
+    if (!is_list(a[0]) || !all_numbers(a[0]) || !cella_query_step(run, a[0]->count))
+        return wrong(run);
     for (uint32_t i = 0; i < a[0]->count; i++) {
         doc n = a[0]->item[i];
         real += cella_document_number(n);
-        exact = exact && is(n, CELLA_DOCUMENT_INTEGER) && !__builtin_add_overflow(whole, n->integer, &whole);
+        exact = exact && is(n, CELLA_DOCUMENT_INTEGER) &&
+                !__builtin_add_overflow(whole, n->integer, &whole);
     }
     return exact ? cella_query_integer(run, whole) : cella_query_real(run, real);
 }
@@ -87,15 +94,18 @@ static doc f_to_number(ARGUMENTS) {
 /* --- Text --- */
 
 static bool ends(struct cella_bytes text, struct cella_bytes with, size_t from) {
-    return with.size <= text.size && cella_equal(text.data + (from ? text.size - with.size : 0), with.data, with.size);
+    return with.size <= text.size &&
+           cella_equal(text.data + (from ? text.size - with.size : 0), with.data, with.size);
 }
 static doc f_starts_with(ARGUMENTS) {
     (void)count;
-    return is_text(a[0]) && is_text(a[1]) ? cella_query_boolean(ends(a[0]->text, a[1]->text, 0)) : wrong(run);
+    return is_text(a[0]) && is_text(a[1]) ? cella_query_boolean(ends(a[0]->text, a[1]->text, 0))
+                                          : wrong(run);
 }
 static doc f_ends_with(ARGUMENTS) {
     (void)count;
-    return is_text(a[0]) && is_text(a[1]) ? cella_query_boolean(ends(a[0]->text, a[1]->text, 1)) : wrong(run);
+    return is_text(a[0]) && is_text(a[1]) ? cella_query_boolean(ends(a[0]->text, a[1]->text, 1))
+                                          : wrong(run);
 }
 
 static uint8_t small(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
@@ -103,10 +113,12 @@ static uint8_t small(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x
 /* Azure's own. Of letters of ASCII; what is no string equals nothing (A38). */
 static doc f_equals_ignore_case(ARGUMENTS) {
     (void)count;
-    if (!is_text(a[0]) || !is_text(a[1]) || a[0]->text.size != a[1]->text.size) return cella_query_boolean(false);
+    if (!is_text(a[0]) || !is_text(a[1]) || a[0]->text.size != a[1]->text.size)
+        return cella_query_boolean(false);
     if (!cella_query_step(run, a[0]->text.size / 64)) return NULL;
     for (size_t i = 0; i < a[0]->text.size; i++)
-        if (small(a[0]->text.data[i]) != small(a[1]->text.data[i])) return cella_query_boolean(false);
+        if (small(a[0]->text.data[i]) != small(a[1]->text.data[i]))
+            return cella_query_boolean(false);
     return cella_query_boolean(true);
 }
 
@@ -117,7 +129,8 @@ static doc f_contains(ARGUMENTS) {
         if (!is_text(a[1])) return cella_query_boolean(false);
         /* glibc's memmem is linear: no text and no pattern makes it slow */
         return cella_query_step(run, in.size / 64)
-                   ? cella_query_boolean(a[1]->text.size == 0 || memmem(in.data, in.size, a[1]->text.data, a[1]->text.size))
+                   ? cella_query_boolean(a[1]->text.size == 0 ||
+                                         memmem(in.data, in.size, a[1]->text.data, a[1]->text.size))
                    : NULL;
     }
     if (!is_list(a[0])) return wrong(run);
@@ -130,9 +143,12 @@ static doc f_join(ARGUMENTS) {
     (void)count;
     size_t size = 0;
     if (!is_text(a[0]) || !is_list(a[1]) || !all_texts(a[1])) return wrong(run);
-    for (uint32_t i = 0; i < a[1]->count; i++) size += a[1]->item[i]->text.size + (i ? a[0]->text.size : 0);
-    if (size > CELLA_POLICY_VALUE_MAX) return cella_query_fail(run, "a value longer than one may be");
-    uint8_t *out = cella_query_step(run, a[1]->count + size / 64) ? cella_arena_take(run->arena, size) : NULL;
+    for (uint32_t i = 0; i < a[1]->count; i++)
+        size += a[1]->item[i]->text.size + (i ? a[0]->text.size : 0);
+    if (size > CELLA_POLICY_VALUE_MAX)
+        return cella_query_fail(run, "a value longer than one may be");
+    uint8_t *out =
+        cella_query_step(run, a[1]->count + size / 64) ? cella_arena_take(run->arena, size) : NULL;
     if (!out) return cella_query_fail(run, "needs more memory than an evaluation may have");
     for (uint32_t i = 0, at = 0; i < a[1]->count; i++) {
         struct cella_bytes part = a[1]->item[i]->text;
@@ -167,7 +183,8 @@ static doc f_length(ARGUMENTS) {
 }
 
 static doc reversed_text(run_ *run, struct cella_bytes text) {
-    uint8_t *out = cella_query_step(run, text.size / 16) ? cella_arena_take(run->arena, text.size) : NULL;
+    uint8_t *out =
+        cella_query_step(run, text.size / 16) ? cella_arena_take(run->arena, text.size) : NULL;
     if (!out) return cella_query_fail(run, "needs more memory than an evaluation may have");
     for (size_t at = 0, n; at < text.size; at += n) {
         for (n = 1; at + n < text.size && continues(text.data[at + n]);) n++;
@@ -234,13 +251,15 @@ static doc f_to_array(ARGUMENTS) {
 
 static doc f_type(ARGUMENTS) {
     (void)count;
-    static const char *const name[] = {"null", "boolean", "number", "number", "string", "array", "object", "expref"};
+    static const char *const name[] = {"null",   "boolean", "number", "number",
+                                       "string", "array",   "object", "expref"};
     return cella_query_string(run, cella_bytes_text(name[a[0]->type]));
 }
 
 /* --- Order --- */
 
-/* The keys by which items are ordered: the items themselves, or what an expression gives of each. */
+/* The keys by which items are ordered: the items themselves, or what an expression gives of each.
+ */
 static doc keys_of(run_ *run, doc list, doc by) {
     if (!is_list(list) || (by && !is(by, CELLA_DOCUMENT_EXPRESSION))) return wrong(run);
     struct cella_document *keys = cella_query_new(run, CELLA_DOCUMENT_ARRAY);
@@ -266,13 +285,15 @@ static doc f_min(ARGUMENTS) { return (void)count, best(run, a[0], NULL, -1); }
 static doc f_max_by(ARGUMENTS) { return (void)count, best(run, a[0], a[1], 1); }
 static doc f_min_by(ARGUMENTS) { return (void)count, best(run, a[0], a[1], -1); }
 
-/* One pass of a merge sort: runs of `width` places of from[] into runs of twice that in to[]. Stable. */
+/* One pass of a merge sort: runs of `width` places of from[] into runs of twice that in to[].
+ * Stable. */
 static void merge_runs(doc keys, const uint32_t *from, uint32_t *to, uint32_t width) {
     for (uint32_t start = 0; start < keys->count; start += 2 * width) {
         uint32_t middle = start + width < keys->count ? start + width : keys->count;
         uint32_t end = middle + width < keys->count ? middle + width : keys->count;
         for (uint32_t i = start, j = middle, k = start; k < end; k++) {
-            bool left = i < middle && (j >= end || order(keys->item[from[i]], keys->item[from[j]]) <= 0);
+            bool left =
+                i < middle && (j >= end || order(keys->item[from[i]], keys->item[from[j]]) <= 0);
             to[k] = left ? from[i++] : from[j++];
         }
     }
@@ -281,7 +302,8 @@ static void merge_runs(doc keys, const uint32_t *from, uint32_t *to, uint32_t wi
 static doc sorted(run_ *run, doc list, doc by) {
     doc keys = keys_of(run, list, by);
     struct cella_document *out = keys ? cella_query_new(run, CELLA_DOCUMENT_ARRAY) : NULL;
-    uint32_t *from = out ? cella_arena_array(run->arena, 2 * (size_t)keys->count, sizeof(*from)) : NULL;
+    uint32_t *from =
+        out ? cella_arena_array(run->arena, 2 * (size_t)keys->count, sizeof(*from)) : NULL;
     if (!from) return cella_query_fail(run, "needs more memory than an evaluation may have");
     uint32_t *to = from + keys->count;
     for (uint32_t i = 0; i < keys->count; i++) from[i] = i;
@@ -344,7 +366,8 @@ static const struct cella_query_function functions[] = {
 
 const struct cella_query_function *cella_query_function_of(struct cella_bytes name) {
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-        if (strlen(functions[i].name) == name.size && cella_equal(functions[i].name, name.data, name.size))
+        if (strlen(functions[i].name) == name.size &&
+            cella_equal(functions[i].name, name.data, name.size))
             return &functions[i];
     return NULL;
 }

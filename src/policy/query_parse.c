@@ -6,14 +6,44 @@
 /* --- Tokens --- */
 
 enum token {
-    END, NAME, QUOTED, RAW, LITERAL, NUMBER, CURRENT, DOT, STAR, COMMA, COLON, PIPE, OR, AND, NOT, EXPREF, EQ, NE, LT, LE,
-    GT, GE, OPEN, CLOSE, BRACKET, BRACKET_END, BRACE, BRACE_END, FLATTEN, FILTER, BAD
+    END,
+    NAME,
+    QUOTED,
+    RAW,
+    LITERAL,
+    NUMBER,
+    CURRENT,
+    DOT,
+    STAR,
+    COMMA,
+    COLON,
+    PIPE,
+    OR,
+    AND,
+    NOT,
+    EXPREF,
+    EQ,
+    NE,
+    LT,
+    LE,
+    GT,
+    GE,
+    OPEN,
+    CLOSE,
+    BRACKET,
+    BRACKET_END,
+    BRACE,
+    BRACE_END,
+    FLATTEN,
+    FILTER,
+    BAD
 };
 
 /* How strongly a token binds what stands before it. */
-static const uint8_t power[] = {[PIPE] = 1, [OR] = 2, [AND] = 3, [EQ] = 5, [NE] = 5, [LT] = 5, [LE] = 5, [GT] = 5, [GE] = 5,
-                                [FLATTEN] = 9, [STAR] = 20, [FILTER] = 21, [DOT] = 40, [NOT] = 45, [BRACE] = 50,
-                                [BRACKET] = 55, [OPEN] = 60, [BAD] = 0};
+static const uint8_t power[] = {
+    [PIPE] = 1, [OR] = 2,   [AND] = 3,    [EQ] = 5,       [NE] = 5,    [LT] = 5,
+    [LE] = 5,   [GT] = 5,   [GE] = 5,     [FLATTEN] = 9,  [STAR] = 20, [FILTER] = 21,
+    [DOT] = 40, [NOT] = 45, [BRACE] = 50, [BRACKET] = 55, [OPEN] = 60, [BAD] = 0};
 enum { PROJECTION_ENDS = 10, NESTING_MAX = 48 };
 
 struct parsing {
@@ -44,7 +74,9 @@ static bool is_letter(uint8_t c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 static enum token read_name(struct parsing *p) {
-    while (p->at < p->size && (is_letter(p->data[p->at]) || is_digit(p->data[p->at]) || p->data[p->at] == '_')) p->at++;
+    while (p->at < p->size &&
+           (is_letter(p->data[p->at]) || is_digit(p->data[p->at]) || p->data[p->at] == '_'))
+        p->at++;
     p->text = cella_bytes(p->data + p->from, p->at - p->from);
     return NAME;
 }
@@ -53,10 +85,13 @@ static enum token read_number(struct parsing *p) {
     bool minus = p->data[p->from] == '-';
     p->number = 0;
     p->at = p->from + minus;
-    if (p->at == p->size || !is_digit(p->data[p->at])) return fail(p, "expected a digit after -"), BAD;
+    if (p->at == p->size || !is_digit(p->data[p->at]))
+        return fail(p, "expected a digit after -"), BAD;
     for (; p->at < p->size && is_digit(p->data[p->at]); p->at++)
-        if (p->number > INT32_MAX) return fail(p, "index too large"), BAD;
-        else p->number = p->number * 10 + (p->data[p->at] - '0');
+        if (p->number > INT32_MAX)
+            return fail(p, "index too large"), BAD;
+        else
+            p->number = p->number * 10 + (p->data[p->at] - '0');
     if (minus) p->number = -p->number;
     return NUMBER;
 }
@@ -64,7 +99,8 @@ static enum token read_number(struct parsing *p) {
 /* From after the opening quote to the closing one, which a backslash can hide. */
 static enum token read_quoted(struct parsing *p, uint8_t quote, enum token token) {
     size_t from = p->at;
-    while (p->at < p->size && p->data[p->at] != quote) p->at += p->data[p->at] == '\\' && p->at + 1 < p->size ? 2 : 1;
+    while (p->at < p->size && p->data[p->at] != quote)
+        p->at += p->data[p->at] == '\\' && p->at + 1 < p->size ? 2 : 1;
     if (p->at >= p->size) return fail(p, "the quote is not closed"), BAD;
     p->text = cella_bytes(p->data + from, p->at - from);
     p->at++;
@@ -107,12 +143,18 @@ static void next(struct parsing *p) {
     enum token token = END;
     if (p->at < p->size) {
         uint8_t c = p->data[p->at++];
-        if (is_letter(c) || c == '_') token = read_name(p);
-        else if (is_digit(c) || c == '-') token = read_number(p);
-        else if (c == '"') token = read_quoted(p, c, QUOTED);
-        else if (c == '\'') token = read_quoted(p, c, RAW);
-        else if (c == '`') token = read_quoted(p, c, LITERAL);
-        else token = read_sign(p, c);
+        if (is_letter(c) || c == '_')
+            token = read_name(p);
+        else if (is_digit(c) || c == '-')
+            token = read_number(p);
+        else if (c == '"')
+            token = read_quoted(p, c, QUOTED);
+        else if (c == '\'')
+            token = read_quoted(p, c, RAW);
+        else if (c == '`')
+            token = read_quoted(p, c, LITERAL);
+        else
+            token = read_sign(p, c);
     }
     p->token = p->failed ? END : token;
 }
@@ -125,7 +167,8 @@ static bool match(struct parsing *p, enum token token, const char *why) {
 
 /* --- Nodes --- */
 
-static node *make(struct parsing *p, enum cella_query_kind kind, const node *left, const node *right) {
+static node *make(struct parsing *p, enum cella_query_kind kind, const node *left,
+                  const node *right) {
     node *n = p->failed ? NULL : cella_arena_take(p->arena, sizeof(*n));
     if (!n) return fail(p, "needs more memory than there may be");
     n->kind = kind;
@@ -140,7 +183,9 @@ static node *make(struct parsing *p, enum cella_query_kind kind, const node *lef
 static node *current(struct parsing *p) { return make(p, QUERY_CURRENT, NULL, NULL); }
 
 static bool add_item(struct parsing *p, node *n, const node *item) {
-    const node **slot = p->failed ? NULL : cella_arena_push(p->arena, (void **)&n->item, &n->count, &n->capacity, sizeof(*slot));
+    const node **slot = p->failed ? NULL
+                                  : cella_arena_push(p->arena, (void **)&n->item, &n->count,
+                                                     &n->capacity, sizeof(*slot));
     if (!slot) return fail(p, "needs more memory than there may be") != NULL;
     *slot = item;
     if (item->depth >= n->depth) n->depth = item->depth + 1;
@@ -217,9 +262,11 @@ static node *list(struct parsing *p) {
 }
 
 static bool hash_member(struct parsing *p, node *n) {
-    if (p->token != NAME && p->token != QUOTED) return fail(p, "expected the name of a member") != NULL;
+    if (p->token != NAME && p->token != QUOTED)
+        return fail(p, "expected the name of a member") != NULL;
     struct cella_bytes name = p->token == NAME ? p->text : unquote(p, p->text);
-    struct cella_bytes *key = cella_arena_push(p->arena, (void **)&n->key, &n->key_count, &n->key_capacity, sizeof(*key));
+    struct cella_bytes *key =
+        cella_arena_push(p->arena, (void **)&n->key, &n->key_count, &n->key_capacity, sizeof(*key));
     if (!key || p->failed) return fail(p, "needs more memory than there may be") != NULL;
     *key = name;
     next(p);
@@ -310,7 +357,8 @@ static node *call(struct parsing *p, const node *left) {
         next(p);
         if (p->token == CLOSE) return fail(p, "expected an argument after the comma");
     }
-    if (n->count < n->function->least || (n->function->most != QUERY_ARGUMENTS_ANY && n->count > n->function->most))
+    if (n->count < n->function->least ||
+        (n->function->most != QUERY_ARGUMENTS_ANY && n->count > n->function->most))
         return fail(p, "wrong number of arguments for the function");
     return match(p, CLOSE, "expected a comma or )") ? n : NULL;
 }
@@ -373,7 +421,8 @@ static node *first(struct parsing *p) {
     }
 }
 
-static node *binary(struct parsing *p, enum cella_query_kind kind, const node *left, enum token token) {
+static node *binary(struct parsing *p, enum cella_query_kind kind, const node *left,
+                    enum token token) {
     const node *right = expression(p, power[token]);
     node *n = right ? make(p, kind, left, right) : NULL;
     if (n && kind == QUERY_COMPARE) n->compare = (enum cella_query_compare)(token - EQ + QUERY_EQ);
@@ -404,7 +453,12 @@ static node *further(struct parsing *p, const node *left) {
     case PIPE: return binary(p, QUERY_CHAIN, left, token);
     case OR: return binary(p, QUERY_OR, left, token);
     case AND: return binary(p, QUERY_AND, left, token);
-    case EQ: case NE: case LT: case LE: case GT: case GE: return binary(p, QUERY_COMPARE, left, token);
+    case EQ:
+    case NE:
+    case LT:
+    case LE:
+    case GT:
+    case GE: return binary(p, QUERY_COMPARE, left, token);
     case OPEN: return call(p, left);
     case FILTER: return filter(p, left);
     case FLATTEN: return flatten(p, left);
@@ -422,8 +476,8 @@ static node *expression(struct parsing *p, unsigned binds) {
     return p->failed ? NULL : n;
 }
 
-const struct cella_query *cella_query_compile(struct cella_arena *arena, struct cella_bytes text, const char **failed,
-                                              size_t *at) {
+const struct cella_query *cella_query_compile(struct cella_arena *arena, struct cella_bytes text,
+                                              const char **failed, size_t *at) {
     struct parsing p = {.arena = arena, .data = text.data, .size = text.size};
     node *n = NULL;
     if (text.size == 0) fail(&p, "the query is empty");

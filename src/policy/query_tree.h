@@ -49,7 +49,8 @@ enum { QUERY_ARGUMENTS_ANY = 255 };
 struct cella_query_function {
     const char *name;
     uint8_t least, most; /* arguments; most QUERY_ARGUMENTS_ANY: as many as there are */
-    const struct cella_document *(*call)(struct cella_query_run *run, const struct cella_document *const *argument,
+    const struct cella_document *(*call)(struct cella_query_run *run,
+                                         const struct cella_document *const *argument,
                                          uint32_t count);
 };
 const struct cella_query_function *cella_query_function_of(struct cella_bytes name);
@@ -65,10 +66,12 @@ const struct cella_document *cella_query_boolean(bool yes);
 struct cella_document *cella_query_new(struct cella_query_run *run, enum cella_document_type type);
 const struct cella_document *cella_query_integer(struct cella_query_run *run, int64_t n);
 const struct cella_document *cella_query_real(struct cella_query_run *run, double n);
-const struct cella_document *cella_query_string(struct cella_query_run *run, struct cella_bytes text);
-bool cella_query_append(struct cella_query_run *run, struct cella_document *array, const struct cella_document *item);
-bool cella_query_put(struct cella_query_run *run, struct cella_document *object, struct cella_bytes key,
-                     const struct cella_document *value);
+const struct cella_document *cella_query_string(struct cella_query_run *run,
+                                                struct cella_bytes text);
+bool cella_query_append(struct cella_query_run *run, struct cella_document *array,
+                        const struct cella_document *item);
+bool cella_query_put(struct cella_query_run *run, struct cella_document *object,
+                     struct cella_bytes key, const struct cella_document *value);
 /* What JMESPath counts as true: all but null, false, and what is empty. */
 bool cella_query_truth(const struct cella_document *d);
 

@@ -10,11 +10,23 @@ struct cella_policy_place {
     uint32_t line, column; /* from 1; columns in bytes */
 };
 
-enum cella_policy_section { SECTION_CONFIGURATION, SECTION_AUTHORIZATION, SECTION_ISSUANCE, SECTION_COUNT };
+enum cella_policy_section {
+    SECTION_CONFIGURATION,
+    SECTION_AUTHORIZATION,
+    SECTION_ISSUANCE,
+    SECTION_COUNT
+};
 const char *cella_policy_section_name(enum cella_policy_section section);
 
 enum cella_policy_property { PROPERTY_TYPE, PROPERTY_VALUE, PROPERTY_VALUE_TYPE, PROPERTY_ISSUER };
-enum cella_policy_operator { OPERATOR_EQ, OPERATOR_NE, OPERATOR_LT, OPERATOR_LE, OPERATOR_GT, OPERATOR_GE };
+enum cella_policy_operator {
+    OPERATOR_EQ,
+    OPERATOR_NE,
+    OPERATOR_LT,
+    OPERATOR_LE,
+    OPERATOR_GT,
+    OPERATOR_GE
+};
 const char *cella_policy_property_name(enum cella_policy_property property);
 const char *cella_policy_operator_name(enum cella_policy_operator op);
 
@@ -59,7 +71,14 @@ struct cella_policy_condition {
     uint32_t count, capacity;
 };
 
-enum cella_policy_action { ACTION_PERMIT, ACTION_DENY, ACTION_ADD, ACTION_ISSUE, ACTION_PROPERTY, ACTION_COUNT };
+enum cella_policy_action {
+    ACTION_PERMIT,
+    ACTION_DENY,
+    ACTION_ADD,
+    ACTION_ISSUE,
+    ACTION_PROPERTY,
+    ACTION_COUNT
+};
 const char *cella_policy_action_name(enum cella_policy_action action);
 
 enum { NO_CONDITION = UINT32_MAX };
@@ -84,6 +103,7 @@ struct cella_policy {
 };
 
 /* The tree of a text that lies in the policy's arena. */
-CELLA_RESULT cella_policy_parse(struct cella_policy *policy, struct cella_bytes text, struct cella_policy_fault *fault);
+CELLA_RESULT cella_policy_parse(struct cella_policy *policy, struct cella_bytes text,
+                                struct cella_policy_fault *fault);
 
 #endif

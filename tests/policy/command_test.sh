@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# cella policy from outside: exit status, what is printed, what is refused. command_test.sh CELLA
+set -euo pipefail
+cella=$(realpath "$1")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+expect() { # STATUS WORDS... -- TEXT: the command's exit status, and a text that it prints
+    local status=$1 found=0 words=() output
+    shift
+    while [ "$1" != -- ]; do words+=("$1"); shift; done
+    output=$("$cella" policy "${words[@]}" 2>&1) || found=$?
+    [ "$found" = "$status" ] || fail "${words[*]}: expected status $status, found $found: $output"
+    [[ $output == *"$2"* ]] || fail "${words[*]}: expected '$2' in: $output"
+}
+
+cat >good.policy <<'P'
+version=1.0;
+authorizationrules {
+  [type=="x-ms-sgx-is-debuggable", value==false]
+  && [type=="x-ms-sgx-product-id", value==1]
+  && [type=="x-ms-sgx-svn", value>=0] => permit();
+};
+issuancerules {
+  c:[type=="x-ms-sgx-mrsigner"] => issue(type="signer", value=c.value);
+  => issue(type="env", value="test");
+};
+P
+echo 'version=1.0; authorizationrules{ => deny(); => permit(); };' >never.policy
+printf 'version=1.0;\nauthorizationrules{ c:[type="x"] => permit(); };\n' >bad.policy
+echo '{"x-ms-sgx-is-debuggable":false,"x-ms-sgx-product-id":1,"x-ms-sgx-svn":2,"x-ms-sgx-mrsigner":"ab"}' >yes.json
+echo '{"x-ms-sgx-is-debuggable":false,"x-ms-sgx-product-id":"1","x-ms-sgx-svn":2}' >no.json
+echo '{"a":1,"a":2}' >twice.json
+
+expect 0 check good.policy -- '3 rules, 0 warnings'
+expect 1 check never.policy -- 'can never permit'
+expect 2 check bad.policy -- 'line 2, column 28'
+expect 2 check missing.policy -- 'missing.policy'
+expect 0 test good.policy --claims yes.json -- '"signer": "ab"'
+expect 0 test good.policy --claims no.json --expect deny -- 'denied'
+expect 1 test good.policy --claims no.json -- 'denies'
+expect 1 test good.policy --claims yes.json --expect deny -- 'permits'
+expect 0 explain good.policy --claims yes.json -- 'line 3: permit(): fired'
+expect 1 explain good.policy --claims no.json -- 'expected  value == 1'
+expect 1 explain good.policy --claims no.json -- 'x-ms-sgx-product-id = "1" (String, AttestationService)'
+expect 0 explain good.policy --claims yes.json --json -- '"verdict": "permitted"'
+expect 2 test good.policy --claims twice.json -- 'the same key twice'
+expect 2 test good.policy -- '--claims'
+expect 2 check good.policy --claims yes.json -- '--claims'
+expect 2 test good.policy --claims yes.json --expect maybe -- 'permit or deny'
+expect 2 guess good.policy -- 'expected check, test or explain'
+expect 2 check -- 'expected check, test or explain and a file'
+expect 0 --help -- 'usage: cella policy'
+"$cella" policy explain good.policy --claims yes.json --json | python3 -c 'import json,sys; d=json.load(sys.stdin); assert d["issued"]=={"signer":"ab","env":"test"}, d; assert len(d["rules"])==3'
+echo "cella policy: all as expected"
