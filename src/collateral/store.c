@@ -244,7 +244,7 @@ CELLA_RESULT cella_store_settle(struct cella_store *store, bool keep_failed) {
     for (size_t i = 0; i < store->count; i++) {
         struct cella_item item = store->item[i];
         bool first = kept == 0 || strcmp(store->item[kept - 1].name, item.name) != 0;
-        if (first && (keep_failed || !failed(&item)))
+        if (failed(&item) ? keep_failed : first)
             store->item[kept++] = item;
         else
             cella_item_free(&item);

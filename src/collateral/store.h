@@ -32,8 +32,8 @@ CELLA_RESULT cella_store_check(struct cella_store *store);
 /* What was signed with a key whose every certificate here failed does not hold. For who fails
  * items. */
 void cella_store_follow(struct cella_store *store);
-/* Of items with the same name the newest that holds stays, and the rest goes; sorted by name. Items
- * that failed stay only with keep_failed. */
+/* Of items with the same name the newest that holds stays, and the older go; sorted by name. Those
+ * that failed stay, behind it, only with keep_failed: to be told of. */
 CELLA_RESULT cella_store_settle(struct cella_store *store, bool keep_failed);
 /* The first item of that name, or NULL. */
 const struct cella_item *cella_store_find(const struct cella_store *store, const char *name);
