@@ -18,6 +18,7 @@ void cella_cli_proof_free(struct cella_cli_proof *proof) {
     cella_buffer_free(&proof->input);
     cella_collateral_free(&proof->set);
     cella_verification_free(&proof->verification);
+    cella_cli_policies_free(&proof->policies);
 }
 
 /* --- Reading --- */
@@ -126,10 +127,22 @@ static struct cella_result check_bound(struct cella_cli_proof *proof) {
     return CELLA_SUCCESS;
 }
 
+/* Every policy must permit, besides what the flags ask. */
+static struct cella_result ask_policies(struct cella_cli_proof *proof) {
+    struct cella_verification *v = &proof->verification;
+    char found[CELLA_REASON_TEXT];
+    size_t denied = SIZE_MAX;
+    TRY(cella_cli_policies_judge(&proof->policies, v->claims, &denied));
+    if (denied == SIZE_MAX) return CELLA_SUCCESS;
+    cella_cli_policies_reason(&proof->policies, denied, found, sizeof(found));
+    REFUSE(v, CELLA_ERR_REFUSED, "policy", proof->policies.item[denied].path,
+           "`cella verify --explain` shows every rule", "that it permits", found);
+}
+
 static struct cella_result appraise(struct cella_cli_proof *proof) {
     struct cella_verification *v = &proof->verification;
     cella_appraise(&proof->expect, v->claims, &proof->appraisal);
-    if (proof->appraisal.verdict == CELLA_VERDICT_ACCEPT) return CELLA_SUCCESS;
+    if (proof->appraisal.verdict == CELLA_VERDICT_ACCEPT) return ask_policies(proof);
     const struct cella_check *check = cella_appraisal_failed(&proof->appraisal);
     REFUSE(v, CELLA_ERR_REFUSED, "policy", check ? check->claim : "checks",
            check ? check->hint : NULL, check ? check->expected : "something to appraise",

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "cli/policy_proof.h"
 #include "evidence/keygrant.h"
 #include "policy/expect.h"
 
@@ -33,7 +34,8 @@ struct cella_cli_proof {
     struct cella_key_request request; /* when is_request; views into input */
     struct cella_collateral *set;     /* owned */
     struct cella_verification verification;
-    struct cella_appraisal appraisal; /* of authentic evidence */
+    struct cella_appraisal appraisal;   /* of authentic evidence */
+    struct cella_cli_policies policies; /* owned */
 };
 void cella_cli_proof_free(struct cella_cli_proof *proof);
 #define CELLA_CLI_PROOF __attribute__((cleanup(cella_cli_proof_free))) struct cella_cli_proof
@@ -63,6 +65,7 @@ void cella_cli_proof_free(struct cella_cli_proof *proof);
     "  --min-tcb B,T,S,U    SEV-SNP: lowest boot loader, TEE, SNP and microcode versions (Turin: " \
     "F,B,T,S,U)\n"                                                                                 \
     "  --claim NAME=VALUE   any claim, as `cella verify` shows it in JSON; again for more\n"       \
+    "  --policy FILE        a policy that must permit (`cella policy --help`); again for more\n"   \
     "  --max-age SECONDS    how old the evidence may be\n"                                         \
     "  --allow-debug        accept debug mode: no secrecy\n"                                       \
     "  --allow-private-memory  accept software enclaves whose memory is not secret memory\n"

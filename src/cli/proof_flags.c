@@ -56,6 +56,13 @@ static struct cella_result set_roots(struct cella_cli_proof *proof, const char *
     return set_list(&proof->roots, command, flag->word, value);
 }
 
+static struct cella_result set_policy(struct cella_cli_proof *proof, const char *command,
+                                      const struct flag *flag, const char *value) {
+    (void)command;
+    (void)flag;
+    return cella_cli_policies_add(&proof->policies, value);
+}
+
 static struct cella_result set_allow(struct cella_cli_proof *proof, const char *command,
                                      const struct flag *flag, const char *text) {
     static const char prefix[] = "software:S";
@@ -201,6 +208,7 @@ static const struct flag flags[] = {
     {"--allow", set_allow, NULL, 0},
     {"--collateral", set_collateral, NULL, 0},
     {"--roots", set_roots, NULL, 0},
+    {"--policy", set_policy, NULL, 0},
     {"--type", set_type, NULL, 0},
     {"--time", set_time, NULL, 0},
     {"--accept-tcb", set_accept, NULL, 0},

@@ -108,6 +108,7 @@ void cella_cli_proof_print(FILE *to, const struct cella_cli_proof *proof) {
 void cella_cli_proof_explain(FILE *to, const struct cella_cli_proof *proof) {
     print_links(to, proof);
     print_checks(to, proof);
+    cella_cli_policies_explain(to, &proof->policies);
     print_verdict(to, proof);
 }
 
@@ -184,6 +185,8 @@ static int fill(json_t *to, const struct cella_cli_proof *proof) {
                            : fill_reason(to, &v->reason);
     bad |= set_text(to, "tcb_status", v->tcb_status);
     bad |= fill_advisories(to, claims) | fill_keys(to, proof);
+    json_t *policies = cella_cli_policies_json(&proof->policies);
+    if (policies) bad |= json_object_set_new(to, "policies", policies);
     return bad | json_object_set_new(to, "claims", claims);
 }
 

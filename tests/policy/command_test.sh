@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# cella policy from outside: exit status, what is printed, what is refused. command_test.sh CELLA
+# cella policy, and verify with policies, from outside: exit status, what is printed, what is refused.
+# command_test.sh CELLA MAKE_PROOF
 set -euo pipefail
-cella=$(realpath "$1")
+cella=$(realpath "$1") make_proof=$(realpath "$2")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -54,4 +55,28 @@ expect 2 guess good.policy -- 'expected check, test or explain'
 expect 2 check -- 'expected check, test or explain and a file'
 expect 0 --help -- 'usage: cella policy'
 "$cella" policy explain good.policy --claims yes.json --json | python3 -c 'import json,sys; d=json.load(sys.stdin); assert d["issued"]=={"signer":"ab","env":"test"}, d; assert len(d["rules"])==3'
+
+# Policies over verified evidence: software evidence has cella's own names, and no name of hardware (A23).
+"$make_proof" .
+verify() { # STATUS TEXT ARGUMENTS...
+    local status=$1 text=$2 found=0 output
+    shift 2
+    output=$("$cella" verify evidence --trust trust.der --allow software:S0 "$@" 2>&1) || found=$?
+    [ "$found" = "$status" ] || fail "verify $*: expected status $status, found $found: $output"
+    [[ $output == *"$text"* ]] || fail "verify $*: expected '$text' in: $output"
+}
+echo 'version=1.2; authorizationrules{ [type=="tee", value=="software"] && ![type=="x-ms-attestation-type"] => permit(); };' >soft.policy
+echo 'version=1.0; authorizationrules{ [type=="svn", value>=65000] => permit(); };' >svn.policy
+echo 'version=1.0; authorizationrules{ [type=="x-ms-sgx-mrenclave"] => permit(); };' >sgx.policy
+echo 'version=1.2; authorizationrules{ [value==AppendString("a", 1)] => permit(); };' >error.policy
+verify 0 'verdict: accepted' --policy soft.policy
+verify 0 'line 1: permit(): fired' --policy soft.policy --explain
+verify 1 'expected value >= 65000' --policy svn.policy
+verify 1 'expected value >= 65000' --policy soft.policy --policy svn.policy
+verify 1 'no such claim' --policy sgx.policy
+verify 1 'two strings for AppendString' --policy error.policy
+verify 1 'policies' --policy svn.policy --json
+verify 1 'tee' --policy soft.policy --claim tee=sgx
+verify 2 'line 2, column 28' --policy bad.policy
+verify 2 'absent' --policy absent.policy
 echo "cella policy: all as expected"
