@@ -329,5 +329,7 @@ CELLA_RESULT cella_http_server_run(struct cella_http_server *server, int stop_fd
     while (!server->stopping) h2o_evloop_run(server->context.loop, INT32_MAX);
     drain(server);
     h2o_socket_close(server->stop);
+    /* h2o's context ends with the process: its disposal asserts that no timer is left, and there
+     * are some. */
     return CELLA_SUCCESS;
 }

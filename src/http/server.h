@@ -59,7 +59,8 @@ void cella_http_server_free(struct cella_http_server **server);
     __attribute__((cleanup(cella_http_server_free))) struct cella_http_server *
 uint16_t cella_http_server_port(const struct cella_http_server *server);
 /* Serves until stop_fd becomes readable; then no connection more is taken, and requests under way
- * are answered within drain_ms. */
+ * are answered within drain_ms. Once in a process: what libh2o
+ * allocated stays until it ends. */
 CELLA_RESULT cella_http_server_run(struct cella_http_server *server, int stop_fd);
 
 /* A self-signed certificate for localhost, 127.0.0.1 and ::1, and its key, in PEM, for a year.
