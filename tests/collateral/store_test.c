@@ -204,6 +204,21 @@ static void service_gives_the_signed_bytes(void **state) {
     assert_int_equal(status_of(pccs, "/tdx/certification/v4/tcb?fmspc=00606A000000", &body), 404);
 }
 
+/* Signed, but not under a root that is trusted: kept to be shown, never served. */
+static void what_failed_is_not_served(void **state) {
+    CELLA_STORE store = {0};
+    CELLA_PCCS pccs = NULL;
+    struct cella_bytes body;
+    (void)state;
+    if (!add(&store, "dcap-testroot/sgx")) return;
+    OK(cella_store_check(&store));
+    OK(cella_store_settle(&store, true));
+    assert_non_null(cella_store_find(&store, "qe_identity-qe.json"));
+    OK(cella_pccs_new(&store, &pccs));
+    assert_int_equal(cella_pccs_count(pccs), 0);
+    assert_int_equal(status_of(pccs, "/sgx/certification/v4/qe/identity", &body), 404);
+}
+
 /* Bundles that were cut or changed give items or an error, never a crash, and nothing that does not
  * hold. */
 static void broken_bundles(void **state) {
@@ -230,6 +245,7 @@ int main(void) {
         cmocka_unit_test(roots_decide),
         cmocka_unit_test(amd_items),
         cmocka_unit_test(service_gives_the_signed_bytes),
+        cmocka_unit_test(what_failed_is_not_served),
         cmocka_unit_test(broken_bundles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
