@@ -72,19 +72,22 @@ bool cella_policy_compare(const struct cella_policy_value *a, enum cella_policy_
 }
 
 /* Most of all work is here: no value is copied for what most rules do, asking for a type. */
-static bool meets_literal(claim_ *claim, const struct cella_policy_match *m, const struct cella_policy_value *literal) {
+static bool meets_literal(claim_ *claim, const struct cella_policy_match *m,
+                          const struct cella_policy_value *literal) {
     struct cella_policy_value word;
     if (m->property == PROPERTY_VALUE) return cella_policy_compare(&claim->value, m->op, literal);
     if (m->property == PROPERTY_TYPE) {
         size_t size = literal->text.size;
-        bool same = claim->type.size == size && cella_equal(claim->type.data, literal->text.data, size);
+        bool same =
+            claim->type.size == size && cella_equal(claim->type.data, literal->text.data, size);
         return same == (m->op == OPERATOR_EQ);
     }
     word = cella_policy_property_of(claim, m->property);
     return cella_policy_compare(&word, m->op, literal);
 }
 
-bool cella_policy_meets(claim_ *claim, const struct cella_policy_match *m, const struct cella_policy_values *values) {
+bool cella_policy_meets(claim_ *claim, const struct cella_policy_match *m,
+                        const struct cella_policy_values *values) {
     if (!values) return meets_literal(claim, m, &m->expression->literal);
     for (uint32_t i = 0; i < values->count; i++) { /* any of them; of none, false (A38) */
         struct cella_policy_value value = cella_policy_property_of(claim, m->property);

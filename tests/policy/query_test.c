@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -179,9 +180,12 @@ static void test_refusals(void **state) {
     }
 }
 
-/* Nested and long queries, which must end soon and not with the stack (A29). */
-static void test_depth(void **state) {
-    (void)state;
+enum { SMALL_STACK = 256 << 10 };
+
+/* Nested and long queries, which must end soon, and on the stack of a thread that has little (A29).
+ */
+static void *ask_deep(void *unused) {
+    (void)unused;
     static const char *const parts[] = {"(",    "[",   "!",  "{a:", "a[?",   "length(",
                                         "&",    "a.[", "a|", "a.",  "a||",   "a[*].",
                                         "@[]|", "[[",  "*.", "a==", "[@,@]|"};
@@ -199,6 +203,18 @@ static void test_depth(void **state) {
                       "a || a || a || a || a || a || a || a || a");
     assert_string_equal(found, "1");
     free(found);
+    return NULL;
+}
+
+static void test_depth(void **state) {
+    (void)state;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, SMALL_STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, ask_deep, NULL), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
 }
 
 static void test_documents(void **state) { /* A29 */
