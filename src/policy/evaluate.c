@@ -123,18 +123,34 @@ static bool claim_meets(evaluation *e, const struct cella_policy_condition *c, c
     return true;
 }
 
+/* Nearly every condition asks for a type first: claims of another are passed over without more. */
+static const struct cella_bytes *first_type(const struct cella_policy_condition *c) {
+    bool asked = c->count && c->match[0].property == PROPERTY_TYPE &&
+                 c->match[0].op == OPERATOR_EQ &&
+                 c->match[0].expression->kind == EXPRESSION_LITERAL;
+    return asked ? &c->match[0].expression->literal.text : NULL;
+}
+
+/* Names begin alike and end apart, so the last byte tells most. */
+static inline bool differs(const struct cella_bytes *a, const struct cella_bytes *b) {
+    return a->size != b->size || a->size == 0 || a->data[a->size - 1] != b->data[b->size - 1];
+}
+
 /* True when it holds; false also when the evaluation failed. */
 static bool condition_holds(evaluation *e, const struct cella_policy_condition *c,
                             struct cella_policy_list *bound,
                             struct cella_policy_condition_trace *trace) {
     struct needed needed;
+    const struct cella_bytes *type = first_type(c);
     bool all = c->name.size || trace; /* else the first that matches decides */
     cella_zero(needed.of, sizeof(needed.of));
     *bound = (struct cella_policy_list){0};
     if (!cella_policy_step(e, e->incoming.count)) return false;
-    for (uint32_t i = 0; i < e->incoming.count && (all || bound->count == 0); i++)
-        if (claim_meets(e, c, e->incoming.item[i], &needed) && !push(e, bound, e->incoming.item[i]))
-            return false;
+    for (uint32_t i = 0; i < e->incoming.count && (all || bound->count == 0); i++) {
+        claim_ *claim = e->incoming.item[i];
+        if (type && differs(&claim->type, type)) continue;
+        if (claim_meets(e, c, claim, &needed) && !push(e, bound, claim)) return false;
+    }
     if (e->failed) return false;
     bool held = (bound->count > 0) != c->negated;
     if (!trace) return held;

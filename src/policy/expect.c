@@ -28,6 +28,16 @@ CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_k
     return CELLA_SUCCESS;
 }
 
+CELLA_RESULT cella_expect_root(struct cella_expect *expect, struct cella_bytes measurement) {
+    ENSURE(measurement.size == CELLA_EXPECT_ROOT_SIZE, CELLA_ERR_USAGE, NULL,
+           "root-measurement: expected %d bytes, found %zu", CELLA_EXPECT_ROOT_SIZE,
+           measurement.size);
+    ENSURE(expect->root_count < CELLA_EXPECT_ROOT_MAX, CELLA_ERR_LIMIT, NULL,
+           "more than %d root measurements", CELLA_EXPECT_ROOT_MAX);
+    cella_copy(expect->root_measurement[expect->root_count++], measurement.data, measurement.size);
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind,
                                  const char *label, const char *claim, uint64_t number) {
     struct cella_expectation *item = NULL;
@@ -130,6 +140,50 @@ static void check_software(const struct cella_expect *expect, const struct cella
              expect->allow_private_memory ? "any" : "secret");
     text_of(claims, "software.memory", memory->found, sizeof(memory->found));
     memory->held = expect->allow_private_memory || strcmp(memory->found, "secret") == 0;
+}
+
+static bool measurement_pinned(const struct cella_expect *expect, const struct cella_claim *claim) {
+    if (!claim || claim->type != CELLA_CLAIM_BYTES || claim->list ||
+        claim->bytes.size != CELLA_EXPECT_ROOT_SIZE)
+        return false;
+    for (uint32_t i = 0; i < expect->root_count; i++)
+        if (cella_equal(expect->root_measurement[i], claim->bytes.data, CELLA_EXPECT_ROOT_SIZE))
+            return true;
+    return false;
+}
+
+/* What covers the kernel: SNP's one measurement (with direct boot), TDX's runtime measurements,
+ * whose own checks are among the expectations. */
+static bool kernel_pinned(const struct cella_expect *expect, const char *root) {
+    return strcmp(root, "snp") == 0 || (strcmp(root, "tdx") == 0 &&
+                                        cella_expects(expect, "tdx.rtmr1") &&
+                                        cella_expects(expect, "tdx.rtmr2"));
+}
+
+/* The guest that the platform runs in. The platform's own word for S3 is worth what runs there, and
+ * that only the caller can say (A23). */
+static void check_root(const struct cella_expect *expect, const struct cella_claimset *claims,
+                       struct cella_appraisal *out) {
+    bool s3 = expect->allow_software && expect->min_assurance == 3;
+    if (!s3 && expect->root_count == 0) return;
+    char root[16];
+    text_of(claims, "root", root, sizeof(root));
+    const struct cella_claim *measurement = find(claims, "root-measurement");
+    const struct cella_claim *debug = find(claims, "root-debug");
+    bool off = debug && debug->type == CELLA_CLAIM_BOOLEAN && !debug->list && debug->number == 0;
+    bool hardware = strcmp(root, "snp") == 0 || strcmp(root, "tdx") == 0;
+    bool pinned = hardware && off && measurement_pinned(expect, measurement);
+    bool kernel = !s3 || kernel_pinned(expect, root);
+    struct cella_check *check =
+        add(out, "root-measurement",
+            !hardware              ? "run the platform in a confidential VM with --root snp or tdx"
+            : expect->root_count == 0 ? "give the guest's measurement: --root-measurement HEX"
+            : pinned ? "also give --claim tdx.rtmr1=HEX and tdx.rtmr2=HEX: they cover the kernel"
+                     : "another guest runs there, or another build of it");
+    snprintf(check->expected, sizeof(check->expected),
+             expect->root_count ? "a guest whose measurement was given" : "a measurement given");
+    say_found(check, measurement);
+    check->held = pinned && kernel;
 }
 
 /* A TPM, and a token about one, has no debug mode of its own to tell of. */
@@ -260,6 +314,7 @@ void cella_appraise(const struct cella_expect *expect, const struct cella_claims
     check_tee(expect, claims, out);
     check_debug(expect, claims, out);
     if (is_software(claims)) check_software(expect, claims, out);
+    if (is_software(claims) || expect->root_count > 0) check_root(expect, claims, out);
     for (uint32_t i = 0; i < expect->count; i++) check_expectation(&expect->item[i], claims, out);
     if (out->count > 0 && !cella_appraisal_failed(out)) out->verdict = CELLA_VERDICT_ACCEPT;
 }

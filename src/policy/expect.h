@@ -11,6 +11,7 @@
 #include <cella/claims.h>
 
 enum { CELLA_EXPECT_MAX = 32, CELLA_EXPECT_BYTES_MAX = 64 };
+enum { CELLA_EXPECT_ROOT_MAX = 16, CELLA_EXPECT_ROOT_SIZE = 48 /* bytes */ };
 
 enum cella_expect_kind {
     CELLA_EXPECT_BYTES,    /* exactly these, as many */
@@ -37,10 +38,17 @@ struct cella_expect {
     uint32_t min_assurance; /* enum cella_assurance, where software is allowed */
     bool allow_debug;       /* (T10, A03) */
     bool allow_private_memory;
+    /* The confidential VM that a software platform runs in: one of these, 48 bytes each as SNP and
+     * TDX measure. S3 asks for them, and for TDX also for tdx.rtmr1 and tdx.rtmr2, which cover
+     * kernel and command line. */
+    uint32_t root_count;
+    uint8_t root_measurement[CELLA_EXPECT_ROOT_MAX][CELLA_EXPECT_ROOT_SIZE];
 };
 
 CELLA_RESULT cella_expect_bytes(struct cella_expect *expect, enum cella_expect_kind kind,
                                 const char *label, const char *claim, struct cella_bytes bytes);
+/* One more guest that the platform may run in. */
+CELLA_RESULT cella_expect_root(struct cella_expect *expect, struct cella_bytes measurement);
 CELLA_RESULT cella_expect_number(struct cella_expect *expect, enum cella_expect_kind kind,
                                  const char *label, const char *claim, uint64_t number);
 CELLA_RESULT cella_expect_spelled(struct cella_expect *expect, const char *claim, const char *text);
@@ -49,7 +57,7 @@ bool cella_expects(const struct cella_expect *expect, const char *claim);
 
 enum cella_verdict { CELLA_VERDICT_REFUSE = 0, CELLA_VERDICT_ACCEPT = 1 };
 
-enum { CELLA_CHECK_MAX = CELLA_EXPECT_MAX + 4, CELLA_CHECK_TEXT = 136 };
+enum { CELLA_CHECK_MAX = CELLA_EXPECT_MAX + 5, CELLA_CHECK_TEXT = 136 };
 
 struct cella_check {
     const char *claim; /* name of the claim; static or the expectation's */
