@@ -1,4 +1,5 @@
-/* The sub-commands, in the order help shows them: COMMAND(name of the C function, word typed, summary) */
+/* The sub-commands, in the order help shows them: COMMAND(name of the C function, word typed,
+ * summary) */
 COMMAND(keygen, "keygen", "make a signing key or a data key")
 COMMAND(sign, "sign", "make and sign the image of a program")
 COMMAND(inspect, "inspect", "show what is in an image and who signed it")

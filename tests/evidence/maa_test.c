@@ -584,9 +584,7 @@ static void broken_sets(void **state) {
     }
 }
 
-static int make_key(void **state) {
-    return (own = EVP_RSA_gen(2048)) && !*state ? 0 : -1;
-}
+static int make_key(void **state) { return (own = EVP_RSA_gen(2048)) && !*state ? 0 : -1; }
 
 static int drop_key(void **state) {
     (void)state;

@@ -38,7 +38,7 @@ static inline const char *vector_root(void) {
 
 /* false, with a notice, where the vectors are not there. */
 static inline bool vector_has(const char *path) {
-    char full[1024];
+    char full[4096];
     snprintf(full, sizeof(full), "%s/%s", vector_root(), path);
     if (access(full, R_OK) == 0) return true;
     print_message("no %s: skipped\n", full);
@@ -46,7 +46,7 @@ static inline bool vector_has(const char *path) {
 }
 
 static inline void vector_read(const char *path, struct cella_buffer *out) {
-    char full[1024];
+    char full[4096];
     snprintf(full, sizeof(full), "%s/%s", vector_root(), path);
     VECTOR_OK(cella_file_read(full, 1 << 20, out));
 }
@@ -62,7 +62,7 @@ static inline json_t *vector_json(const char *path) {
 
 /* Calls visit with "FAMILY/FOLDER" for each folder; returns how many. */
 static inline size_t vector_each(const char *family, void (*visit)(const char *path)) {
-    char full[1024], path[512];
+    char full[4096], path[512];
     struct dirent **names = NULL;
     size_t visited = 0;
     snprintf(full, sizeof(full), "%s/%s", vector_root(), family);
