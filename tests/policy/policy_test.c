@@ -666,8 +666,7 @@ static void test_claims_json(void **state) { /* A29 */
                                       "[{\"type\":\"a\",\"value\":1,\"valueType\":\"String\"}]",
                                       "\xef\xbb\xbf{}",
                                       "{\"a\\u0000\":1}",
-                                      "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]"
-                                      "]]]]]]]]]]]]]]]]]]]]]]]]]]]]}"};
+                                      "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cella_policy_claims *claims = NULL;
         assert_false(cella_failed(cella_policy_claims_new(&claims)));

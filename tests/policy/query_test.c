@@ -255,8 +255,7 @@ static void test_documents(void **state) { /* A29 */
                                       "{\"a\":1,\"\\u0061\":1}",
                                       "/**/1",
                                       "'a'",
-                                      "\xef\xbb\xbf"
-                                      "1"};
+                                      "\xef\xbb\xbf[1]"};
     struct cella_arena arena;
     const char *failed = NULL;
     size_t at = 0;
