@@ -42,15 +42,17 @@ struct cella_software_claims {
     struct cella_setting setting[CELLA_SETTING_MAX];
 };
 
-enum cella_root { CELLA_ROOT_FILE = 1, CELLA_ROOT_TPM = 2 };
+enum cella_root { CELLA_ROOT_FILE = 1, CELLA_ROOT_TPM = 2, CELLA_ROOT_SNP = 3, CELLA_ROOT_TDX = 4 };
 
 /* What verified software evidence says. */
 struct cella_claims {
     struct cella_software_claims software;
     uint32_t root; /* enum cella_root: TPM when the chain ended in an attestation key of yours,
-                    * FILE when it ended in the platform key itself */
+                    * FILE when it ended in the platform key itself, SNP or TDX when the maker's
+                    * hardware vouches for the guest that the platform runs in (cella_verify only) */
     uint8_t platform_key[32]; /* fingerprint: SHA-256 of its SubjectPublicKeyInfo */
-    uint8_t trusted_by[32];   /* fingerprint of the caller's anchor that the chain ended in */
+    uint8_t trusted_by[32]; /* fingerprint of the caller's anchor that the chain ended in; zeros
+                             * when it ended in a maker's root */
     uint32_t tpm_pcr_count;   /* root tpm: the PCR values quoted, SHA-256 bank */
     struct {
         uint8_t index;

@@ -22,7 +22,9 @@ const char cella_help_platform[] =
     "give to --trust: the platform's own, or with root tpm the TPM's attestation key.\n"
     "  --pool MIB            secret memory for all enclaves together (64; what the memory-lock "
     "limit allows)\n"
-    "  --root file|tpm[:TCTI]   what vouches for the platform's key (file)\n"
+    "  --root file|tpm[:TCTI]|snp|tdx|auto   what vouches for the platform's key (file); snp and tdx "
+    "inside such a\n"
+    "                        confidential VM, auto: that where there is one\n"
     "  --idle SECONDS        end after so long without a client (0: never)\n"
     "  --socket PATH, --state FOLDER   other places than the usual\n";
 

@@ -140,6 +140,18 @@ static struct cella_result set_bytes(struct cella_cli_proof *proof, const char *
                               cella_buffer_bytes(&bytes));
 }
 
+static struct cella_result set_root_measurement(struct cella_cli_proof *proof, const char *command,
+                                                const struct flag *flag, const char *value) {
+    CELLA_BUFFER bytes = {0};
+    struct cella_result r = cella_hex_decode_all(cella_bytes_text(value), &bytes);
+    bool good = !cella_failed(r) && bytes.size == CELLA_EXPECT_ROOT_SIZE;
+    cella_result_drop(r);
+    if (!good)
+        return cella_cli_usage(command, "%s: expected %d bytes in hexadecimal, found '%s'",
+                               flag->word, CELLA_EXPECT_ROOT_SIZE, value);
+    return cella_expect_root(&proof->expect, cella_buffer_bytes(&bytes));
+}
+
 /* A nonce is report data that begins with it and goes on in zeros. */
 static struct cella_result set_nonce(struct cella_cli_proof *proof, const char *command,
                                      const struct flag *flag, const char *value) {
@@ -215,6 +227,7 @@ static const struct flag flags[] = {
     {"--grace", set_grace, NULL, 0},
     {"--max-age", set_age, NULL, 0},
     {"--measurement", set_bytes, "measurement", 0},
+    {"--root-measurement", set_root_measurement, NULL, 0},
     {"--mrenclave", set_bytes, "measurement", 32},
     {"--signer", set_bytes, "signer", 0},
     {"--mrsigner", set_bytes, "signer", 32},

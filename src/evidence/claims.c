@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "evidence/software.h"
 
 enum { LINE_MAX = 1024, EXACT_MAX_BITS = 53 };
 
@@ -23,9 +24,8 @@ const char *cella_assurance_gap(uint32_t assurance) {
                "still gets in, and no hardware "
                "vouches for it";
     case CELLA_ASSURANCE_S3:
-        return "the platform says that its machine is a confidential VM, but no hardware evidence "
-               "is in this chain, so only its "
-               "own word stands for that";
+        return "hardware vouches for the confidential VM that the platform runs in, but only its "
+               "measurement, when you pin it (--root-measurement), says what runs there";
     default: return "unknown level";
     }
 }
@@ -50,8 +50,9 @@ static void add_machine(const struct cella_claims *claims, struct cella_claimset
     cella_claim_number(to, "software.miscselect", s->identity.miscselect);
     cella_claim_bytes(to, "software.boot-id", CELLA_BYTES_OF(s->boot_id));
     cella_claim_bytes(to, "software.instance-id", CELLA_BYTES_OF(s->instance_id));
-    cella_claim_text(to, "software.root", claims->root == CELLA_ROOT_TPM ? "tpm" : "file");
-    cella_claim_bytes(to, "software.trusted-by", CELLA_BYTES_OF(claims->trusted_by));
+    cella_claim_text(to, "software.root", cella_root_name((enum cella_root)claims->root));
+    if (!cella_root_is_hardware((enum cella_root)claims->root))
+        cella_claim_bytes(to, "software.trusted-by", CELLA_BYTES_OF(claims->trusted_by));
 }
 
 static void add_maps(const struct cella_claims *claims, struct cella_claimset *to) {
@@ -71,7 +72,7 @@ void cella_claims_add(const struct cella_claims *claims, struct cella_claimset *
     snprintf(level, sizeof(level), "S%u", claims->software.assurance);
     cella_claim_text(to, "tee", "software");
     cella_claim_text(to, "assurance", level);
-    /* No hardware evidence is in the chain, so never, whatever level the platform states. */
+    /* Not by this evidence alone: S3 is what its verifier makes of the guest's measurement. */
     cella_claim_boolean(to, "confidential-computing", false);
     add_identity(&claims->software.identity, to);
     cella_claim_bytes(to, "report-data", CELLA_BYTES_OF(claims->software.report_data));

@@ -55,10 +55,10 @@ CELLA_RESULT cella_software_signer_new(const struct cella_key *platform_key, enu
                                        struct cella_bytes root_evidence,
                                        struct cella_software_signer **out) {
     *out = NULL;
-    ENSURE(root == CELLA_ROOT_FILE || root == CELLA_ROOT_TPM, CELLA_ERR_USAGE, NULL,
+    ENSURE(root >= CELLA_ROOT_FILE && root <= CELLA_ROOT_TDX, CELLA_ERR_USAGE, NULL,
            "unknown root %d", (int)root);
-    ENSURE((root == CELLA_ROOT_TPM) == (root_evidence.size > 0), CELLA_ERR_USAGE, NULL,
-           "root evidence goes with root tpm and with no other");
+    ENSURE((root != CELLA_ROOT_FILE) == (root_evidence.size > 0), CELLA_ERR_USAGE, NULL,
+           "root evidence goes with roots tpm, snp and tdx, and not with file");
     ENSURE(root_evidence.size <= CELLA_ROOT_EVIDENCE_MAX, CELLA_ERR_LIMIT, NULL,
            "root evidence of %zu bytes, at most %d", root_evidence.size, CELLA_ROOT_EVIDENCE_MAX);
     struct cella_software_signer *signer = calloc(1, sizeof(*signer));
@@ -147,7 +147,7 @@ static struct cella_result put_private_claims(const struct cella_software_signer
     cella_cbor_put_map(w, nested ? 18 : 17);
     put_key_uint(w, "svn", id->svn);
     put_key_text(w, "tee", "software");
-    put_key_text(w, "root", signer->root == CELLA_ROOT_TPM ? "tpm" : "file");
+    put_key_text(w, "root", cella_root_name(signer->root));
     put_key_uint(w, "xfrm", id->xfrm);
     put_key_text(w, "memory", claims->memory_secret ? "secret" : "private");
     put_key_bytes(w, "boot-id", claims->boot_id, sizeof(claims->boot_id));
@@ -228,6 +228,9 @@ CELLA_RESULT cella_software_evidence(struct cella_software_signer *signer,
            "%u settings, at most %d", claims->setting_count, CELLA_SETTING_MAX);
     ENSURE(claims->assurance <= CELLA_ASSURANCE_S3, CELLA_ERR_USAGE, NULL, "no assurance level S%u",
            claims->assurance);
+    ENSURE(claims->assurance < CELLA_ASSURANCE_S3 || cella_root_is_hardware(signer->root),
+           CELLA_ERR_USAGE, NULL, "S3 needs root snp or tdx, this one is %s",
+           cella_root_name(signer->root));
     ENSURE(claims->identity.debug == ((claims->identity.attributes & CELLA_ATTRIBUTE_DEBUG) != 0),
            CELLA_ERR_USAGE, NULL, "the debug flag and the debug attribute disagree");
     size_t before = out->size;

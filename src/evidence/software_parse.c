@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "crypto/cose.h"
 #include "evidence/format.h"
+#include "evidence/software.h"
 
 #define TIME_MAX 253402300799ULL /* end of the year 9999 */
 
@@ -78,6 +79,17 @@ static bool take_word(struct cella_cbor *c, const char *key, const char *first,
     return false;
 }
 
+static enum cella_root take_root(struct cella_cbor *c) {
+    cella_cbor_expect_text(c, "key", "root");
+    struct cella_bytes word = cella_cbor_text(c, "root", 0, 16);
+    for (enum cella_root root = CELLA_ROOT_FILE; root <= CELLA_ROOT_TDX; root++) {
+        const char *name = cella_root_name(root);
+        if (word.size == strlen(name) && cella_equal(word.data, name, word.size)) return root;
+    }
+    cella_cbor_refuse(c, "root", "file, tpm, snp or tdx", "another word");
+    return CELLA_ROOT_FILE;
+}
+
 static void take_private_claims(struct cella_cbor *c, struct cella_software_payload *out) {
     struct cella_software_claims *claims = &out->claims;
     struct cella_identity *id = &claims->identity;
@@ -86,7 +98,7 @@ static void take_private_claims(struct cella_cbor *c, struct cella_software_payl
     id->svn = (uint16_t)take_uint(c, "svn", UINT16_MAX);
     cella_cbor_expect_text(c, "key", "tee");
     cella_cbor_expect_text(c, "tee", "software"); /* never to be taken for hardware (A23) */
-    out->root_tpm = take_word(c, "root", "tpm", "file");
+    out->root = take_root(c);
     id->xfrm = take_uint(c, "xfrm", UINT64_MAX);
     claims->memory_secret = take_word(c, "memory", "secret", "private");
     take_bytes(c, "boot-id", claims->boot_id, sizeof(claims->boot_id));
@@ -101,10 +113,15 @@ static void take_private_claims(struct cella_cbor *c, struct cella_software_payl
     take_bytes(c, "instance-id", claims->instance_id, sizeof(claims->instance_id));
     cella_cbor_expect_text(c, "key", "platform-key");
     cella_cose_take_key(c, "platform-key", out->spki);
-    if (out->root_tpm != (count == 18))
-        cella_cbor_refuse(c, "root-evidence", "root evidence with root tpm, and with no other",
+    bool nested = out->root != CELLA_ROOT_FILE;
+    if (nested != (count == 18))
+        cella_cbor_refuse(c, "root-evidence", "root evidence with every root but file",
                           "the contrary");
-    if (!out->root_tpm) return;
+    /* A platform that no hardware vouches for cannot be in a confidential VM (A23). */
+    if (claims->assurance == CELLA_ASSURANCE_S3 && !cella_root_is_hardware(out->root))
+        cella_cbor_refuse(c, "assurance", "S3 only with root snp or tdx",
+                          cella_root_name(out->root));
+    if (!nested) return;
     cella_cbor_expect_text(c, "key", "root-evidence");
     out->root_evidence = cella_cbor_bytes(c, "root-evidence", 1, CELLA_ROOT_EVIDENCE_MAX);
 }

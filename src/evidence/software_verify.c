@@ -10,6 +10,7 @@
 #include "evidence/family.h"
 #include "evidence/format.h"
 #include "evidence/software_parse.h"
+#include "evidence/stacked.h"
 
 enum { ANCHOR_MAX = 256 };
 
@@ -107,6 +108,7 @@ struct cella_result cella_verify_software(struct cella_bytes evidence,
                                           struct cella_verification *out) {
     const struct state *state = cella_collateral_of(collateral, &cella_family_software);
     struct cella_claims claims;
+    if (cella_stacked_is(evidence)) return cella_stacked_verify(evidence, collateral, options, out);
     if (!state || !state->verifier) return no_trust(out);
     REFUSE_TRY(out, cella_verifier_check(state->verifier, evidence, options->time_unix, 0, &claims),
                "software evidence", "chain", NULL,

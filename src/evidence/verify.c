@@ -108,13 +108,13 @@ static struct cella_result check_chain(const struct cella_verifier *verifier,
     char hex[65];
     cella_hex_encode(CELLA_BYTES_OF(out->platform_key), hex);
     CELLA_KEY own = NULL;
-    if (!anchor && payload->root_tpm)
+    if (!anchor && payload->root == CELLA_ROOT_TPM)
         TRY_IN(cella_key_public(CELLA_BYTES_OF(payload->spki), &own), "platform key");
     ENSURE(anchor || own, CELLA_ERR_REFUSED,
            "compare it with `cella platform key` on that machine, then trust it",
            "platform key: %s is none of the %zu trusted keys", hex, verifier->count);
     TRY(check_signature(sign1, anchor ? anchor->key : own));
-    if (payload->root_tpm) TRY(check_root_tpm(verifier, payload, out));
+    if (payload->root == CELLA_ROOT_TPM) TRY(check_root_tpm(verifier, payload, out));
     if (out->root == CELLA_ROOT_TPM) return CELLA_SUCCESS;
     ENSURE(anchor, CELLA_ERR_REFUSED,
            "trust the platform key or the TPM's attestation key after comparing it there",
@@ -123,6 +123,24 @@ static struct cella_result check_chain(const struct cella_verifier *verifier,
            hex, verifier->count);
     out->root = CELLA_ROOT_FILE;
     cella_copy(out->trusted_by, anchor->fingerprint, sizeof(anchor->fingerprint));
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_software_self_signed(struct cella_bytes evidence,
+                                        struct cella_software_payload *payload,
+                                        struct cella_claims *out) {
+    struct cella_cose_sign1 sign1;
+    CELLA_KEY key = NULL;
+    cella_zero(out, sizeof(*out));
+    ENSURE(evidence.size <= CELLA_EVIDENCE_MAX, CELLA_ERR_LIMIT, NULL,
+           "evidence of %zu bytes, at most %d", evidence.size, CELLA_EVIDENCE_MAX);
+    TRY(cella_cose_sign1_parse(evidence, CELLA_EVIDENCE_CONTENT_TYPE, &sign1));
+    TRY(cella_software_parse(sign1.payload, payload));
+    TRY(check_names_of_key(&sign1, payload, out->platform_key));
+    TRY_IN(cella_key_public(CELLA_BYTES_OF(payload->spki), &key), "platform key");
+    TRY(check_signature(&sign1, key));
+    out->software = payload->claims;
+    out->root = payload->root;
     return CELLA_SUCCESS;
 }
 

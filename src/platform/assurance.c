@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evidence/software.h"
 #include "platform/capscan.h"
 
 static bool is(const struct cella_settings *s, enum cella_setting_id id, const char *value) {
@@ -114,5 +115,12 @@ void cella_assurance_derive(struct cella_settings_source *source, bool memory_se
     if (out->blocker_count > 0) return;
     out->level = CELLA_ASSURANCE_S2;
     block(out, NULL,
-          "S3 needs a confidential VM whose measurement covers kernel, command line and platform");
+          "S3 needs a confidential VM (--root snp or tdx) whose measurement covers kernel, command "
+          "line and platform");
+}
+
+void cella_assurance_in_guest(enum cella_root root, struct cella_assurance_state *state) {
+    if (state->level != CELLA_ASSURANCE_S2 || !cella_root_is_hardware(root)) return;
+    state->level = CELLA_ASSURANCE_S3;
+    state->blocker_count = 0;
 }

@@ -1,6 +1,6 @@
 /* The assurance level, derived anew for each evidence and never above what the settings prove at
- * that moment (docs/threat-model.md; A23, T04, T11). S3 is not given by this platform: it has no
- * confidential-VM root. */
+ * that moment (docs/threat-model.md; A23, T04, T11). S3 is S2 inside a
+ * confidential VM: cella_assurance_in_guest. */
 #ifndef CELLA_PLATFORM_ASSURANCE_H
 #define CELLA_PLATFORM_ASSURANCE_H
 
@@ -24,5 +24,9 @@ struct cella_assurance_state {
  * level (doctor). */
 void cella_assurance_derive(struct cella_settings_source *source, bool memory_secret, bool full,
                             struct cella_assurance_state *out);
+
+/* Raises S2 to S3 where a confidential VM's hardware vouches for the platform's key. What the guest
+ * is, the verifier decides by its measurement. */
+void cella_assurance_in_guest(enum cella_root root, struct cella_assurance_state *state);
 
 #endif

@@ -18,6 +18,10 @@ CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char 
                                    &authority->settings)); /* first: _close relies on its -1s */
     TRY(cella_report_secret_new(&authority->report));
     TRY(cella_root_open(root_spec, authority->state.key, &authority->root));
+    if (authority->root.key) {
+        cella_key_free(&authority->state.key);
+        authority->state.key = MOVE(authority->root.key);
+    }
     return cella_software_signer_new(authority->state.key, authority->root.root,
                                      cella_buffer_bytes(&authority->root.evidence),
                                      &authority->signer);
@@ -73,6 +77,7 @@ static void fill_claims(struct cella_authority *a, const struct cella_caller *ca
     /* A debug enclave's memory is private and open to a debugger: never above S0 (T10). */
     cella_assurance_derive(&a->settings, caller->memory_secret && !caller->identity.debug, false,
                            &state);
+    cella_assurance_in_guest(a->root.root, &state);
     *claims = (struct cella_software_claims){
         .identity = caller->identity,
         .issued_unix = (uint64_t)time(NULL),
@@ -112,13 +117,14 @@ static struct cella_result answer_info(struct cella_authority *a, const struct c
     struct cella_assurance_state state;
     cella_assurance_derive(&a->settings, caller->memory_secret && !caller->identity.debug, false,
                            &state);
+    cella_assurance_in_guest(a->root.root, &state);
     char text[512], boot_id[33];
     cella_hex_encode(CELLA_BYTES_OF(a->settings.boot_id), boot_id);
     int n =
         snprintf(text, sizeof(text),
                  "platform=cella %s\nbackend=software\nassurance=S%d\nroot=%s\nmemory=%s\n"
                  "debug=%s\nboot_id=%s\n",
-                 CELLA_VERSION, (int)state.level, a->root.root == CELLA_ROOT_TPM ? "tpm" : "file",
+                 CELLA_VERSION, (int)state.level, cella_root_name(a->root.root),
                  caller->memory_secret ? "secret" : "private",
                  caller->identity.debug ? "yes" : "no", boot_id);
     return cella_buffer_append(out, cella_bytes(text, (size_t)n));

@@ -38,12 +38,13 @@ CELLA_RESULT monitor_status(struct monitor *m, const struct client *asker,
                             struct cella_buffer *out) {
     struct cella_assurance_state state;
     cella_assurance_derive(&m->authority.settings, m->zygote.pool_size > 0, false, &state);
+    cella_assurance_in_guest(m->authority.root.root, &state);
     uint64_t pages = 0;
     for (size_t i = 0; i < CLIENT_MAX; i++) pages += m->clients[i].pages;
     TRY(line(out, "platform=cella %s, pid %d", CELLA_VERSION, (int)getpid()));
     TRY(line(out, "socket=%s", m->options->paths.socket));
     TRY(line(out, "state=%s", m->options->paths.state));
-    TRY(line(out, "root=%s", m->authority.root.root == CELLA_ROOT_TPM ? "tpm" : "file"));
+    TRY(line(out, "root=%s", cella_root_name(m->authority.root.root)));
     uint8_t fingerprint[32];
     char hex[65];
     TRY(cella_key_fingerprint(m->authority.state.key, fingerprint));
