@@ -56,6 +56,7 @@ struct forge {
     uint8_t qe_attributes[16], qe_mrsigner[32], binding_tail;
     uint32_t qe_misc;
     uint16_t qe_prodid, qe_svn, certification_type;
+    const uint8_t *report_data; /* 64 bytes of a TD; NULL: 0x44 each */
     bool other_auth, other_key; /* authentication data or key other than those bound */
     /* collateral */
     struct forge_dates info_dates, identity_dates, pck_crl_dates, root_crl_dates;
@@ -329,6 +330,7 @@ static inline void forge_body(const struct forge *f, struct cella_writer *w) {
         memcpy(body + 120, f->td_attributes, 8);
         memset(body + 136, 0x22, 48);
         memset(body + 520, 0x44, 64);
+        if (f->report_data) memcpy(body + 520, f->report_data, 64);
         memcpy(body + 584, f->tdx_svn2, 16);
     } else {
         body[48] = f->flags;
