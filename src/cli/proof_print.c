@@ -65,9 +65,9 @@ static void print_notes(FILE *to, const struct cella_cli_proof *proof) {
     const struct cella_claimset *claims = proof->verification.claims;
     const struct cella_claim *level = cella_claimset_find(claims, "assurance");
     if (proof->verification.type == CELLA_EVIDENCE_SOFTWARE && level && level->bytes.size == 2)
-        fprintf(to,
-                "note: this is software evidence of level %.2s, not confidential computing: %s\n",
+        fprintf(to, "note: this is software evidence of level %.2s%s: %s\n",
                 (const char *)level->bytes.data,
+                level->bytes.data[1] < '3' ? ", not confidential computing" : "",
                 cella_assurance_gap((uint32_t)(level->bytes.data[1] - '0')));
     bool measurement = cella_expects(e, "measurement"), signer = cella_expects(e, "signer");
     if (!measurement && !signer)

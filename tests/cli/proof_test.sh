@@ -60,6 +60,11 @@ expect 1 '"verdict": "refused"' verify evidence --trust other.der --json
 # words of the command line
 expect 2 "software:S0 to software:S3" verify evidence --allow software
 expect 2 "" verify evidence --allow software:S4
+# the guest of a platform: S3 takes hardware and a pin
+expect 2 "48 bytes in hexadecimal" verify evidence --root-measurement "$ones"
+expect 1 "root-measurement" verify evidence "${trusted[@]}" --root-measurement "$(printf '%096d' 0)"
+expect 1 "assurance" verify evidence --trust trust.der --allow software:S3
+expect 1 "NO root-measurement" verify evidence --trust trust.der --allow software:S3 --explain
 expect 2 "" verify evidence --min-svn 65536
 expect 2 "" verify evidence --min-svn -1
 expect 2 "unknown flag" verify evidence --frobnicate
