@@ -47,12 +47,13 @@ enum cella_root { CELLA_ROOT_FILE = 1, CELLA_ROOT_TPM = 2, CELLA_ROOT_SNP = 3, C
 /* What verified software evidence says. */
 struct cella_claims {
     struct cella_software_claims software;
-    uint32_t root; /* enum cella_root: TPM when the chain ended in an attestation key of yours,
-                    * FILE when it ended in the platform key itself, SNP or TDX when the maker's
-                    * hardware vouches for the guest that the platform runs in (cella_verify only) */
+    uint32_t
+        root; /* enum cella_root: TPM when the chain ended in an attestation key of yours,
+               * FILE when it ended in the platform key itself, SNP or TDX when the maker's
+               * hardware vouches for the guest that the platform runs in (cella_verify only) */
     uint8_t platform_key[32]; /* fingerprint: SHA-256 of its SubjectPublicKeyInfo */
-    uint8_t trusted_by[32]; /* fingerprint of the caller's anchor that the chain ended in; zeros
-                             * when it ended in a maker's root */
+    uint8_t trusted_by[32];   /* fingerprint of the caller's anchor that the chain ended in; zeros
+                               * when it ended in a maker's root */
     uint32_t tpm_pcr_count;   /* root tpm: the PCR values quoted, SHA-256 bank */
     struct {
         uint8_t index;

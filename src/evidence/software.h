@@ -10,7 +10,8 @@
 
 /* A signer prepared once by the platform; holds the key's prepared context and the root's encoded
  * evidence. root_evidence: for CELLA_ROOT_FILE empty; for CELLA_ROOT_TPM the CBOR that
- * evidence/tpm.h makes; for SNP the report with its certificate table, if any; for TDX the quote. */
+ * evidence/tpm.h makes; for SNP the report with its certificate table, if any; for TDX the quote.
+ */
 struct cella_software_signer;
 /* "file", "tpm", "snp", "tdx"; static. */
 const char *cella_root_name(enum cella_root root);

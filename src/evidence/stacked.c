@@ -7,7 +7,6 @@
 #include "crypto/cose.h"
 #include "evidence/claims.h"
 #include "evidence/format.h"
-#include "evidence/snp_report.h"
 #include "evidence/software.h"
 #include "evidence/software_parse.h"
 
@@ -16,8 +15,11 @@ static const char renew[] = "start the platform again, so that it asks its machi
 bool cella_stacked_is(struct cella_bytes evidence) {
     struct cella_cose_sign1 sign1;
     struct cella_software_payload payload;
-    if (evidence.size < CELLA_SNP_REPORT_SIZE || evidence.size > CELLA_EVIDENCE_MAX)
-        return false; /* no quote is smaller than an SNP report with what is around it */
+    static const char key[] = "root-evidence";
+    /* Cheaply, as most evidence has no such key. */
+    if (evidence.size > CELLA_EVIDENCE_MAX ||
+        !memmem(evidence.data, evidence.size, key, sizeof(key) - 1))
+        return false;
     struct cella_result r = cella_cose_sign1_parse(evidence, CELLA_EVIDENCE_CONTENT_TYPE, &sign1);
     if (!cella_failed(r)) r = cella_software_parse(sign1.payload, &payload);
     bool stacked = !cella_failed(r) && cella_root_is_hardware(payload.root);

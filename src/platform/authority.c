@@ -18,6 +18,11 @@ CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char 
                                    &authority->settings)); /* first: _close relies on its -1s */
     TRY(cella_report_secret_new(&authority->report));
     TRY(cella_root_open(root_spec, authority->state.key, &authority->root));
+    return cella_authority_use_root(authority);
+}
+
+CELLA_RESULT cella_authority_use_root(struct cella_authority *authority) {
+    cella_software_signer_free(&authority->signer);
     if (authority->root.key) {
         cella_key_free(&authority->state.key);
         authority->state.key = MOVE(authority->root.key);

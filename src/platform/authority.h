@@ -29,10 +29,13 @@ struct cella_caller {
     bool memory_secret;
 };
 
-/* Takes an opened state; prepares root evidence (root_spec: "file", "tpm" or "tpm:TCTI") and
- * signer. settings_root is "" but in tests. */
+/* Takes an opened state; prepares root evidence (root_spec: as cella_root_open) and signer.
+ * settings_root is "" but in tests. */
 CELLA_RESULT cella_authority_open(struct cella_authority *authority, const char *root_spec,
                                   const char *settings_root);
+/* Makes the signer anew, of authority->root and its key. Called by _open; apart for tests, which
+ * have no confidential VM. */
+CELLA_RESULT cella_authority_use_root(struct cella_authority *authority);
 void cella_authority_close(struct cella_authority *authority);
 
 /* Appends the reply. A failure means that the request was malformed and its enclave must end; a

@@ -19,8 +19,8 @@ struct cella_root_evidence {
     struct cella_key *key;        /* the platform key to use instead; of snp and tdx only */
 };
 
-/* spec: "file", "tpm" (TSS2_TCTI of the environment, else device:/dev/tpmrm0) "tpm:TCTI", "snp", "tdx" or
- * "auto": snp or tdx where the kernel offers either, else file. */
+/* spec: "file", "tpm" (TSS2_TCTI of the environment, else device:/dev/tpmrm0) "tpm:TCTI", "snp",
+ * "tdx" or "auto": snp or tdx where the kernel offers either, else file. */
 CELLA_RESULT cella_root_open(const char *spec, const struct cella_key *platform_key,
                              struct cella_root_evidence *out);
 /* The roots of confidential VMs alone; wanted FILE takes either. */

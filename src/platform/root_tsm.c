@@ -196,8 +196,7 @@ static struct cella_result find_data(enum cella_root root, struct cella_bytes ev
                                      uint8_t data[REPORT_DATA_SIZE]) {
     if (root == CELLA_ROOT_SNP) {
         struct cella_snp_report report;
-        size_t size =
-            evidence.size < CELLA_SNP_REPORT_SIZE ? evidence.size : CELLA_SNP_REPORT_SIZE;
+        size_t size = evidence.size < CELLA_SNP_REPORT_SIZE ? evidence.size : CELLA_SNP_REPORT_SIZE;
         TRY_IN(cella_snp_report_parse(cella_bytes(evidence.data, size), &report), "tsm: outblob");
         cella_copy(data, report.report_data, REPORT_DATA_SIZE);
         return CELLA_SUCCESS;

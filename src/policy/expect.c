@@ -155,9 +155,9 @@ static bool measurement_pinned(const struct cella_expect *expect, const struct c
 /* What covers the kernel: SNP's one measurement (with direct boot), TDX's runtime measurements,
  * whose own checks are among the expectations. */
 static bool kernel_pinned(const struct cella_expect *expect, const char *root) {
-    return strcmp(root, "snp") == 0 || (strcmp(root, "tdx") == 0 &&
-                                        cella_expects(expect, "tdx.rtmr1") &&
-                                        cella_expects(expect, "tdx.rtmr2"));
+    return strcmp(root, "snp") == 0 ||
+           (strcmp(root, "tdx") == 0 && cella_expects(expect, "tdx.rtmr1") &&
+            cella_expects(expect, "tdx.rtmr2"));
 }
 
 /* The guest that the platform runs in. The platform's own word for S3 is worth what runs there, and
@@ -176,7 +176,7 @@ static void check_root(const struct cella_expect *expect, const struct cella_cla
     bool kernel = !s3 || kernel_pinned(expect, root);
     struct cella_check *check =
         add(out, "root-measurement",
-            !hardware              ? "run the platform in a confidential VM with --root snp or tdx"
+            !hardware ? "run the platform in a confidential VM with --root snp or tdx"
             : expect->root_count == 0 ? "give the guest's measurement: --root-measurement HEX"
             : pinned ? "also give --claim tdx.rtmr1=HEX and tdx.rtmr2=HEX: they cover the kernel"
                      : "another guest runs there, or another build of it");

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi/platcall.h"
 #include "base/file.h"
 #include "platform/assurance.h"
+#include "platform/authority.h"
 #include "platform/root.h"
 
 enum { ROOT, AUTHORITY, CHIP, OTHER, KEY_COUNT, REPORT = 1184 };
@@ -255,8 +257,41 @@ static void s3_needs_hardware_and_a_pin(void **state) {
     OK(cella_expect_root(&e, CELLA_BYTES_OF(measurement))); /* any one of those given */
     assert_null(stacked_appraise(&v, &e));
     assert_string_equal(stacked_appraise(&low, &e), "assurance");
-    assert_int_equal(code_of(cella_expect_root(&e, cella_bytes(measurement, 32))),
-                     CELLA_ERR_USAGE);
+    assert_int_equal(code_of(cella_expect_root(&e, cella_bytes(measurement, 32))), CELLA_ERR_USAGE);
+}
+
+/* The appraisal by itself, over claims that no verifier here would give. */
+static const char *appraise(const char *tee_root, int debug, unsigned measurements) {
+    static struct cella_appraisal a;
+    struct cella_claimset *claims = NULL;
+    struct cella_expect e = {.allow_software = true, .min_assurance = CELLA_ASSURANCE_S3};
+    OK(cella_expect_root(&e, CELLA_BYTES_OF(measurement)));
+    OK(cella_claimset_new(&claims));
+    cella_claim_text(claims, "tee", "software");
+    cella_claim_text(claims, "assurance", "S3");
+    cella_claim_text(claims, "software.memory", "secret");
+    cella_claim_boolean(claims, "debug", false);
+    if (tee_root) cella_claim_text(claims, "root", tee_root);
+    if (debug >= 0) cella_claim_boolean(claims, "root-debug", debug > 0);
+    while (measurements-- > 0)
+        cella_claim_bytes(claims, "root-measurement", CELLA_BYTES_OF(measurement));
+    cella_appraise(&e, claims, &a);
+    cella_claimset_free(&claims);
+    const struct cella_check *failed = cella_appraisal_failed(&a);
+    return failed ? failed->claim : NULL;
+}
+
+static void s3_appraised(void **state) {
+    (void)state;
+    assert_null(appraise("snp", 0, 1));
+    assert_string_equal(appraise("tdx", 0, 1), "root-measurement"); /* no rtmr */
+    assert_string_equal(appraise("tpm", 0, 1), "root-measurement");
+    assert_string_equal(appraise("file", 0, 1), "root-measurement");
+    assert_string_equal(appraise(NULL, 0, 1), "root-measurement");
+    assert_string_equal(appraise("snp", 1, 1), "root-measurement"); /* A03 */
+    assert_string_equal(appraise("snp", -1, 1), "root-measurement");
+    assert_string_equal(appraise("snp", 0, 0), "root-measurement");
+    assert_string_equal(appraise("snp", 0, 2), "root-measurement"); /* A38 */
 }
 
 /* The platform's own word for S3, with every root that is no confidential VM. */
@@ -303,7 +338,8 @@ static void anchors_alone(void **state) {
     fixture_free(&stranger);
 }
 
-/* --- The kernel's interface, doubled: mkdir makes the attributes, a thread plays the firmware --- */
+/* --- The kernel's interface, doubled: mkdir makes the attributes, a thread plays the firmware ---
+ */
 
 enum mischief { NONE, STRANGER_ONCE, STRANGER_ALWAYS, OTHER_DATA, SHORT, DEBUG_GUEST };
 
@@ -443,8 +479,8 @@ static void end_to_end(struct cella_verification *v, enum mischief mischief, boo
     assert_int_equal(r.evidence.size, REPORT + (table_fits ? kernel.table.size : 0));
     OK(cella_software_signer_new(r.key, r.root, cella_buffer_bytes(&r.evidence), &signer));
     OK(cella_software_evidence(signer, &platform.claims, &evidence));
-    verify_with(with_table && table_fits ? without_leaf : collateral,
-                cella_buffer_bytes(&evidence), 0, v);
+    verify_with(with_table && table_fits ? without_leaf : collateral, cella_buffer_bytes(&evidence),
+                0, v);
     cella_software_signer_free(&signer);
     cella_root_close(&r);
 }
@@ -466,6 +502,34 @@ static void from_kernel_to_verdict(void **state) {
     stacked_is(&debug, "root evidence: debug", true);
 }
 
+/* The platform's part whole: an enclave asks, and the key on the disk has no say. */
+static void platform_in_a_guest(void **state) {
+    (void)state;
+    char folder[] = "/tmp/cella-stacked-XXXXXX", command[64];
+    struct cella_authority a = {0};
+    struct cella_caller caller = {.memory_secret = true};
+    uint8_t request[8 + 64] = {CELLA_PLATCALL_EVIDENCE, 0, 0, 0, 64}, on_disk[32];
+    CELLA_BUFFER reply = {0};
+    CELLA_VERIFICATION v;
+    assert_non_null(mkdtemp(folder));
+    OK(cella_state_lock(folder, &a.state));
+    OK(cella_state_open(folder, &a.state));
+    OK(cella_key_fingerprint(a.state.key, on_disk));
+    OK(cella_authority_open(&a, "file", ""));
+    struct cella_tsm tsm = double_of("sev_guest", NONE);
+    OK(cella_root_guest(&tsm, CELLA_ROOT_FILE, &a.root));
+    double_gone();
+    OK(cella_authority_use_root(&a));
+    OK(cella_authority_answer(&a, &caller, CELLA_BYTES_OF(request), &reply));
+    verify_with(collateral, cella_bytes(reply.data + 8, reply.size - 8), 0, &v);
+    assert_int_equal(v.verdict, CELLA_VERIFY_ACCEPTED);
+    stacked_text(&v, "root", "snp");
+    assert_memory_not_equal(stacked_claim(&v, "platform-id")->bytes.data, on_disk, 32);
+    cella_authority_close(&a);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void kernel_refused(const char *provider, enum mischief mischief, enum cella_root wanted,
                            enum cella_code code) {
     struct cella_root_evidence r = {0};
@@ -485,7 +549,8 @@ static void refuses_what_the_kernel_gives_wrong(void **state) {
     kernel_refused("sev_guest", STRANGER_ALWAYS, CELLA_ROOT_SNP, CELLA_ERR_UNAVAILABLE);
     kernel_refused("sev_guest", OTHER_DATA, CELLA_ROOT_SNP, CELLA_ERR_INTEGRITY);
     kernel_refused("sev_guest", SHORT, CELLA_ROOT_SNP, CELLA_ERR_FORMAT);
-    kernel_refused("tdx_guest", NONE, CELLA_ROOT_TDX, CELLA_ERR_UNSUPPORTED); /* it gives a report */
+    kernel_refused("tdx_guest", NONE, CELLA_ROOT_TDX,
+                   CELLA_ERR_UNSUPPORTED); /* it gives a report */
     struct cella_root_evidence r = {0};
     struct cella_tsm none = {"/tmp/cella-tsm-there-is-none", mkdir, rmdir};
     assert_int_equal(code_of(cella_root_guest(&none, CELLA_ROOT_SNP, &r)), CELLA_ERR_NOT_FOUND);
@@ -512,7 +577,9 @@ int main(void) {
         cmocka_unit_test(flips_and_truncations),
         cmocka_unit_test(age_is_the_platforms),
         cmocka_unit_test(s3_needs_hardware_and_a_pin),
+        cmocka_unit_test(s3_appraised),
         cmocka_unit_test(s3_without_hardware),
+        cmocka_unit_test(platform_in_a_guest),
         cmocka_unit_test(anchors_alone),
         cmocka_unit_test(from_kernel_to_verdict),
         cmocka_unit_test(refuses_what_the_kernel_gives_wrong),
