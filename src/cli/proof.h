@@ -58,7 +58,8 @@ void cella_cli_proof_free(struct cella_cli_proof *proof);
     "what to expect:\n"                                                                            \
     "  --measurement HEX    of the enclave or virtual machine (--mrenclave: of an image, `cella "  \
     "measure`)\n"                                                                                  \
-    "  --root-measurement HEX  of the confidential VM that a software platform runs in; again for " \
+    "  --root-measurement HEX  of the confidential VM that a software platform runs in; again "    \
+    "for "                                                                                         \
     "more\n"                                                                                       \
     "  --signer HEX         who signed it (--mrsigner: of an image)\n"                             \
     "  --product-id N       the product, of several by one signer\n"                               \

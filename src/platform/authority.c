@@ -125,13 +125,12 @@ static struct cella_result answer_info(struct cella_authority *a, const struct c
     cella_assurance_in_guest(a->root.root, &state);
     char text[512], boot_id[33];
     cella_hex_encode(CELLA_BYTES_OF(a->settings.boot_id), boot_id);
-    int n =
-        snprintf(text, sizeof(text),
-                 "platform=cella %s\nbackend=software\nassurance=S%d\nroot=%s\nmemory=%s\n"
-                 "debug=%s\nboot_id=%s\n",
-                 CELLA_VERSION, (int)state.level, cella_root_name(a->root.root),
-                 caller->memory_secret ? "secret" : "private",
-                 caller->identity.debug ? "yes" : "no", boot_id);
+    int n = snprintf(text, sizeof(text),
+                     "platform=cella %s\nbackend=software\nassurance=S%d\nroot=%s\nmemory=%s\n"
+                     "debug=%s\nboot_id=%s\n",
+                     CELLA_VERSION, (int)state.level, cella_root_name(a->root.root),
+                     caller->memory_secret ? "secret" : "private",
+                     caller->identity.debug ? "yes" : "no", boot_id);
     return cella_buffer_append(out, cella_bytes(text, (size_t)n));
 }
 
