@@ -485,7 +485,7 @@ static void payloads(void **state) {
         "\xef\xbb\xbf{" TIMES "}",
         "{" TIMES "/*c*/}",
         "[{" TIMES "}]",
-        "{" TIMES,
+        ("{" TIMES),
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         own_refused(HEADER, rows[i], keys, "format: token payload");
