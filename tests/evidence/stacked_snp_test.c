@@ -454,7 +454,7 @@ static void double_gone(void) {
 static void end_to_end(struct cella_verification *v, enum mischief mischief, bool with_table,
                        size_t filler) {
     struct cella_root_evidence r = {0};
-    CELLA_BUFFER evidence = {0}, spki = {0};
+    CELLA_BUFFER evidence = {0};
     struct cella_software_signer *signer = NULL;
     struct cella_tsm tsm = double_of("sev_guest", mischief);
     if (with_table) { /* one entry, the VCEK, and the end */
