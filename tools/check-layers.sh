@@ -16,7 +16,12 @@ declare -A below=(
     [http]="base"
     [collateral]="base abi crypto evidence http"
     [platform]="base abi crypto seal image evidence policy"
-    [cli]="base abi crypto seal image evidence policy platform http collateral"
+    [store]="base crypto seal"
+    [audit]="base crypto"
+    [identity]="base crypto store audit http"
+    [attest]="base abi crypto evidence policy store audit identity http collateral"
+    [service]="base crypto seal store audit identity attest http collateral platform"
+    [cli]="base abi crypto seal image evidence policy platform http collateral store audit identity service"
     [shim]="base abi seal"
 )
 

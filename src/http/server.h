@@ -1,10 +1,11 @@
 /* The HTTPS server of every service: HTTP/1.1 with keep-alive over TLS 1.3, and nothing in plain
  * text or HTTP/2.
  *
- * One handler answers each request at once, in the server's thread, from memory; what takes longer
- * will need another door. Limits are the server's: a request over them never reaches the handler
- * (threats.md A37 for what it costs others). Behind this header stands libh2o; no other part sees
- * it. */
+ * A server has one or more sites, each an address with a certificate and a handler, and one worker
+ * thread per processor that serves them all. A handler answers each request at once, in a worker's
+ * thread; several run at the same time. It waits for no network. Limits are the server's: a request
+ * over them never reaches the handler (A37, K16, K17). Behind this header stands libh2o; no other
+ * part sees it. */
 #ifndef CELLA_HTTP_SERVER_H
 #define CELLA_HTTP_SERVER_H
 
@@ -13,12 +14,22 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "http/metrics.h"
 
 struct cella_http_request {
     struct cella_bytes method, target; /* as they came */
+    struct cella_bytes authority;      /* the Host header, as it came; exactly one (K16) */
     struct cella_bytes body;
+    const char *id;     /* a GUID made for this request: sent back as x-ms-request-id, and logged */
+    const char *peer;   /* numeric address of the client */
+    unsigned worker;    /* 0 .. workers - 1: the thread that this is */
+    const void *inside; /* of the server */
 };
-enum { CELLA_HTTP_HEADERS = 8 };
+/* The value of a header that came once, name in lower case; of one that came more often nothing
+ * (false). */
+bool cella_http_request_header(const struct cella_http_request *request, const char *name,
+                               struct cella_bytes *value);
+enum { CELLA_HTTP_HEADERS = 12 };
 
 /* What the handler fills in; it starts as status 0, which is sent as 500. */
 struct cella_http_response {
@@ -31,35 +42,57 @@ struct cella_http_response {
         const char *name;  /* static, in the case to be sent */
         const char *value; /* lives as the body does */
     } header[CELLA_HTTP_HEADERS];
+    struct cella_buffer header_text; /* owned: room for values of headers */
+    const char *note; /* static, or NULL: a word for the access log ("policy denied") */
 };
 typedef void cella_http_handler(void *context, const struct cella_http_request *request,
                                 struct cella_http_response *response);
 /* A header more; beyond CELLA_HTTP_HEADERS it is left out. */
 void cella_http_header(struct cella_http_response *response, const char *name, const char *value);
+/* The same with a value that is copied. */
+void cella_http_header_copy(struct cella_http_response *response, const char *name,
+                            struct cella_bytes value);
 
-struct cella_http_settings {
-    const char *listen; /* "ADDRESS:PORT", numeric; [::1]:8081 for IPv6; port 0: any free one */
+enum { CELLA_HTTP_SITES = 64 };
+struct cella_http_site {
+    const char *listen; /* "ADDRESS:PORT", numeric; [::1]:8081 for IPv6; port 0: any free one. Sites
+                           with the same address must be one site: the handler tells hosts apart */
+    const char *name;   /* of the access log and the metrics: "attest" */
     struct cella_bytes certificate, key; /* PEM: chain, leaf first; private key */
     cella_http_handler *handler;
     void *context;
+    uint32_t body_max; /* bytes [0]; more is 413 */
+};
+
+struct cella_http_settings {
+    const struct cella_http_site *site; /* copied; texts must live as long as the server */
+    size_t site_count;
     /* 0: the default in brackets */
+    uint32_t workers;        /* threads [1] */
     uint32_t header_max;     /* bytes of request line and headers [16384]; more is 431 */
-    uint32_t body_max;       /* bytes [0]; more is 413 */
     uint32_t request_ms;     /* to receive a whole request, and to sit idle [10000] */
-    uint32_t connection_max; /* [1024]; more wait in the kernel's queue */
+    uint32_t connection_max; /* of all workers [4096]; more wait in the kernel's queue */
+    uint32_t peer_max;       /* connections of one address [connection_max] (K17) */
     uint32_t drain_ms;       /* for requests under way when told to stop [5000] */
+    bool tls12;              /* also TLS 1.2, with ECDHE and AEAD alone (K18) */
+    int access_log_fd;       /* [0: none] a line a request: no query, no header, no body (K11) */
+    struct cella_metrics *metrics; /* or NULL */
 };
 
 struct cella_http_server;
-/* Binds and listens. The settings' texts must live as long as the server. */
+/* Binds and listens. */
 CELLA_RESULT cella_http_server_new(const struct cella_http_settings *settings,
                                    struct cella_http_server **out);
 void cella_http_server_free(struct cella_http_server **server);
 #define CELLA_HTTP_SERVER                                                                          \
     __attribute__((cleanup(cella_http_server_free))) struct cella_http_server *
-uint16_t cella_http_server_port(const struct cella_http_server *server);
+uint16_t cella_http_server_port(const struct cella_http_server *server, size_t site);
+/* Another certificate for the connections that come from now on; from any thread. What does not fit
+ * is refused, and the old one stays. */
+CELLA_RESULT cella_http_server_certify(struct cella_http_server *server, size_t site,
+                                       struct cella_bytes certificate, struct cella_bytes key);
 /* Serves until stop_fd becomes readable; then no connection more is taken, and requests under way
- * are answered within drain_ms. Once in a process: what libh2o
+ * are answered within drain_ms. The calling thread is worker 0. Once in a process: what libh2o
  * allocated stays until it ends. */
 CELLA_RESULT cella_http_server_run(struct cella_http_server *server, int stop_fd);
 

@@ -1,0 +1,28 @@
+/* Secrets at rest: AES-256-GCM under a key that a root keeps (docs/formats/sealed-record.md).
+ *
+ * The context names what the record is and whose ("attest|INSTANCE|signing key|KID"): it is
+ * authenticated, so that a record put in another's place does not open (K21). Immutable, shared by
+ * threads.
+ */
+#ifndef CELLA_STORE_SEALER_H
+#define CELLA_STORE_SEALER_H
+
+#include "base/buffer.h"
+#include "base/secret.h"
+
+struct cella_sealer;
+/* root: "file:PATH" (32 random bytes, made at first use with mode 0600; whoever can read the disk
+ * can read all: a warning says so), "passphrase:PATH" (a file with one line; scrypt, salt kept in
+ * the store folder), "enclave" (the seal key that /dev/cella gives the program inside an enclave).
+ * Paths are relative to folder. */
+CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out);
+void cella_sealer_close(struct cella_sealer **sealer);
+#define CELLA_SEALER __attribute__((cleanup(cella_sealer_close))) struct cella_sealer *
+/* Appends the sealed record. */
+CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *context,
+                               struct cella_bytes secret, struct cella_buffer *out);
+/* CELLA_ERR_INTEGRITY: another root, another context, or changed. */
+CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *context,
+                                 struct cella_bytes sealed, struct cella_secret *out);
+
+#endif
