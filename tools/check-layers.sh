@@ -20,7 +20,8 @@ declare -A below=(
     [audit]="base crypto"
     [identity]="base crypto store audit http"
     [attest]="base abi crypto evidence policy store audit identity http collateral"
-    [service]="base crypto seal store audit identity attest http collateral platform"
+    [vault]="base abi crypto seal store audit identity http"
+    [service]="base crypto seal store audit identity attest vault http collateral platform"
     [cli]="base abi crypto seal image evidence policy platform http collateral store audit identity service"
     [shim]="base abi seal"
 )
