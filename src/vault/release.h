@@ -41,7 +41,7 @@ struct cella_release {
 void cella_release_free(struct cella_release *release);
 #define CELLA_RELEASE __attribute__((cleanup(cella_release_free))) struct cella_release
 /* Judges a token; success whatever the verdict. */
-CELLA_RESULT cella_release_judge(const struct cella_authorities *authorities,
+CELLA_RESULT cella_release_judge(struct cella_authorities *authorities,
                                  const struct cella_release_policy *policy,
                                  struct cella_bytes token, uint64_t now_unix,
                                  struct cella_release *out);
