@@ -120,7 +120,7 @@ bool cella_rtmr_log_is(struct cella_bytes log) {
     if (cella_json_peek(&json) != '[') return false;
     cella_json_array(&json);
     if (!cella_json_item(&json) || cella_json_peek(&json) != '{') return false;
-    for (cella_json_object(&json); cella_json_key(&json, &key); cella_json_skip(&json))
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key); cella_json_skip(&json))
         if (cella_json_is(key, "imr")) return true;
     return false;
 }

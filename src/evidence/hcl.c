@@ -154,7 +154,7 @@ static bool read_signs(struct cella_json *json) {
 static struct cella_result read_key(struct cella_json *json, struct cella_hcl_runtime *out) {
     struct cella_bytes key, kid = {0}, kty = {0}, n = {0}, e = {0};
     bool sign = false;
-    cella_json_object(json);
+    cella_json_enter_object(json);
     while (cella_json_key(json, &key)) {
         if (cella_json_is(key, "kid"))
             kid = cella_json_string(json);
@@ -179,7 +179,7 @@ static struct cella_result read_key(struct cella_json *json, struct cella_hcl_ru
 
 static struct cella_result read_vm(struct cella_json *json, struct cella_hcl_runtime *out) {
     struct cella_bytes key;
-    cella_json_object(json);
+    cella_json_enter_object(json);
     while (cella_json_key(json, &key)) {
         ENSURE(out->vm_count < CELLA_HCL_VM_MAX, CELLA_ERR_LIMIT, NULL,
                "runtime data: more than %d values of vm-configuration", CELLA_HCL_VM_MAX);
@@ -197,7 +197,7 @@ CELLA_RESULT cella_hcl_runtime_parse(struct cella_bytes text, struct cella_hcl_r
     struct cella_json json;
     struct cella_bytes key;
     cella_json_begin(&json, text);
-    cella_json_object(&json);
+    cella_json_enter_object(&json);
     while (cella_json_key(&json, &key)) {
         if (cella_json_is(key, "keys")) {
             cella_json_array(&json);

@@ -71,7 +71,7 @@ static void body(struct cella_json *json, void *to) {
     struct cella_enclave_identity *out = to;
     struct cella_bytes key;
     uint32_t seen = 0;
-    for (cella_json_object(json); cella_json_key(json, &key);) seen |= field(json, key, out);
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) seen |= field(json, key, out);
     uint32_t required = out->version == 1 ? SEEN_BOTH | SEEN_SVN : SEEN_V2;
     if (out->version != 1 && out->version != 2)
         cella_json_fail(json, "an identity of a version other than 1 and 2");
@@ -86,7 +86,7 @@ static const char *outer_name(struct cella_bytes text) {
     struct cella_json json;
     struct cella_bytes key;
     cella_json_begin(&json, text);
-    for (cella_json_object(&json); cella_json_key(&json, &key); cella_json_skip(&json))
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key); cella_json_skip(&json))
         if (cella_json_is(key, "qeIdentity"))
             return "qeIdentity";
         else if (cella_json_is(key, "enclaveIdentity"))

@@ -222,7 +222,7 @@ static enum cella_intel_kind json_kind(const char *name, struct cella_bytes text
     struct cella_json json;
     struct cella_bytes key;
     cella_json_begin(&json, text);
-    for (cella_json_object(&json); cella_json_key(&json, &key); cella_json_skip(&json)) {
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key); cella_json_skip(&json)) {
         if (cella_json_is(key, "tcbInfo")) return CELLA_INTEL_KIND_TCBINFO;
         if (cella_json_is(key, "enclaveIdentity") || cella_json_is(key, "qeIdentity"))
             return CELLA_INTEL_KIND_IDENTITY;

@@ -57,7 +57,9 @@ static void enter(struct cella_json *json, uint8_t begin, uint8_t end, const cha
     json->depth++;
 }
 
-void cella_json_object(struct cella_json *json) { enter(json, '{', '}', "expected an object"); }
+void cella_json_enter_object(struct cella_json *json) {
+    enter(json, '{', '}', "expected an object");
+}
 void cella_json_array(struct cella_json *json) { enter(json, '[', ']', "expected an array"); }
 
 /* Whether another member follows; leaves at the end. */
@@ -296,7 +298,7 @@ void cella_json_skip(struct cella_json *json) {
     bool escaped;
     switch (cella_json_peek(json)) {
     case '{':
-        for (cella_json_object(json); cella_json_key(json, &key);) cella_json_skip(json);
+        for (cella_json_enter_object(json); cella_json_key(json, &key);) cella_json_skip(json);
         return;
     case '[':
         for (cella_json_array(json); cella_json_item(json);) cella_json_skip(json);

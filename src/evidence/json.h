@@ -39,7 +39,7 @@ CELLA_RESULT cella_json_end(struct cella_json *json, const char *what);
 uint8_t cella_json_peek(struct cella_json *json);
 /* Objects: enter, then a value must be read or skipped after each key; _key gives false at the end,
  * having left. */
-void cella_json_object(struct cella_json *json);
+void cella_json_enter_object(struct cella_json *json);
 bool cella_json_key(struct cella_json *json, struct cella_bytes *key);
 /* Arrays likewise. */
 void cella_json_array(struct cella_json *json);

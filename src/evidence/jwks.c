@@ -86,7 +86,7 @@ struct raw_entry {
 static void read_entry(struct cella_json *json, struct raw_entry *raw) {
     struct cella_bytes key;
     *raw = (struct raw_entry){0};
-    cella_json_object(json);
+    cella_json_enter_object(json);
     while (cella_json_key(json, &key)) {
         struct cella_bytes value;
         if (cella_json_is(key, "x5c") && cella_json_peek(json) == '[') {
@@ -190,7 +190,7 @@ static struct cella_result add_entry(struct cella_jwks *set, const struct raw_en
 
 static bool find_keys(struct cella_json *json) {
     struct cella_bytes key;
-    cella_json_object(json);
+    cella_json_enter_object(json);
     while (cella_json_key(json, &key)) {
         if (cella_json_is(key, "keys") && cella_json_peek(json) == '[') return true;
         cella_json_skip(json);

@@ -107,7 +107,7 @@ static struct cella_result read_header(struct cella_bytes header, struct cella_j
     struct cella_json json;
     struct cella_bytes key;
     cella_json_begin(&json, header);
-    cella_json_object(&json);
+    cella_json_enter_object(&json);
     while (cella_json_key(&json, &key)) {
         if (cella_json_is(key, "alg"))
             read_alg(&json, out);

@@ -53,7 +53,7 @@ CELLA_RESULT cella_maa_read(struct cella_bytes payload, struct cella_maa_token *
     unsigned seen = 0;
     cella_zero(out, sizeof(*out));
     cella_json_begin(&json, payload);
-    cella_json_object(&json);
+    cella_json_enter_object(&json);
     while (cella_json_key(&json, &key)) seen |= read_one(&json, key, out);
     TRY(cella_json_end(&json, "token payload"));
     ENSURE(seen == ALL, CELLA_ERR_FORMAT, NULL, "token payload: no %s",
@@ -156,7 +156,7 @@ static void put_commons(struct cella_claimset *claims, struct cella_bytes object
     struct cella_json json;
     struct cella_bytes key;
     cella_json_begin(&json, object);
-    for (cella_json_object(&json); cella_json_key(&json, &key);) {
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key);) {
         struct cella_bytes raw = cella_json_raw(&json);
         for (size_t i = 0; i < COMMON_COUNT; i++)
             if (commons[i].tee == tee && cella_json_is(key, commons[i].from))
@@ -249,7 +249,7 @@ static void put_list(struct flattening *f) {
 
 static void put_object(struct flattening *f) {
     struct cella_bytes key;
-    for (cella_json_object(&f->json); cella_json_key(&f->json, &key);) {
+    for (cella_json_enter_object(&f->json); cella_json_key(&f->json, &key);) {
         size_t before = name_push(f, key);
         if (before == SIZE_MAX) {
             f->omitted++;
@@ -294,7 +294,7 @@ static struct found find_type(struct cella_bytes object) {
     struct cella_bytes key;
     struct found found = {0};
     cella_json_begin(&json, object);
-    for (cella_json_object(&json); cella_json_key(&json, &key);) {
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key);) {
         bool text = cella_json_peek(&json) == '"', inner = cella_json_peek(&json) == '{';
         struct cella_bytes raw = cella_json_raw(&json);
         if (text && cella_json_is(key, "x-ms-attestation-type"))

@@ -54,13 +54,13 @@ bool cella_tcb_level_key(struct cella_json *json, struct cella_bytes key,
 static void svn_level(struct cella_json *json, struct cella_svn_level *out) {
     struct cella_bytes key;
     bool svn = false;
-    for (cella_json_object(json); cella_json_key(json, &key);) {
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) {
         if (cella_tcb_level_key(json, key, &out->verdict)) continue;
         if (!cella_json_is(key, "tcb")) {
             cella_json_skip(json);
             continue;
         }
-        for (cella_json_object(json); cella_json_key(json, &key);) {
+        for (cella_json_enter_object(json); cella_json_key(json, &key);) {
             if (cella_json_is(key, "isvsvn")) {
                 out->isvsvn = (uint16_t)cella_json_number(json, UINT16_MAX);
                 svn = true;
@@ -96,7 +96,7 @@ CELLA_RESULT cella_signed_json_parse(struct cella_bytes text, struct cella_signe
     struct cella_bytes key;
     bool body = false, signature = false;
     cella_json_begin(&json, text);
-    for (cella_json_object(&json); cella_json_key(&json, &key);) {
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key);) {
         if (cella_json_is(key, parts->name)) {
             cella_json_peek(&json);
             size_t start = json.at;

@@ -28,7 +28,7 @@ static uint32_t component_of(struct cella_bytes key) {
 static void component(struct cella_json *json, uint8_t *svn, struct cella_bytes *category) {
     struct cella_bytes key;
     bool seen = false;
-    for (cella_json_object(json); cella_json_key(json, &key);) {
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) {
         if (cella_json_is(key, "svn")) {
             *svn = (uint8_t)cella_json_number(json, UINT8_MAX);
             seen = true;
@@ -62,7 +62,7 @@ static void tcb(struct cella_json *json, struct cella_tcbinfo *info, struct cell
                 struct tcb_seen *seen) {
     struct cella_bytes key;
     bool first = info->level_count == 0;
-    for (cella_json_object(json); cella_json_key(json, &key);) {
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) {
         uint32_t n = component_of(key);
         if (n > 0) {
             out->sgx[n - 1] = (uint8_t)cella_json_number(json, UINT8_MAX);
@@ -86,7 +86,7 @@ static bool level(struct cella_json *json, struct cella_tcbinfo *info,
                   struct cella_tcb_level *out) {
     struct cella_bytes key;
     struct tcb_seen seen = {0};
-    for (cella_json_object(json); cella_json_key(json, &key);) {
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) {
         if (cella_tcb_level_key(json, key, &out->verdict)) continue;
         if (cella_json_is(key, "tcb"))
             tcb(json, info, out, &seen);
@@ -115,7 +115,7 @@ static void levels(struct cella_json *json, struct cella_tcbinfo *out, uint32_t 
 static void module(struct cella_json *json, bool identity, struct cella_tdx_module *out) {
     struct cella_bytes key;
     uint32_t seen = 0;
-    for (cella_json_object(json); cella_json_key(json, &key);) {
+    for (cella_json_enter_object(json); cella_json_key(json, &key);) {
         if (cella_json_is(key, "mrsigner")) {
             cella_json_hex(json, out->mrsigner, 48);
             seen |= 1;
@@ -191,7 +191,7 @@ static void body(struct cella_json *json, void *to) {
     struct cella_tcbinfo *out = to;
     struct cella_bytes key;
     uint32_t seen = 0, with_tdx = 0;
-    for (cella_json_object(json); cella_json_key(json, &key);)
+    for (cella_json_enter_object(json); cella_json_key(json, &key);)
         seen |= field(json, key, out, &with_tdx);
     if ((seen & SEEN_REQUIRED) != SEEN_REQUIRED)
         cella_json_fail(json, "TCB info that lacks a member");

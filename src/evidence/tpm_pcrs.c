@@ -80,7 +80,7 @@ static struct cella_result parse_value(struct cella_json *json, struct cella_tpm
         for (; cella_json_item(json); index++) TRY(put(pcrs, index, cella_json_string(json)));
         return CELLA_SUCCESS;
     }
-    cella_json_object(json);
+    cella_json_enter_object(json);
     while (cella_json_key(json, &key)) {
         uint8_t next = cella_json_peek(json);
         if ((next == '{' || next == '[') && depth < BANK_DEPTH_MAX) {

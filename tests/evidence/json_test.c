@@ -187,7 +187,7 @@ static void spans(void **state) {
     struct cella_json json;
     struct cella_bytes key, raw = {0};
     cella_json_begin(&json, cella_bytes_text("{ \"a\" :  {\"b\": [1, 2 ]}  , \"c\":1}"));
-    for (cella_json_object(&json); cella_json_key(&json, &key);) {
+    for (cella_json_enter_object(&json); cella_json_key(&json, &key);) {
         if (cella_json_is(key, "a"))
             raw = cella_json_raw(&json);
         else
