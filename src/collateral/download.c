@@ -78,6 +78,14 @@ static size_t on_header(char *data, size_t one, size_t size, void *context) {
     return one * size;
 }
 
+/* Asked for about once a second while nothing comes, and more often else. */
+static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t sent_total,
+                       curl_off_t sent) {
+    const struct cella_download_settings *settings = context;
+    (void)total, (void)now, (void)sent_total, (void)sent;
+    return settings->stop && atomic_load(settings->stop);
+}
+
 void cella_downloader_free(struct cella_downloader **downloader) {
     if (!*downloader) return;
     curl_easy_cleanup((*downloader)->curl);
@@ -103,6 +111,9 @@ static CELLA_RESULT configure(struct cella_downloader *d) {
     SET(CURLOPT_USERAGENT, "cella/" CELLA_VERSION);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, &d->settings);
+    SET(CURLOPT_NOPROGRESS, 0L);
     if (d->settings.ca_path) {
         SET(CURLOPT_CAINFO, d->settings.ca_path);
         SET(CURLOPT_CAPATH, NULL);
@@ -157,6 +168,8 @@ CELLA_RESULT cella_download(struct cella_downloader *d, const char *url, const c
     ENSURE(!in.stopped, CELLA_ERR_LIMIT,
            "this is no collateral service, or it is not well: try another", "%s: %s", url,
            in.stopped);
+    ENSURE(code != CURLE_ABORTED_BY_CALLBACK, CELLA_ERR_UNAVAILABLE, NULL,
+           "%s: given up, we are about to end", url);
     ENSURE(code != CURLE_OPERATION_TIMEDOUT, CELLA_ERR_UNAVAILABLE,
            "try again later, or another source", "%s: no whole answer within %u ms", url,
            d->settings.timeout_ms);

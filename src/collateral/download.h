@@ -6,6 +6,7 @@
 
 #include <cella/bytes.h>
 #include <cella/result.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -13,8 +14,9 @@
 struct cella_download_settings {
     const char
         *ca_path; /* PEM file that replaces the system's authorities for TLS; NULL: the system's */
-    uint32_t timeout_ms; /* 0: 10000 */
-    uint32_t body_max;   /* bytes; 0: 1 MiB */
+    uint32_t timeout_ms;     /* 0: 10000 */
+    uint32_t body_max;       /* bytes; 0: 1 MiB */
+    const atomic_bool *stop; /* set by another thread: waiting ends within a second; or NULL */
 };
 struct cella_answer {
     struct cella_buffer body;  /* owned */
