@@ -29,7 +29,12 @@ enum cella_jose_algorithm { /* bits: a set of them is a list of what is allowed 
 enum { CELLA_JOSE_NONE = 0 /* "none": an unsecured token; never checked, only recognised */ };
 const char *cella_jose_name(enum cella_jose_algorithm algorithm);
 
-enum { CELLA_JWS_SIZE_MAX = 1 << 20, CELLA_JOSE_X5C_MAX = 8, CELLA_JOSE_DEPTH_MAX = 32 };
+enum {
+    CELLA_JWS_SIZE_MAX = 1 << 20,
+    CELLA_JOSE_X5C_MAX = 8,
+    CELLA_JOSE_DEPTH_MAX = 32,
+    CELLA_JSON_VALUES_MAX = 65536 /* in one document */
+};
 
 /* --- Keys --- */
 
@@ -92,8 +97,10 @@ CELLA_RESULT cella_jws_check(const struct cella_jws *jws, const struct cella_jos
 /* The payload as a strict JSON object (duplicates refused, depth 32, no NUL). New. */
 CELLA_RESULT cella_jws_object(const struct cella_jws *jws, json_t **out);
 
-/* Strict JSON of untrusted bytes: an object, or any value; duplicates refused, depth at most 32, no
- * NUL in strings, no trailing bytes (A29). */
+/* Strict JSON of untrusted bytes (RFC 8259): an object, or any value; UTF-8, duplicates refused,
+ * depth at most 32 and 65536 values (CELLA_ERR_LIMIT), no NUL in strings, no trailing bytes (A29).
+ * Integers are exact in 64 bits or refused. what: the document's name; errors tell line and column
+ * but never what stands there. */
 CELLA_RESULT cella_json_object(struct cella_bytes text, const char *what, json_t **out);
 CELLA_RESULT cella_json_value(struct cella_bytes text, const char *what, json_t **out);
 static inline void cella_json_free(json_t **json) { json_decref(*json); }
