@@ -44,16 +44,22 @@ static const char *alphabet(bool url) {
 
 CELLA_RESULT cella_base64_encode(struct cella_bytes bytes, bool url, struct cella_buffer *out) {
     const char *letters = alphabet(url);
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        size_t n = bytes.size - i < 3 ? bytes.size - i : 3;
-        uint32_t v = (uint32_t)bytes.data[i] << 16;
-        if (n > 1) v |= (uint32_t)bytes.data[i + 1] << 8;
-        if (n > 2) v |= bytes.data[i + 2];
-        uint8_t four[4] = {(uint8_t)letters[v >> 18], (uint8_t)letters[v >> 12 & 63],
-                           (uint8_t)(n > 1 ? letters[v >> 6 & 63] : '='),
-                           (uint8_t)(n > 2 ? letters[v & 63] : '=')};
-        TRY(cella_buffer_append(out, cella_bytes(four, url ? n + 1 : 4)));
+    size_t spare = bytes.size % 3, whole = bytes.size / 3;
+    uint8_t *to = NULL;
+    TRY(cella_buffer_extend(out, whole * 4 + (spare == 0 ? 0 : url ? spare + 1 : 4), &to));
+    const uint8_t *from = bytes.data;
+    for (; whole > 0; whole--, from += 3) {
+        uint32_t v = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+        for (unsigned shift = 24; shift > 0; shift -= 6)
+            *to++ = (uint8_t)letters[v >> (shift - 6) & 63];
     }
+    if (spare == 0) return CELLA_SUCCESS;
+    uint32_t v = (uint32_t)from[0] << 16 | (spare > 1 ? (uint32_t)from[1] << 8 : 0);
+    *to++ = (uint8_t)letters[v >> 18];
+    *to++ = (uint8_t)letters[v >> 12 & 63];
+    if (spare > 1) *to++ = (uint8_t)letters[v >> 6 & 63];
+    if (!url) *to++ = '=';
+    if (!url && spare == 1) *to++ = '=';
     return CELLA_SUCCESS;
 }
 
