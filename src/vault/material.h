@@ -64,9 +64,10 @@ struct cella_operands {
     struct cella_bytes signature; /* of verify */
     struct cella_bytes iv, aad, tag;
 };
-struct cella_product {         /* plaintext and keys are secrets */
-    struct cella_secret value; /* owned */
-    bool valid;                /* of verify */
+struct cella_product {
+    uint8_t *value; /* owned; may be plaintext or a key: wiped when freed */
+    size_t size, capacity;
+    bool valid; /* of verify */
     uint8_t iv[16], tag[16];
     size_t iv_size, tag_size;
 };

@@ -1,0 +1,60 @@
+/* Inside of key material, for the files of its operations. */
+#ifndef CELLA_VAULT_MATERIAL_INNER_H
+#define CELLA_VAULT_MATERIAL_INNER_H
+
+#include <openssl/evp.h>
+
+#include "vault/material.h"
+
+struct cella_material {
+    enum cella_material_kind kind;
+    enum cella_material_curve curve;
+    unsigned bits;
+    EVP_PKEY *pkey;          /* owned; NULL of oct */
+    struct cella_secret oct; /* owned; empty else */
+    uint8_t
+        rejection[32]; /* of RSA: the secret behind implicit rejection, from the private exponent */
+};
+
+/* One row for each algorithm that the vault knows. */
+enum cella_scheme {
+    CELLA_SCHEME_RSA1_5,
+    CELLA_SCHEME_OAEP,
+    CELLA_SCHEME_GCM,
+    CELLA_SCHEME_CBC,
+    CELLA_SCHEME_CBCPAD,
+    CELLA_SCHEME_KW,
+    CELLA_SCHEME_KWP,
+    CELLA_SCHEME_PKCS1, /* signatures from here on */
+    CELLA_SCHEME_PSS,
+    CELLA_SCHEME_RAW1, /* RSNULL */
+    CELLA_SCHEME_ECDSA,
+    CELLA_SCHEME_HMAC,
+};
+struct cella_algorithm {
+    const char *name;
+    enum cella_scheme scheme;
+    enum cella_material_kind kind;
+    enum cella_material_curve curve; /* of ECDSA */
+    unsigned bits;                   /* of AES; 0: any size */
+    const char *digest;              /* of OpenSSL; NULL: none */
+    unsigned digest_size;
+};
+
+CELLA_RESULT cella_use_rsa(const struct cella_material *material,
+                           const struct cella_algorithm *algorithm, bool decrypt,
+                           const struct cella_operands *operands, struct cella_product *out);
+CELLA_RESULT cella_use_aes(const struct cella_material *material,
+                           const struct cella_algorithm *algorithm, bool decrypt,
+                           const struct cella_operands *operands, struct cella_product *out);
+CELLA_RESULT cella_use_sign(const struct cella_material *material,
+                            const struct cella_algorithm *algorithm, bool verify,
+                            const struct cella_operands *operands, struct cella_product *out);
+
+/* Room for size bytes in a product. */
+CELLA_RESULT cella_product_room(struct cella_product *product, size_t size);
+/* What does not decrypt, whatever the cause (K06, K08). */
+#define CELLA_NOT_DECRYPTED                                                                        \
+    CELLA_FAILURE(CELLA_ERR_INTEGRITY, NULL, "the value does not decrypt under this key")
+
+#endif
