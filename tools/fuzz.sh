@@ -34,7 +34,7 @@ families() {
     ccel) echo tdx-eventlog ;;
     snp) echo snp-report snp-certs ;;
     nitro) echo nitro ;;
-    jwt) echo maa-jwt ;;
+    jwt | jose) echo maa-jwt ;;
     ratls) echo ra-tls ;;
     tpm_quote) echo tpm2-quote azure-vtpm ;;
     esac
