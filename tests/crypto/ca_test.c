@@ -58,6 +58,19 @@ static void issues_for_hosts(void **state) {
         cella_failed(cella_ca_signed_by(pem, cella_buffer_bytes(&other.certificate), &is)) || is);
 }
 
+static void knows_its_key(void **state) {
+    (void)state;
+    PAIR a = {0}, b = {0};
+    bool fits;
+    assert_false(cella_failed(cella_ca_new(&request, &a.certificate, &a.key)));
+    assert_false(cella_failed(cella_ca_new(&request, &b.certificate, &b.key)));
+    struct cella_bytes certificate = cella_buffer_bytes(&a.certificate);
+    assert_false(cella_failed(cella_ca_key_fits(certificate, cella_secret_bytes(&a.key), &fits)) ||
+                 !fits);
+    assert_false(cella_failed(cella_ca_key_fits(certificate, cella_secret_bytes(&b.key), &fits)) ||
+                 fits);
+}
+
 static void refuses(void **state) {
     (void)state;
     PAIR ca = {0}, other = {0}, out = {0};
@@ -98,6 +111,20 @@ static int verify(const char *folder, const char *check) {
     return system(command);
 }
 
+/* What a thief of the authority's key would make: openssl signs without asking. */
+static void sign_stray(const char *folder, const struct cella_secret *key) {
+    char path[64], command[1024];
+    snprintf(path, sizeof(path), "%s/ca.key", folder);
+    assert_false(cella_failed(cella_file_write(path, cella_secret_bytes(key), 0600, 0)));
+    snprintf(
+        command, sizeof(command),
+        "cd %s && openssl req -newkey rsa:2048 -nodes -keyout k -subj /CN=x -out r 2>/dev/null "
+        "&& printf subjectAltName=DNS:elsewhere.test >e && openssl x509 -req -in r -CA ca.pem "
+        "-CAkey ca.key -set_serial 7 -days 3 -extfile e -out stray.pem 2>/dev/null",
+        folder);
+    assert_int_equal(system(command), 0);
+}
+
 /* A second opinion, also on the constraints: the authority's key in wrong hands vouches for nobody
  * else. */
 static void openssl_agrees(void **state) {
@@ -113,12 +140,15 @@ static void openssl_agrees(void **state) {
     struct cella_ca_request other = request;
     other.host = elsewhere;
     other.host_count = 1;
-    assert_false(cella_failed(cella_ca_issue(cella_buffer_bytes(&ca.certificate),
-                                             cella_secret_bytes(&ca.key), &other,
-                                             &stray.certificate, &stray.key)));
+    struct cella_result r =
+        cella_ca_issue(cella_buffer_bytes(&ca.certificate), cella_secret_bytes(&ca.key), &other,
+                       &stray.certificate, &stray.key);
+    assert_int_equal(cella_code_of(r), CELLA_ERR_REFUSED);
+    cella_result_drop(r);
     snprintf(path, sizeof(path), "%s/ca.pem", folder);
     assert_false(
         cella_failed(cella_file_write(path, cella_buffer_bytes(&ca.certificate), 0600, 0)));
+    sign_stray(folder, &ca.key);
     snprintf(path, sizeof(path), "%s/leaf.pem", folder);
     assert_false(
         cella_failed(cella_file_write(path, cella_buffer_bytes(&leaf.certificate), 0600, 0)));
@@ -126,8 +156,9 @@ static void openssl_agrees(void **state) {
     assert_int_equal(verify(folder, "-verify_hostname x.a.example.test"), 0);
     assert_int_equal(verify(folder, "-verify_ip ::1"), 0);
     assert_int_not_equal(verify(folder, "-verify_hostname example.test"), 0);
-    assert_false(
-        cella_failed(cella_file_write(path, cella_buffer_bytes(&stray.certificate), 0600, 0)));
+    assert_int_equal(verify(folder, ""), 0);
+    snprintf(path, sizeof(path), "mv %s/stray.pem %s/leaf.pem", folder, folder);
+    assert_int_equal(system(path), 0);
     assert_int_not_equal(verify(folder, ""), 0);
     snprintf(path, sizeof(path), "rm -r %s", folder);
     assert_int_equal(system(path), 0);
@@ -136,6 +167,7 @@ static void openssl_agrees(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(issues_for_hosts),
+        cmocka_unit_test(knows_its_key),
         cmocka_unit_test(refuses),
         cmocka_unit_test(openssl_agrees),
     };
