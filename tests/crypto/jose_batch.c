@@ -1,9 +1,13 @@
 /* For jose_test.py: makes keys with all that is written of them, and checks tokens of others. One
- * command a line on stdin, one answer a line on stdout:
- *   make KIND BITS       (one more than the bits: a certificate that may vouch for others)
- * {"jwk":..., "spki":..., "certificate":..., "pkcs8":..., "thumbprint":..., "tokens":{ALG: TOKEN,
- * ...}}, bytes in base64url sign PKCS8 ALG       a token, with the private key in base64url check
- * TOKEN JWK      "ok", or the code of the refusal */
+ * command a line on stdin, one answer a line on stdout.
+ *
+ * make KIND BITS: {"jwk":..., "spki":..., "certificate":..., "pkcs8":..., "thumbprint":...,
+ * "tokens":{ALG: TOKEN, ...}}, bytes in base64url; one more than the bits: the certificate may
+ * vouch for others.
+ *
+ * sign PKCS8 ALG: a token, with the private key in base64url.
+ *
+ * check TOKEN JWK: "ok", or the code of the refusal. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
