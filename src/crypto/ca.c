@@ -146,6 +146,18 @@ static CELLA_RESULT begin(const struct cella_ca_request *request, EVP_PKEY *key,
     return CELLA_SUCCESS;
 }
 
+static CELLA_RESULT check_constraints(X509 *x509, const X509 *ca) {
+    OPENSSL(X509_check_purpose(x509, -1, 0), "read back a certificate"); /* fills in its names */
+    NAME_CONSTRAINTS *constraints = X509_get_ext_d2i(ca, NID_name_constraints, NULL, NULL);
+    int verdict = constraints ? NAME_CONSTRAINTS_check(x509, constraints) : X509_V_OK;
+    NAME_CONSTRAINTS_free(constraints);
+    ENSURE(verdict == X509_V_OK, CELLA_ERR_REFUSED,
+           "use certificates of your own, or another authority",
+           "the authority may not vouch for all of these hosts: %s",
+           X509_verify_cert_error_string(verdict));
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_ca_new(const struct cella_ca_request *request, struct cella_buffer *certificate,
                           struct cella_secret *key) {
     char hosts[TEXT_SIZE] = "";
@@ -189,6 +201,7 @@ CELLA_RESULT cella_ca_issue(struct cella_bytes ca_certificate, struct cella_byte
     TRY(extend(x509, ca, NID_authority_key_identifier, "keyid:always"));
     TRY(extend(x509, ca, NID_subject_alt_name, hosts));
     OPENSSL(X509_sign(x509, ca_pair, EVP_sha256()), "sign a certificate");
+    TRY(check_constraints(x509, ca));
     TRY(write_certificate(x509, certificate));
     return write_key(pair, key);
 }
@@ -234,6 +247,17 @@ CELLA_RESULT cella_ca_signed_by(struct cella_bytes certificate, struct cella_byt
     TRY(read_certificate(ca_certificate, &ca));
     EVP_PKEY *key = X509_get0_pubkey(ca);
     *is = key && X509_verify(x509, key) == 1;
+    ERR_clear_error();
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_ca_key_fits(struct cella_bytes certificate, struct cella_bytes key, bool *fits) {
+    CERTIFICATE x509 = NULL;
+    KEY pair = NULL;
+    *fits = false;
+    TRY(read_certificate(certificate, &x509));
+    TRY(read_key(key, &pair));
+    *fits = X509_check_private_key(x509, pair) == 1;
     ERR_clear_error();
     return CELLA_SUCCESS;
 }

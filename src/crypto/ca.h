@@ -5,6 +5,7 @@
 
 #include <cella/bytes.h>
 #include <cella/result.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -22,7 +23,8 @@ struct cella_ca_request {
  * (critical name constraints; without "*."). PEM; the key is PKCS#8, not encrypted. */
 CELLA_RESULT cella_ca_new(const struct cella_ca_request *request, struct cella_buffer *certificate,
                           struct cella_secret *key);
-/* A server's certificate under it. */
+/* A server's certificate under it; CELLA_ERR_REFUSED when the authority may not vouch for a host.
+ */
 CELLA_RESULT cella_ca_issue(struct cella_bytes ca_certificate, struct cella_bytes ca_key,
                             const struct cella_ca_request *request,
                             struct cella_buffer *certificate, struct cella_secret *key);
@@ -37,5 +39,7 @@ CELLA_RESULT cella_ca_inspect(struct cella_bytes certificate, const char *const 
 /* Whether the first certificate was signed with the key of the other. */
 CELLA_RESULT cella_ca_signed_by(struct cella_bytes certificate, struct cella_bytes ca_certificate,
                                 bool *is);
+/* Whether the key is that of the first certificate. */
+CELLA_RESULT cella_ca_key_fits(struct cella_bytes certificate, struct cella_bytes key, bool *fits);
 
 #endif
