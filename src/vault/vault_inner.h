@@ -1,0 +1,27 @@
+/* Inside of the vault service, for its own files. */
+#ifndef CELLA_VAULT_VAULT_INNER_H
+#define CELLA_VAULT_VAULT_INNER_H
+
+#include "vault/call.h"
+#include "vault/material.h"
+#include "vault/rate.h"
+#include "vault/route.h"
+
+enum { CELLA_VAULTS_MAX = 64 };
+
+struct cella_vault {
+    struct cella_vault_settings settings; /* defaults filled in */
+    char authority[256]; /* host[:port] of the url, lower case; "" catches the rest */
+    struct cella_vaults *service;
+};
+
+struct cella_vaults {
+    struct cella_vault_parts parts;
+    size_t count;
+    struct cella_vault vault[CELLA_VAULTS_MAX];
+    struct cella_rate *rate;       /* owned */
+    struct cella_keyring *keyring; /* owned: keyring.h */
+    struct cella_metric *answered, *refused, *seconds;
+};
+
+#endif
