@@ -284,6 +284,27 @@ static void refuses_bad_members(void **state) {
     assert_int_equal(jwk_code(list, &none), CELLA_ERR_FORMAT);
 }
 
+/* RFC 7518 section 6.2.1.2: a coordinate has its size, and no byte more or less. */
+static void refuses_coordinates_of_another_size(void **state) {
+    (void)state;
+    for (unsigned kind = CELLA_JOSE_P256; kind <= CELLA_JOSE_P521; kind++)
+        for (int more = 0; more < 2; more++) {
+            CELLA_JSON jwk = cella_jose_key_members(keys[kind]);
+            CELLA_JOSE_KEY none = NULL;
+            CELLA_BUFFER y = {0};
+            CELLA_BUFFER other = {0};
+            uint8_t *zero = NULL;
+            OK(cella_base64_decode(text(json_string_value(json_object_get(jwk, "y"))), true, &y));
+            if (more)
+                OK(cella_buffer_extend(&y, 1, &zero));
+            else
+                y.size--;
+            OK(cella_base64_encode(cella_buffer_bytes(&y), true, &other));
+            json_object_set_new(jwk, "y", json_stringn((const char *)other.data, other.size));
+            assert_int_equal(jwk_code(jwk, &none), CELLA_ERR_FORMAT);
+        }
+}
+
 /* --- Certificates --- */
 
 static const struct cella_jose_certificate plain = {.common_name = "https://localhost:8445",
@@ -500,6 +521,7 @@ int main(void) {
         cmocka_unit_test(reads_its_own_members),
         cmocka_unit_test(holds_a_key_to_its_purpose),
         cmocka_unit_test(refuses_bad_members),
+        cmocka_unit_test(refuses_coordinates_of_another_size),
         cmocka_unit_test(makes_certificates_that_the_strict_reader_takes),
         cmocka_unit_test(refuses_certificates_that_make_no_sense),
         cmocka_unit_test(takes_a_certificate_for_a_jwk),

@@ -2,6 +2,8 @@
  * to A29, A32; RFC 8725). */
 #include "jose_tools.h"
 
+#include <pthread.h>
+
 static const struct {
     enum cella_jose_kind kind;
     unsigned algorithm;
@@ -64,9 +66,63 @@ static void signs_and_checks_with_every_algorithm(void **state) {
     }
 }
 
+/* One key in many threads from its first use on, when what it needs is made ready. */
+static void *use_key(void *argument) {
+    struct cella_jose_key *key = argument;
+    uintptr_t good = 0;
+    for (int i = 0; i < 20; i++) {
+        CELLA_BUFFER token = {0};
+        CELLA_JWS jws = {0};
+        unsigned algorithm = cella_jose_key_algorithms(key) & -cella_jose_key_algorithms(key);
+        struct cella_result r = cella_jws_sign(key, algorithm, NULL, text("{}"), &token);
+        if (!cella_failed(r)) r = cella_jws_open(cella_buffer_bytes(&token), false, &jws);
+        if (!cella_failed(r)) r = cella_jws_check(&jws, key, algorithm);
+        good += !cella_failed(r);
+        cella_result_drop(r);
+    }
+    return (void *)good;
+}
+
+static void serves_many_threads(void **state) {
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        CELLA_JOSE_KEY key = NULL;
+        pthread_t threads[8];
+        OK(cella_jose_key_new(kind, 2048, &key));
+        for (size_t i = 0; i < 8; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, use_key, key), 0);
+        for (size_t i = 0; i < 8; i++) {
+            void *good = NULL;
+            assert_int_equal(pthread_join(threads[i], &good), 0);
+            assert_int_equal((uintptr_t)good, 20);
+        }
+    }
+}
+
+static void keeps_the_header_it_was_given(void **state) {
+    (void)state;
+    CELLA_BUFFER token = {0};
+    CELLA_JWS jws = {0};
+    CELLA_JSON header =
+        json_pack("{s:s,s:[s],s:s}", "typ", "JWT", "x5c", "AAAA", "jku", "https://x");
+    CELLA_JSON before = json_deep_copy(header);
+    OK(cella_buffer_append(&token, text("kept")));
+    OK(cella_jws_sign(keys[1], CELLA_JOSE_ES256, header, text(""), &token));
+    assert_true(json_equal(header, before));
+    assert_memory_equal(token.data, "kept", 4);
+    OK(cella_jws_open(cella_bytes(token.data + 4, token.size - 4), false, &jws));
+    assert_int_equal(jws.payload.size, 0);
+    json_object_set_new(header, "alg", json_string("ES256"));
+    assert_true(json_equal(header, jws.header));
+    assert_int_equal(code_of(cella_jws_sign(keys[1], CELLA_JOSE_ES256, header, text(""), &token)),
+                     CELLA_ERR_INTERNAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_and_checks_with_every_algorithm),
+        cmocka_unit_test(serves_many_threads),
+        cmocka_unit_test(keeps_the_header_it_was_given),
     };
     return cmocka_run_group_tests_name("jose", tests, make_keys, free_keys);
 }
