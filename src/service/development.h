@@ -1,0 +1,24 @@
+/* The development set-up that a first start makes. */
+#ifndef CELLA_SERVICE_DEVELOPMENT_H
+#define CELLA_SERVICE_DEVELOPMENT_H
+
+#include "base/buffer.h"
+#include "service/service.h"
+
+/* A cella_service_maker; context: the options. */
+CELLA_RESULT cella_service_development_make(const char *folder, const char *final, void *context);
+/* The configuration's text alone. */
+struct cella_service_development {
+    const char *host, *listen; /* as in the options; listen NULL: loopback */
+    unsigned port;
+    bool six; /* this machine has [::1] */
+    char tenant[37];
+};
+CELLA_RESULT cella_service_development_config(const struct cella_service_development *d,
+                                              struct cella_buffer *out);
+/* What a user is told once the server of a first start is ready. */
+CELLA_RESULT cella_service_development_tell(const char *path);
+
+#define CELLA_SERVICE_ENVIRONMENT "dev/env.sh"
+
+#endif
