@@ -4,8 +4,11 @@
 #ifndef CELLA_VAULT_CALL_H
 #define CELLA_VAULT_CALL_H
 
+#include "http/target.h"
 #include "vault/records.h"
 #include "vault/vault.h"
+
+enum { CELLA_VAULT_AFTER_MAX = 160, CELLA_VAULT_PAGE_MAX = 25 };
 
 struct cella_vault; /* one vault: settings, scope and the service's parts (vault.c) */
 
@@ -18,10 +21,11 @@ struct cella_vault_call {
     struct cella_caller caller;
     const char *base;           /* "https://host[:port]" of ids */
     const char *api_version;    /* as sent, known */
+    const char *path;           /* in its one form, as links have it */
     const char *name, *version; /* of the path; "" when it has none */
     const char *operation;      /* the last literal part in lower case: "create", "sign", or "" */
     uint32_t page_max;          /* maxresults, 1 to 25 */
-    const char *page_after;     /* of an opened $skiptoken, or NULL (K13) */
+    const char *page_after;     /* of an opened $skiptoken (K13), or "" */
     uint64_t now_unix;
 };
 
@@ -40,6 +44,10 @@ void cella_vault_json(struct cella_vault_call *call, int status, const json_t *b
  * answered and false returned (K22). verdict "ok" or "refused"; why NULL or for the owner alone. */
 bool cella_vault_audit(struct cella_vault_call *call, const char *action, const char *object,
                        const char *verdict, const char *why);
+/* maxresults and $skiptoken of the query into the call, `after` being room for what the token says;
+ * answers the error itself (K13). */
+bool cella_vault_page(struct cella_vault_call *call, const struct cella_http_target *target,
+                      char after[CELLA_VAULT_AFTER_MAX]);
 /* A link to the next page behind `after`, sealed to vault, caller and list (K13). */
 CELLA_RESULT cella_vault_next(const struct cella_vault_call *call, const char *path,
                               const char *after, struct cella_buffer *url);
@@ -56,5 +64,8 @@ json_t *cella_vault_attributes_json(const struct cella_vault_call *call,
 void cella_vault_keys(struct cella_vault_call *call, const char *method, bool deleted);
 void cella_vault_secrets(struct cella_vault_call *call, const char *method, bool deleted);
 void cella_vault_certificates(struct cella_vault_call *call, const char *method, bool deleted);
+void cella_vault_random(struct cella_vault_call *call);
+/* A Managed HSM's own endpoints; checks the role itself. (hsm.c) */
+void cella_vault_admin(struct cella_vault_call *call, const struct cella_http_target *target);
 
 #endif

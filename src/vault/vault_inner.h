@@ -3,6 +3,7 @@
 #define CELLA_VAULT_VAULT_INNER_H
 
 #include "vault/call.h"
+#include "vault/keyring.h"
 #include "vault/material.h"
 #include "vault/rate.h"
 #include "vault/route.h"
