@@ -5,12 +5,12 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "base/writer.h"
 #include "crypto/digest.h"
+#include "crypto/spki.h"
 #include "crypto/x509.h"
 #include "evidence/json.h"
 
-enum { RSA_MAX = 512 /* bytes of modulus */, SPKI_MAX = 640, EXPONENT_MAX = 8 };
+enum { EXPONENT_MAX = 8 /* bytes */ };
 
 void cella_jwks_free(struct cella_jwks *set) {
     for (size_t i = 0; i < set->count; i++) cella_verifykey_free(&set->entry[i].key);
@@ -23,57 +23,6 @@ static struct cella_result text_of(struct cella_bytes raw, struct cella_buffer *
     out->size = 0;
     TRY(cella_buffer_extend(out, raw.size, &to));
     out->size = cella_jwt_text(raw, to);
-    return CELLA_SUCCESS;
-}
-
-/* --- SubjectPublicKeyInfo of n and e (RFC 8017 A.1.1, RFC 3279 2.3.1) --- */
-
-static void put_length(struct cella_writer *w, size_t size) {
-    if (size >= 0x100) {
-        cella_writer_u8(w, 0x82);
-        cella_writer_u16be(w, (uint16_t)size);
-        return;
-    }
-    if (size >= 0x80) cella_writer_u8(w, 0x81);
-    cella_writer_u8(w, (uint8_t)size);
-}
-
-static size_t head_size(size_t size) { return size >= 0x100 ? 4 : size >= 0x80 ? 3 : 2; }
-
-static size_t integer_size(struct cella_bytes value) {
-    size_t size = value.size + (value.data[0] >> 7);
-    return head_size(size) + size;
-}
-
-static void put_integer(struct cella_writer *w, struct cella_bytes value) {
-    bool high = value.data[0] >> 7;
-    cella_writer_u8(w, 0x02);
-    put_length(w, value.size + high);
-    if (high) cella_writer_u8(w, 0);
-    cella_writer_put(w, value);
-}
-
-static struct cella_result spki_of(struct cella_bytes n, struct cella_bytes e,
-                                   uint8_t space[SPKI_MAX], struct cella_bytes *out) {
-    static const uint8_t algorithm[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
-                                        0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
-    struct cella_writer w = cella_writer(space, SPKI_MAX);
-    bool good = n.size > 0 && n.size <= RSA_MAX && n.data[0] != 0 && e.size > 0 &&
-                e.size <= EXPONENT_MAX && e.data[0] != 0;
-    ENSURE(good, CELLA_ERR_FORMAT, NULL, "n or e that is no RSA number");
-    size_t numbers = integer_size(n) + integer_size(e), key = head_size(numbers) + numbers + 1;
-    cella_writer_u8(&w, 0x30);
-    put_length(&w, sizeof(algorithm) + head_size(key) + key);
-    cella_writer_put(&w, CELLA_BYTES_OF(algorithm));
-    cella_writer_u8(&w, 0x03);
-    put_length(&w, key);
-    cella_writer_u8(&w, 0); /* no unused bits */
-    cella_writer_u8(&w, 0x30);
-    put_length(&w, numbers);
-    put_integer(&w, n);
-    put_integer(&w, e);
-    ENSURE(!w.failed, CELLA_ERR_FORMAT, NULL, "n or e too large");
-    *out = cella_writer_bytes(&w);
     return CELLA_SUCCESS;
 }
 
@@ -137,30 +86,33 @@ static struct cella_result read_certificate(struct cella_bytes raw, struct cella
     return CELLA_SUCCESS;
 }
 
-static struct cella_result read_numbers(const struct raw_entry *raw, uint8_t space[SPKI_MAX],
-                                        struct cella_bytes *spki) {
+static struct cella_result read_numbers(const struct raw_entry *raw, struct cella_spki *spki) {
     CELLA_BUFFER n_text = {0}, e_text = {0}, n = {0}, e = {0};
+    uint64_t exponent = 0;
     ENSURE(is_text(raw->n) && is_text(raw->e), CELLA_ERR_FORMAT, NULL, "neither x5c nor n and e");
     TRY(text_of(raw->n, &n_text));
     TRY(text_of(raw->e, &e_text));
     TRY(cella_base64_decode(cella_buffer_bytes(&n_text), true, &n));
     TRY(cella_base64_decode(cella_buffer_bytes(&e_text), true, &e));
-    return spki_of(cella_buffer_bytes(&n), cella_buffer_bytes(&e), space, spki);
+    ENSURE(e.size > 0 && e.size <= EXPONENT_MAX && e.data[0] != 0, CELLA_ERR_FORMAT, NULL,
+           "an exponent of %zu bytes, or with a zero in front", e.size);
+    for (size_t i = 0; i < e.size; i++) exponent = exponent << 8 | e.data[i];
+    return cella_spki_rsa(cella_buffer_bytes(&n), exponent, spki);
 }
 
 /* The key's own word on what it is for fixes the algorithm: RS256 and nothing else (A24). */
 static struct cella_result read_key(const struct raw_entry *raw, struct cella_jwk *out) {
     CELLA_BUFFER der = {0};
-    uint8_t space[SPKI_MAX];
-    struct cella_bytes spki = {0}, numbers = {0};
+    struct cella_spki numbers = {0};
+    struct cella_bytes spki = {0};
     ENSURE(cella_json_is(raw->kty, "\"RSA\""), CELLA_ERR_FORMAT, NULL, "kty is not RSA");
     ENSURE(raw->use.size == 0 || cella_json_is(raw->use, "\"sig\""), CELLA_ERR_FORMAT, NULL,
            "use is not sig");
     ENSURE(raw->alg.size == 0 || cella_json_is(raw->alg, "\"RS256\""), CELLA_ERR_FORMAT, NULL,
            "alg is not RS256");
     if (raw->x5c.size > 0) TRY(read_certificate(raw->x5c, &der, out, &spki));
-    if (raw->x5c.size == 0 || raw->n.size > 0) TRY(read_numbers(raw, space, &numbers));
-    if (raw->x5c.size == 0) spki = numbers;
+    if (raw->x5c.size == 0 || raw->n.size > 0) TRY(read_numbers(raw, &numbers));
+    if (raw->x5c.size == 0) spki = cella_spki_bytes(&numbers);
     ENSURE(numbers.size == 0 ||
                (numbers.size == spki.size && cella_equal(numbers.data, spki.data, spki.size)),
            CELLA_ERR_FORMAT, NULL, "n and e are not the key of x5c");
