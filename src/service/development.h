@@ -16,6 +16,18 @@ struct cella_service_development {
 };
 CELLA_RESULT cella_service_development_config(const struct cella_service_development *d,
                                               struct cella_buffer *out);
+/* The URL of a part: the first port and its offset. */
+enum {
+    CELLA_SERVICE_PORT_AAD = 2,
+    CELLA_SERVICE_PORT_ISOLATED = 3,
+    CELLA_SERVICE_PORT_SHARED = 4,
+    CELLA_SERVICE_PORT_METRICS = 6
+};
+void cella_service_development_url(const struct cella_service_development *d, unsigned offset,
+                                   char *url, size_t size);
+/* Appends formatted text. */
+CELLA_RESULT cella_service_text(struct cella_buffer *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* What a user is told once the server of a first start is ready. */
 CELLA_RESULT cella_service_development_tell(const char *path);
 

@@ -59,7 +59,8 @@ static CELLA_RESULT add_instance(struct cella_service *s, const struct cella_ser
                                              .accept_tcb_count = a->accept_tcb.count,
                                              .grace_s = a->grace_s,
                                              .insecure_time = a->insecure_time};
-    _Static_assert(CELLA_SERVICE_LIST_MAX <= CELLA_ATTEST_TCB_MAX, "every status has its place");
+    _Static_assert((int)CELLA_SERVICE_LIST_MAX <= (int)CELLA_ATTEST_TCB_MAX,
+                   "every status has its place");
     for (size_t i = 0; i < a->accept_tcb.count; i++) settings.accept_tcb[i] = a->accept_tcb.item[i];
     TRY(read_file(s, a->policy_certificates, &settings.policy_certificates));
     TRY(read_file(s, a->reference_values, &settings.reference_values));

@@ -1,7 +1,6 @@
 /* The trust at work, for trust_test.py: commands on standard input, an answer line for each.
- *   new PATHS... | cache FILE | source WORDS | ca FILE | roots PATH | refresh S | timeout MS | key FILE
- *   open                       makes it
- *   want FILE                  evidence that needs something
+ *   new PATHS... | cache FILE | source WORDS | ca FILE | roots PATH | refresh S | timeout MS | key
+ * FILE open                       makes it want FILE                  evidence that needs something
  *   tend UNIX                  in the background; "tended" when asked with `wait`
  *   wait                       the outcome of the tend under way
  *   time                       takes and drops the set 1000 times: the longest, in microseconds
