@@ -97,6 +97,7 @@ static void key_set(struct cella_bytes text) {
     json_array_foreach(list, i, entry) {
         const char *kid = json_string_value(json_object_get(entry, "kid"));
         must(done(cella_jose_keyset_find(set, kid, &key)) == (key != NULL));
+        must(!key || cella_jose_key_algorithms(key));
     }
     must(!done(cella_jose_keyset_find(set, "", &key)));
     cella_jose_keyset_free(&set);

@@ -54,10 +54,11 @@ CELLA_RESULT cella_jose_key_export(const struct cella_jose_key *key, struct cell
 CELLA_RESULT cella_jose_key_spki(struct cella_bytes der, struct cella_jose_key **out);
 CELLA_RESULT cella_jose_key_certificate(struct cella_bytes der, struct cella_jose_key **out);
 /* Of a JWK: n and e, or crv, x and y; else of the first certificate of its x5c. Both: they must be
- * the same key. Members of private keys are refused (they are not to be shown about). */
+ * the same key. Members of private keys are refused (they are not to be shown about). use, key_ops
+ * and alg narrow the algorithms that fit; none fits a key for encryption. */
 CELLA_RESULT cella_jose_key_jwk(const json_t *jwk, struct cella_jose_key **out);
 enum cella_jose_kind cella_jose_key_kind(const struct cella_jose_key *key);
-/* The algorithms that fit the key. */
+/* The algorithms that fit the key; 0 for one that is not for signatures. */
 unsigned cella_jose_key_algorithms(const struct cella_jose_key *key);
 /* kty, n, e or kty, crv, x, y; new, or NULL without memory. */
 json_t *cella_jose_key_members(const struct cella_jose_key *key);

@@ -112,32 +112,40 @@ static struct cella_result read_x5c(const json_t *x5c, struct cella_jose_key **o
     return CELLA_SUCCESS;
 }
 
-/* RFC 8725 section 3.1: a key is for what it says it is for, and for nothing else. */
-static struct cella_result check_use(const json_t *jwk) {
+static struct cella_result check_public(const json_t *jwk) {
     static const char *const secret[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
     for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
         ENSURE(!json_object_get(jwk, secret[i]), CELLA_ERR_FORMAT,
                "give the public key only, and take this one out of use",
                "JWK: it holds private material (%s)", secret[i]);
-    const json_t *use = json_object_get(jwk, "use"), *ops = json_object_get(jwk, "key_ops"), *op;
-    ENSURE(!use || (json_is_string(use) && strcmp(json_string_value(use), "sig") == 0),
-           CELLA_ERR_FORMAT, NULL, "JWK: use is not sig");
-    bool verify = false;
-    size_t i;
-    json_array_foreach(ops, i, op) verify |=
-        json_is_string(op) && strcmp(json_string_value(op), "verify") == 0;
-    ENSURE(!ops || verify, CELLA_ERR_FORMAT, NULL, "JWK: key_ops has no verify");
     return CELLA_SUCCESS;
 }
 
-static struct cella_result restrict_algorithm(const json_t *jwk, struct cella_jose_key *key) {
-    const json_t *alg = json_object_get(jwk, "alg");
+static bool has(const json_t *list, const char *name) {
+    const json_t *item;
+    size_t i;
+    json_array_foreach(list, i, item) {
+        const char *text = json_string_value(item);
+        if (text && strcmp(text, name) == 0) return true;
+    }
+    return false;
+}
+
+/* RFC 8725 section 3.1, A24: a key is for what it says it is for, and for nothing else; one that is
+ * not for signatures fits no algorithm. */
+static struct cella_result read_purpose(const json_t *jwk, struct cella_jose_key *key) {
+    const json_t *use = json_object_get(jwk, "use"), *ops = json_object_get(jwk, "key_ops"),
+                 *alg = json_object_get(jwk, "alg");
     unsigned algorithm = 0;
-    if (!alg) return CELLA_SUCCESS;
-    ENSURE(json_is_string(alg) && jose_algorithm_named(json_string_value(alg), &algorithm) &&
-               (key->algorithms & algorithm),
-           CELLA_ERR_FORMAT, NULL, "JWK: alg is not one that fits the key");
-    key->algorithms = algorithm; /* A24 */
+    ENSURE(!use || json_is_string(use), CELLA_ERR_FORMAT, NULL, "JWK: use is no text");
+    ENSURE(!ops || json_is_array(ops), CELLA_ERR_FORMAT, NULL, "JWK: key_ops is no list");
+    ENSURE(!alg || json_is_string(alg), CELLA_ERR_FORMAT, NULL, "JWK: alg is no text");
+    if (alg && jose_algorithm_named(json_string_value(alg), &algorithm))
+        ENSURE(key->algorithms & algorithm, CELLA_ERR_FORMAT, NULL,
+               "JWK: alg is %s, which does not fit its kty", json_string_value(alg));
+    if (alg) key->algorithms = algorithm;
+    if (use && strcmp(json_string_value(use), "sig") != 0) key->algorithms = 0;
+    if (ops && !has(ops, "verify")) key->algorithms = 0;
     return CELLA_SUCCESS;
 }
 
@@ -165,11 +173,11 @@ CELLA_RESULT cella_jose_key_jwk(const json_t *jwk, struct cella_jose_key **out) 
     const char *kty = json_string_value(json_object_get(jwk, "kty"));
     bool rsa = kty && strcmp(kty, "RSA") == 0, ec = kty && strcmp(kty, "EC") == 0;
     ENSURE(rsa || ec, CELLA_ERR_FORMAT, NULL, "JWK: kty is neither RSA nor EC");
-    TRY(check_use(jwk));
+    TRY(check_public(jwk));
     bool numbers = rsa ? json_object_get(jwk, "n") || json_object_get(jwk, "e")
                        : json_object_get(jwk, "crv") || json_object_get(jwk, "x");
     TRY(read_kty(jwk, numbers, kty, &key));
-    TRY(restrict_algorithm(jwk, key));
+    TRY(read_purpose(jwk, key));
     *out = MOVE(key);
     return CELLA_SUCCESS;
 }

@@ -87,6 +87,8 @@ CELLA_RESULT cella_jose_keyset_find(const struct cella_jose_keyset *set, const c
            "no key of that kid among %zu", set->count);
     ENSURE(found->key, CELLA_ERR_FORMAT, NULL, "the key of that kid is unusable: %s",
            found->unusable);
+    ENSURE(found->key->algorithms, CELLA_ERR_FORMAT, NULL,
+           "the key of that kid is not for signatures by an algorithm that is known");
     *out = found->key;
     return CELLA_SUCCESS;
 }
