@@ -42,8 +42,7 @@ bool cella_key_policy_may_follow(struct cella_vault_call *call, const struct cel
                                  const json_t *policy);
 /* The record of new material under a wish, sealed; its version is set. */
 CELLA_RESULT cella_key_record(struct cella_vault_call *call, const struct cella_key_wish *wish,
-                              const struct cella_material *material, const json_t *body,
-                              struct cella_record *record);
+                              const struct cella_material *material, struct cella_record *record);
 
 /* The operations. (keys_make.c, keys_read.c, keys_use.c, keys_release.c, keys_rotate.c, backup.c)
  */

@@ -178,7 +178,7 @@ static CELLA_RESULT insert_version(struct cella_session *session, const char *va
     return result;
 }
 
-static CELLA_RESULT fresh_version(char version[CELLA_RECORD_VERSION_SIZE + 1]) {
+CELLA_RESULT cella_record_version(char version[CELLA_RECORD_VERSION_SIZE + 1]) {
     uint8_t bytes[CELLA_RECORD_VERSION_SIZE / 2];
     TRY(cella_random(bytes, sizeof(bytes)));
     cella_hex_encode(CELLA_BYTES_OF(bytes), version);
@@ -206,7 +206,7 @@ CELLA_RESULT cella_records_add(struct cella_session *session, const char *vault,
     ENSURE(!thing.gone, CELLA_ERR_EXISTS, "recover it, or purge it",
            "%s is deleted but can be recovered; its name can't be used meanwhile", record->name);
     if (thing.latest[0]) cella_copy(record->name, thing.name, sizeof(thing.name));
-    if (!record->version[0]) TRY(fresh_version(record->version));
+    if (!record->version[0]) TRY(cella_record_version(record->version));
     TRY(write_thing(session, vault, &fold, &thing, record));
     return insert_version(session, vault, &fold, thing.number + 1, record);
 }

@@ -36,6 +36,9 @@ void cella_record_free(struct cella_record *record);
 bool cella_record_name_good(struct cella_bytes name);
 bool cella_record_version_good(struct cella_bytes version); /* 32 lower-case hex digits */
 
+/* A fresh version: 128 random bits, as hex. */
+CELLA_RESULT cella_record_version(char version[CELLA_RECORD_VERSION_SIZE + 1]);
+
 CELLA_RESULT cella_records_migrate(struct cella_database *database);
 
 /* A new version of a thing, made when there is none. version: out, fresh, unless given (managed
