@@ -52,6 +52,11 @@ struct cella_attest_settings {
                                             azure-compliant-cvm */
     struct cella_bytes evidence; /* of the service itself, DER for extension 1.3.6.1.4.1.311.105.1
                                     of its signing certificates; empty: none */
+    /* The same over each signing key, by its SubjectPublicKeyInfo; appended. Asked for as keys are
+     * made, and at start for keys without it. It goes before evidence; NULL: none */
+    struct cella_result (*evidence_over)(void *context, struct cella_bytes spki,
+                                         struct cella_buffer *der);
+    void *evidence_context;
 };
 
 struct cella_tokens;

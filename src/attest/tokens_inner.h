@@ -8,6 +8,7 @@
 #include "attest/tokens.h"
 #include "attest/tokens_plan.h"
 
+#define TOKENS_EVIDENCE_OID "1.3.6.1.4.1.311.105.1"
 enum { TOKENS_KID = 48 /* 44 characters of base64 */, TOKENS_URL = 512 };
 
 struct token_key {

@@ -46,16 +46,24 @@ static struct cella_result make_headers(const struct cella_tokens *tokens, struc
     return CELLA_SUCCESS;
 }
 
+/* Whether the certificate shows what the service has to show. */
+static bool shows_evidence(const struct cella_attest_settings *settings,
+                           const struct cella_certificate *certificate) {
+    static const uint8_t oid[] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x69, 0x01};
+    struct cella_bytes value, evidence = settings->evidence;
+    if (settings->evidence_over)
+        return cella_certificate_extension(certificate, CELLA_BYTES_OF(oid), &value);
+    return !evidence.size ||
+           memmem(certificate->der.data, certificate->der.size, evidence.data, evidence.size);
+}
+
 /* The service may have got evidence since the key was made, or other evidence. */
 static struct cella_result renew_certificate(const struct cella_tokens *tokens,
                                              struct token_key *key) {
-    struct cella_bytes evidence = tokens->instance->settings.evidence;
     struct cella_certificate old;
     CELLA_BUFFER der = {0};
-    if (!evidence.size ||
-        memmem(key->certificate.data, key->certificate.size, evidence.data, evidence.size))
-        return CELLA_SUCCESS;
     TRY(cella_certificate_parse(cella_buffer_bytes(&key->certificate), &old));
+    if (shows_evidence(&tokens->instance->settings, &old)) return CELLA_SUCCESS;
     TRY(token_certify(tokens, key->key, old.not_before_unix, old.not_after_unix, &der));
     TRY(tokens_certificate_store(tokens, key->kid, cella_buffer_bytes(&der)));
     cella_buffer_free(&key->certificate);

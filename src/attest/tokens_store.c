@@ -17,7 +17,7 @@ static const char *const steps[] = {
     "CREATE TABLE attest_tokens_key ("
     " instance TEXT NOT NULL, kid TEXT NOT NULL, algorithm TEXT NOT NULL,"
     " made_unix BIGINT NOT NULL, signs_unix BIGINT NOT NULL, ends_unix BIGINT NOT NULL,"
-    " lifetime_s BIGINT NOT NULL, marked_unix BIGINT NOT NULL,"
+    " lifetime_s BIGINT NOT NULL, looked_unix BIGINT NOT NULL, aged_s BIGINT NOT NULL,"
     " sealed BLOB NOT NULL, certificate BLOB NOT NULL, PRIMARY KEY (instance, kid))",
 };
 
@@ -49,16 +49,27 @@ CELLA_RESULT token_context(const struct cella_tokens *tokens, const char *kid,
     return cella_buffer_append(out, cella_bytes("", 1));
 }
 
+/* Evidence that the service's key lives in a TEE, where it does. */
+static CELLA_RESULT own_evidence(const struct cella_attest_settings *settings,
+                                 const struct cella_jose_key *key, struct cella_buffer *out) {
+    CELLA_BUFFER spki = {0};
+    if (!settings->evidence_over) return cella_buffer_append(out, settings->evidence);
+    TRY(cella_jose_key_spki_der(key, &spki));
+    return settings->evidence_over(settings->evidence_context, cella_buffer_bytes(&spki), out);
+}
+
 CELLA_RESULT token_certify(const struct cella_tokens *tokens, const struct cella_jose_key *key,
                            uint64_t made_unix, uint64_t ends_unix, struct cella_buffer *der) {
     const struct cella_attest_settings *settings = &tokens->instance->settings;
+    CELLA_BUFFER evidence = {0};
+    TRY(own_evidence(settings, key, &evidence));
     struct cella_jose_certificate as = {
         .common_name = settings->url,
         .not_before_unix = made_unix > DAY_S ? made_unix - DAY_S : 0,
         .not_after_unix = ends_unix,
         /* where Azure's own service shows that its key lives in a TEE (azure-attestation 2.2) */
-        .extension_oid = settings->evidence.size ? "1.3.6.1.4.1.311.105.1" : NULL,
-        .extension = settings->evidence,
+        .extension_oid = evidence.size ? TOKENS_EVIDENCE_OID : NULL,
+        .extension = cella_buffer_bytes(&evidence),
     };
     return cella_jose_certify(key, &as, der);
 }
@@ -86,7 +97,8 @@ CELLA_RESULT tokens_rows(const struct cella_tokens *tokens, struct cella_session
     bool there = false;
     *out = (struct token_rows){0};
     TRY(cella_query(session,
-                    "SELECT kid, algorithm, signs_unix, ends_unix, lifetime_s, marked_unix"
+                    "SELECT kid, algorithm, signs_unix, ends_unix, lifetime_s, looked_unix,"
+                    " aged_s"
                     " FROM attest_tokens_key WHERE instance = ? ORDER BY signs_unix, kid",
                     &name, 1, &rows));
     for (;;) {
@@ -103,7 +115,8 @@ CELLA_RESULT tokens_rows(const struct cella_tokens *tokens, struct cella_session
             .signs_unix = (uint64_t)cella_rows_integer(rows, 2),
             .ends_unix = (uint64_t)cella_rows_integer(rows, 3),
             .lifetime_s = (uint64_t)cella_rows_integer(rows, 4),
-            .marked_unix = (uint64_t)cella_rows_integer(rows, 5),
+            .looked_unix = (uint64_t)cella_rows_integer(rows, 5),
+            .aged_s = (uint64_t)cella_rows_integer(rows, 6),
         };
     }
 }
@@ -146,17 +159,31 @@ static struct cella_result insert(const struct cella_tokens *tokens, struct cell
     };
     return cella_execute(session,
                          "INSERT INTO attest_tokens_key (instance, kid, algorithm, made_unix,"
-                         " signs_unix, ends_unix, lifetime_s, marked_unix, sealed, certificate)"
-                         " VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                         " signs_unix, ends_unix, lifetime_s, looked_unix, aged_s, sealed,"
+                         " certificate)"
+                         " VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
                          argument, sizeof(argument) / sizeof(argument[0]), NULL);
 }
 
-static struct cella_result set_time(const struct cella_tokens *tokens,
-                                    struct cella_session *session, const char *sql, uint64_t time,
-                                    const char *kid) {
+static struct cella_result set_signs(const struct cella_tokens *tokens,
+                                     struct cella_session *session, const char *kid,
+                                     uint64_t signs_unix) {
     const struct cella_value argument[] = {
-        time_value(time), text_value(tokens->instance->settings.name), text_value(kid)};
-    return cella_execute(session, sql, argument, 3, NULL);
+        time_value(signs_unix), text_value(tokens->instance->settings.name), text_value(kid)};
+    return cella_execute(
+        session, "UPDATE attest_tokens_key SET signs_unix = ? WHERE instance = ? AND kid = ?",
+        argument, 3, NULL);
+}
+
+static struct cella_result set_age(const struct cella_tokens *tokens, struct cella_session *session,
+                                   const char *kid, uint64_t looked_unix, uint64_t aged_s) {
+    const struct cella_value argument[] = {time_value(looked_unix), time_value(aged_s),
+                                           text_value(tokens->instance->settings.name),
+                                           text_value(kid)};
+    return cella_execute(session,
+                         "UPDATE attest_tokens_key SET looked_unix = ?, aged_s = ?"
+                         " WHERE instance = ? AND kid = ?",
+                         argument, 4, NULL);
 }
 
 static struct cella_result drop(const struct cella_tokens *tokens, struct cella_session *session,
@@ -172,18 +199,14 @@ static struct cella_result drop(const struct cella_tokens *tokens, struct cella_
 static struct cella_result apply(const struct cella_tokens *tokens, struct cella_session *session,
                                  const struct token_rows *rows, const struct token_plan *plan) {
     if (plan->pull != TOKENS_NONE)
-        TRY(set_time(tokens, session,
-                     "UPDATE attest_tokens_key SET signs_unix = ? WHERE instance = ? AND kid = ?",
-                     plan->pull_unix, rows->row[plan->pull].kid));
+        TRY(set_signs(tokens, session, rows->row[plan->pull].kid, plan->pull_unix));
     for (size_t i = 0; i < rows->count; i++) {
         const struct token_row *row = &rows->row[i];
         if (plan->drop[i])
             TRY(drop(tokens, session, row->kid));
-        else if (plan->marked_unix[i] != row->times.marked_unix)
-            TRY(set_time(
-                tokens, session,
-                "UPDATE attest_tokens_key SET marked_unix = ? WHERE instance = ? AND kid = ?",
-                plan->marked_unix[i], row->kid));
+        else if (plan->looked_unix[i] != row->times.looked_unix ||
+                 plan->aged_s[i] != row->times.aged_s)
+            TRY(set_age(tokens, session, row->kid, plan->looked_unix[i], plan->aged_s[i]));
     }
     return CELLA_SUCCESS;
 }

@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "platform/root_tsm.h"
+#include "service/evidence.h"
 
 enum { FILE_MAX = 1 << 20, SOURCES_SIZE = 4096 };
 
@@ -64,6 +66,10 @@ static CELLA_RESULT add_instance(struct cella_service *s, const struct cella_ser
     for (size_t i = 0; i < a->accept_tcb.count; i++) settings.accept_tcb[i] = a->accept_tcb.item[i];
     TRY(read_file(s, a->policy_certificates, &settings.policy_certificates));
     TRY(read_file(s, a->reference_values, &settings.reference_values));
+    if (cella_service_evidence_offered(&cella_tsm_kernel)) {
+        settings.evidence_over = cella_service_evidence_over;
+        settings.evidence_context = (void *)(uintptr_t)&cella_tsm_kernel;
+    }
     return cella_attest_add(s->attest, &settings, s->trust);
 }
 
