@@ -66,16 +66,18 @@ static CELLA_RESULT serve(const struct arguments *a, struct cella_pccs *pccs,
     CELLA_HTTP_SERVER server = NULL;
     CELLA_FD stop = -1;
     TRY(watch_signals(&stop));
-    struct cella_http_settings settings = {.listen = a->listen,
-                                           .certificate = certificate,
-                                           .key = key,
-                                           .handler = cella_pccs_answer,
-                                           .context = pccs};
+    struct cella_http_site site = {.listen = a->listen,
+                                   .name = "collateral",
+                                   .certificate = certificate,
+                                   .key = key,
+                                   .handler = cella_pccs_answer,
+                                   .context = pccs};
+    struct cella_http_settings settings = {.site = &site, .site_count = 1};
     TRY(cella_http_server_new(&settings, &server));
     const char *colon = strrchr(a->listen, ':');
     printf("https://%.*s:%u/sgx/certification/v4/ answers from %zu items\n",
            (int)(colon ? colon - a->listen : 0), a->listen,
-           (unsigned)cella_http_server_port(server), cella_pccs_count(pccs));
+           (unsigned)cella_http_server_port(server, 0), cella_pccs_count(pccs));
     fflush(stdout);
     return cella_http_server_run(server, stop);
 }

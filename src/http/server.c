@@ -20,6 +20,7 @@ enum { BACKLOG = 512, ACCEPT_BURST = 16, TICK_MS = 50 };
 struct connection {
     struct connection *next, **back;
     struct cella_http_server *server;
+    struct site *site;
     h2o_socket_t *socket;
     size_t answered_at; /* bytes that had come when the last request was answered */
     bool answered;
@@ -30,17 +31,24 @@ struct handler {
     struct cella_http_server *server;
 };
 
-struct cella_http_server {
-    struct cella_http_settings settings;
+struct site {
+    struct cella_http_server *server;
+    struct cella_http_site given;
     int fd; /* -1 once the loop owns it */
     uint16_t port;
     SSL_CTX *tls;
+    h2o_accept_ctx_t accept;
+    h2o_socket_t *listener;
+};
+
+struct cella_http_server {
+    struct cella_http_settings settings;
+    struct site site[CELLA_HTTP_SITES];
     h2o_globalconf_t config;
     h2o_context_t context;
-    h2o_accept_ctx_t accept;
-    h2o_socket_t *listener, *stop;
+    h2o_socket_t *stop;
     struct connection *connections;
-    uint32_t count;
+    uint32_t count, body_max;
     bool running, waiting, stopping;
 };
 
@@ -48,6 +56,27 @@ void cella_http_header(struct cella_http_response *response, const char *name, c
     if (response->header_count == CELLA_HTTP_HEADERS) return;
     response->header[response->header_count].name = name;
     response->header[response->header_count++].value = value;
+}
+
+void cella_http_header_copy(struct cella_http_response *response, const char *name,
+                            struct cella_bytes value) {
+    (void)response, (void)name, (void)value;
+}
+
+bool cella_http_request_header(const struct cella_http_request *request, const char *name,
+                               struct cella_bytes *value) {
+    const h2o_req_t *req = request->inside;
+    bool found = false;
+    *value = cella_bytes(NULL, 0);
+    for (size_t i = 0; req && i < req->headers.size; i++) {
+        const h2o_header_t *h = &req->headers.entries[i];
+        if (h->name->len != strlen(name) || memcmp(h->name->base, name, h->name->len) != 0)
+            continue;
+        if (found) return false;
+        *value = cella_bytes(h->value.base, h->value.len);
+        found = true;
+    }
+    return found;
 }
 
 /* --- Requests --- */
@@ -88,42 +117,49 @@ static void send_response(h2o_req_t *req, const struct cella_http_response *resp
     int status = response->status ? response->status : 500;
     req->res.status = status;
     req->res.reason = phrase(status);
-    req->res.content_length = response->body.size;
+    struct cella_bytes body =
+        response->body.size ? response->body : cella_buffer_bytes(&response->text);
+    req->res.content_length = body.size;
     if (response->content_type) add_header(req, "Content-Type", response->content_type);
     for (size_t i = 0; i < response->header_count; i++)
         add_header(req, response->header[i].name, response->header[i].value);
-    h2o_send_inline(req, (const char *)response->body.data, response->body.size);
+    h2o_send_inline(req, (const char *)body.data, body.size);
 }
 
-static void mark_answered(h2o_req_t *req) {
+static struct connection *connection_of(h2o_req_t *req) {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    struct connection *c = socket ? socket->on_close.data : NULL;
-    if (!c) return;
-    c->answered = true;
-    c->answered_at = socket->bytes_read;
+    return socket ? socket->on_close.data : NULL;
 }
 
 static int on_request(h2o_handler_t *super, h2o_req_t *req) {
     const struct cella_http_settings *s = &((struct handler *)super)->server->settings;
+    struct connection *c = connection_of(req);
+    if (!c) return -1;
+    const struct cella_http_site *site = &c->site->given;
     struct cella_http_response response = {0};
     struct cella_http_request request = {
         .method = cella_bytes(req->input.method.base, req->input.method.len),
         .target = cella_bytes(req->input.path.base, req->input.path.len),
+        .authority = cella_bytes(req->input.authority.base, req->input.authority.len),
         .body = cella_bytes(req->entity.base, req->entity.len),
+        .id = "00000000-0000-4000-8000-000000000000",
+        .peer = "",
+        .inside = req,
     };
-    mark_answered(req);
+    c->answered = true;
+    c->answered_at = c->socket->bytes_read;
     if (header_size(req) > s->header_max) {
         response.status = 431;
         req->http1_is_persistent = 0;
+    } else if (request.body.size > site->body_max) {
+        response.status = 413;
+        req->http1_is_persistent = 0;
     } else {
-        s->handler(s->context, &request, &response);
+        site->handler(site->context, &request, &response);
     }
-    cella_log(CELLA_LOG_INFO, "http: %.*s %.*s %d", (int)request.method.size,
-              (const char *)request.method.data,
-              (int)(request.target.size < 512 ? request.target.size : 512),
-              (const char *)request.target.data, response.status);
     send_response(req, &response);
     cella_buffer_free(&response.text);
+    cella_buffer_free(&response.header_text);
     return 0;
 }
 
@@ -138,15 +174,16 @@ static void on_closed(void *data) {
     if (c->next) c->next->back = c->back;
     free(c);
     server->count--;
-    if (server->waiting && server->listener) {
-        server->waiting = false;
-        h2o_socket_read_start(server->listener, on_accept);
-    }
+    if (!server->waiting || server->stopping) return;
+    server->waiting = false;
+    for (size_t i = 0; i < server->settings.site_count; i++)
+        h2o_socket_read_start(server->site[i].listener, on_accept);
 }
 
-static bool take_one(struct cella_http_server *server) {
+static bool take_one(struct site *site) {
+    struct cella_http_server *server = site->server;
     struct connection *c = NULL;
-    h2o_socket_t *socket = h2o_evloop_socket_accept(server->listener);
+    h2o_socket_t *socket = h2o_evloop_socket_accept(site->listener);
     int on = 1;
     if (!socket) return false;
     c = calloc(1, sizeof(*c));
@@ -158,24 +195,27 @@ static bool take_one(struct cella_http_server *server) {
     *c = (struct connection){.next = server->connections,
                              .back = &server->connections,
                              .server = server,
+                             .site = site,
                              .socket = socket};
     if (c->next) c->next->back = &c->next;
     server->connections = c;
     server->count++;
     socket->on_close.cb = on_closed;
     socket->on_close.data = c;
-    h2o_accept(&server->accept, socket);
+    h2o_accept(&site->accept, socket);
     return true;
 }
 
 static void on_accept(h2o_socket_t *listener, const char *error) {
-    struct cella_http_server *server = listener->data;
+    struct site *site = listener->data;
+    struct cella_http_server *server = site->server;
     if (error) return;
     for (int i = 0; i < ACCEPT_BURST && server->count < server->settings.connection_max; i++)
-        if (!take_one(server)) return;
+        if (!take_one(site)) return;
     if (server->count < server->settings.connection_max) return;
     server->waiting = true; /* the kernel's queue holds the rest until one closes */
-    h2o_socket_read_stop(listener);
+    for (size_t i = 0; i < server->settings.site_count; i++)
+        h2o_socket_read_stop(server->site[i].listener);
 }
 
 static void on_stop(h2o_socket_t *stop, const char *error) {
@@ -216,26 +256,25 @@ static CELLA_RESULT resolve(const char *listen, struct addrinfo **out) {
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT bind_listener(struct cella_http_server *server) {
+static CELLA_RESULT bind_listener(struct site *site) {
     __attribute__((cleanup(free_addresses))) struct addrinfo *list = NULL;
     struct sockaddr_storage bound = {0};
     socklen_t size = sizeof(bound);
     int on = 1;
-    const char *listen_at = server->settings.listen;
+    const char *listen_at = site->given.listen;
     TRY(resolve(listen_at, &list));
-    server->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ENSURE(server->fd >= 0, CELLA_ERR_IO, NULL, "no socket to listen on: %m");
-    setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    ENSURE(bind(server->fd, list->ai_addr, list->ai_addrlen) == 0 &&
-               listen(server->fd, BACKLOG) == 0,
+    site->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ENSURE(site->fd >= 0, CELLA_ERR_IO, NULL, "no socket to listen on: %m");
+    setsockopt(site->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ENSURE(bind(site->fd, list->ai_addr, list->ai_addrlen) == 0 && listen(site->fd, BACKLOG) == 0,
            CELLA_ERR_IO, "is another server there? choose another address or port",
            "cannot listen on %s: %m", listen_at);
     char port[8] = "";
-    ENSURE(getsockname(server->fd, (struct sockaddr *)&bound, &size) == 0 &&
+    ENSURE(getsockname(site->fd, (struct sockaddr *)&bound, &size) == 0 &&
                getnameinfo((struct sockaddr *)&bound, size, NULL, 0, port, sizeof(port),
                            NI_NUMERICSERV) == 0,
            CELLA_ERR_IO, NULL, "cannot tell the port of %s: %m", listen_at);
-    server->port = (uint16_t)strtoul(port, NULL, 10);
+    site->port = (uint16_t)strtoul(port, NULL, 10);
     return CELLA_SUCCESS;
 }
 
@@ -244,31 +283,48 @@ CELLA_RESULT cella_http_server_new(const struct cella_http_settings *settings,
     *out = NULL;
     CELLA_HTTP_SERVER server = calloc(1, sizeof(*server));
     ENSURE(server, CELLA_ERR_MEMORY, NULL, "no memory for a server");
-    server->fd = -1;
+    ENSURE(settings->site_count <= CELLA_HTTP_SITES, CELLA_ERR_LIMIT, NULL, "too many sites");
+    for (size_t i = 0; i < CELLA_HTTP_SITES; i++) server->site[i].fd = -1;
     server->settings = *settings;
     defaults(&server->settings);
-    TRY(cella_http_tls_new(settings->certificate, settings->key, &server->tls));
-    TRY(bind_listener(server));
+    for (size_t i = 0; i < settings->site_count; i++) {
+        struct site *site = &server->site[i];
+        site->given = settings->site[i];
+        site->server = server;
+        if (site->given.body_max > server->body_max) server->body_max = site->given.body_max;
+        TRY(cella_http_tls_new(site->given.certificate, site->given.key, &site->tls));
+        TRY(bind_listener(site));
+    }
     *out = server;
     server = NULL;
     return CELLA_SUCCESS;
 }
 
-uint16_t cella_http_server_port(const struct cella_http_server *server) { return server->port; }
+uint16_t cella_http_server_port(const struct cella_http_server *server, size_t site) {
+    return server->site[site].port;
+}
 
 void cella_http_server_free(struct cella_http_server **server) {
     struct cella_http_server *s = *server;
     if (!s) return;
-    if (s->fd >= 0) close(s->fd);
-    SSL_CTX_free(s->tls);
+    for (size_t i = 0; i < s->settings.site_count; i++) {
+        if (s->site[i].fd >= 0) close(s->site[i].fd);
+        SSL_CTX_free(s->site[i].tls);
+    }
     free(s);
     *server = NULL;
+}
+
+CELLA_RESULT cella_http_server_certify(struct cella_http_server *server, size_t site,
+                                       struct cella_bytes certificate, struct cella_bytes key) {
+    (void)server, (void)site, (void)certificate, (void)key;
+    FAIL(CELLA_ERR_UNSUPPORTED, "start the server again", "certificates are read at start");
 }
 
 static void configure(struct cella_http_server *server) {
     h2o_config_init(&server->config);
     server->config.server_name = h2o_iovec_init(H2O_STRLIT("cella"));
-    server->config.max_request_entity_size = server->settings.body_max;
+    server->config.max_request_entity_size = server->body_max;
     server->config.handshake_timeout = server->settings.request_ms;
     server->config.http1.req_timeout = server->settings.request_ms;
     server->config.http1.upgrade_to_http2 = 0; /* and no ALPN is offered: HTTP/1.1 alone */
@@ -279,14 +335,16 @@ static void configure(struct cella_http_server *server) {
     handler->super.on_req = on_request;
     handler->server = server;
     h2o_context_init(&server->context, h2o_evloop_create(), &server->config);
-    server->accept = (h2o_accept_ctx_t){
-        .ctx = &server->context, .hosts = server->config.hosts, .ssl_ctx = server->tls};
+    for (size_t i = 0; i < server->settings.site_count; i++)
+        server->site[i].accept = (h2o_accept_ctx_t){
+            .ctx = &server->context, .hosts = server->config.hosts, .ssl_ctx = server->site[i].tls};
 }
 
-static h2o_socket_t *watch(struct cella_http_server *server, int fd, h2o_socket_cb callback) {
+static h2o_socket_t *watch(struct cella_http_server *server, int fd, void *data,
+                           h2o_socket_cb callback) {
     h2o_socket_t *socket =
         h2o_evloop_socket_create(server->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
-    socket->data = server;
+    socket->data = data;
     h2o_socket_read_start(socket, callback);
     return socket;
 }
@@ -308,8 +366,8 @@ static void close_idle(struct cella_http_server *server) {
 static void drain(struct cella_http_server *server) {
     uint64_t start = now_ms(), elapsed = 0;
     h2o_context_request_shutdown(&server->context); /* answers from now on say Connection: close */
-    h2o_socket_close(server->listener);
-    server->listener = NULL;
+    for (size_t i = 0; i < server->settings.site_count; i++)
+        h2o_socket_close(server->site[i].listener);
     while (server->count > 0 && elapsed < server->settings.drain_ms) {
         if (elapsed >= 4 * TICK_MS) close_idle(server); /* what was on its way has come by then */
         h2o_evloop_run(server->context.loop, TICK_MS);
@@ -324,8 +382,11 @@ CELLA_RESULT cella_http_server_run(struct cella_http_server *server, int stop_fd
     ENSURE(stop >= 0, CELLA_ERR_IO, NULL, "cannot watch for the end: %m");
     server->running = true;
     configure(server);
-    server->listener = watch(server, MOVE_FD(server->fd), on_accept);
-    server->stop = watch(server, MOVE_FD(stop), on_stop);
+    for (size_t i = 0; i < server->settings.site_count; i++) {
+        struct site *site = &server->site[i];
+        site->listener = watch(server, MOVE_FD(site->fd), site, on_accept);
+    }
+    server->stop = watch(server, MOVE_FD(stop), server, on_stop);
     while (!server->stopping) h2o_evloop_run(server->context.loop, INT32_MAX);
     drain(server);
     h2o_socket_close(server->stop);
