@@ -13,8 +13,9 @@
 struct cella_sealer;
 /* root: "file:PATH" (32 random bytes, made at first use with mode 0600; whoever can read the disk
  * can read all: a warning says so), "passphrase:PATH" (a file with one line; scrypt, salt kept in
- * the store folder), "enclave" (the seal key that /dev/cella gives the program inside an enclave).
- * Paths are relative to folder. */
+ * root.scrypt of folder), "enclave" or "signer" (the seal key that /dev/cella gives the program
+ * inside an enclave: for this measurement, or for every program of its signer). Paths are relative
+ * to folder. */
 CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out);
 void cella_sealer_close(struct cella_sealer **sealer);
 #define CELLA_SEALER __attribute__((cleanup(cella_sealer_close))) struct cella_sealer *
@@ -24,5 +25,9 @@ CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *co
 /* CELLA_ERR_INTEGRITY: another root, another context, or changed. */
 CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *context,
                                  struct cella_bytes sealed, struct cella_secret *out);
+/* A key of the root's own for a purpose ("audit"): the same at every start, and no record's. */
+enum { CELLA_SEALER_KEY_SIZE = 32 };
+CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *purpose,
+                                 struct cella_secret *key);
 
 #endif

@@ -1,0 +1,127 @@
+#include "store/database.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/database_inner.h"
+
+/* Up to here every page and every index is checked at start; above, the pages only (see
+ * docs/decisions/0009-sqlite-and-sealing.md for what that costs). */
+enum { FULL_CHECK_MAX = 64 << 20 };
+
+/* --- The file --- */
+
+/* SQLite gives its files beside this one the same mode, whatever the umask. */
+static CELLA_RESULT make_file(const char *path, off_t *size) {
+    CELLA_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    ENSURE(fd >= 0, errno == EACCES || errno == EROFS ? CELLA_ERR_PERMISSION : CELLA_ERR_IO,
+           "see that its folder exists and that this user may write there",
+           "cannot open database %s: %s", path, strerror(errno));
+    struct stat st;
+    ENSURE(fstat(fd, &st) == 0 && S_ISREG(st.st_mode), CELLA_ERR_FORMAT, NULL,
+           "database %s is no ordinary file", path);
+    if (st.st_size == 0) ENSURE(fchmod(fd, 0600) == 0, CELLA_ERR_IO, NULL, "cannot chmod %s", path);
+    ENSURE(st.st_size == 0 || (st.st_mode & 022) == 0, CELLA_ERR_PERMISSION,
+           "chmod 600 it, and consider whether what it says is still true",
+           "others may change database %s: its mode is %04o", path, (unsigned)st.st_mode & 07777u);
+    *size = st.st_size;
+    return CELLA_SUCCESS;
+}
+
+/* SQLite says what is broken in rows of text; the first says it. */
+static CELLA_RESULT check_whole(struct database_connection *c, const char *path, off_t size) {
+    sqlite3_stmt *stmt = NULL;
+    const char *sql =
+        size <= FULL_CHECK_MAX ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)";
+    if (sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return database_error(c->db, "check");
+    struct cella_result r = CELLA_SUCCESS;
+    int code = sqlite3_step(stmt);
+    const char *said = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (!said)
+        r = database_error(c->db, "check");
+    else if (strcmp(said, "ok") != 0)
+        r = CELLA_FAILURE(CELLA_ERR_INTEGRITY, "restore the database from a backup",
+                          "database %s is damaged: %.200s", path, said);
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+/* --- Opening and closing --- */
+
+/* ":memory:" behaves as a file in all but that nothing outlives it: it is one, in a folder of its
+ * own. */
+static CELLA_RESULT make_temporary(struct cella_database *d) {
+    char folder[] = "/dev/shm/cella-store-XXXXXX", path[PATH_MAX];
+    ENSURE(mkdtemp(folder), CELLA_ERR_IO, NULL, "cannot make a folder in /dev/shm: %s",
+           strerror(errno));
+    snprintf(path, sizeof(path), "%s/db", folder);
+    d->folder = strdup(folder);
+    d->path = strdup(path);
+    ENSURE(d->folder && d->path, CELLA_ERR_MEMORY, NULL, "no memory");
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT open_all(const char *location, struct cella_database *d) {
+    off_t size = 0;
+    ENSURE(!strstr(location, "://"), CELLA_ERR_UNSUPPORTED, "give the path of a file",
+           "a database is a file here, not %s", location);
+    if (strcmp(location, ":memory:") == 0) {
+        TRY(make_temporary(d));
+    } else {
+        d->path = strdup(location);
+        ENSURE(d->path, CELLA_ERR_MEMORY, NULL, "no memory");
+    }
+    TRY(make_file(d->path, &size));
+    TRY(database_connection_open(d->path, d->folder != NULL, true, &d->writer));
+    return size ? check_whole(d->writer, d->path, size) : CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_database_open(const char *location, struct cella_database **out) {
+    CELLA_DATABASE d = calloc(1, sizeof(*d));
+    ENSURE(d, CELLA_ERR_MEMORY, NULL, "no memory for a database");
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->freed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    TRY(open_all(location, d));
+    *out = MOVE(d);
+    return CELLA_SUCCESS;
+}
+
+static void remove_temporary(const struct cella_database *d) {
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char path[PATH_MAX];
+    for (size_t i = 0; d->path && i < sizeof(ends) / sizeof(ends[0]); i++) {
+        snprintf(path, sizeof(path), "%s%s", d->path, ends[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(d->folder);
+}
+
+void cella_database_close(struct cella_database **database) {
+    struct cella_database *d = *database;
+    if (!d) return;
+    while (d->idle) {
+        struct database_connection *c = d->idle;
+        d->idle = c->next;
+        database_connection_close(&c);
+    }
+    database_connection_close(&d->writer); /* last: it brings the log into the file */
+    if (d->folder) remove_temporary(d);
+    pthread_cond_destroy(&d->freed);
+    pthread_mutex_destroy(&d->lock);
+    free(d->folder);
+    free(d->path);
+    free(d);
+    *database = NULL;
+}

@@ -1,0 +1,187 @@
+/* The layout and every derivation: docs/formats/sealed-record.md. */
+#include "store/sealer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/reader.h"
+#include "base/text.h"
+#include "base/writer.h"
+#include "crypto/digest.h"
+#include "seal/gcm.h"
+#include "store/sealer_inner.h"
+
+enum {
+    MAGIC_SIZE = 4,
+    SALT_SIZE = 32,
+    HEADER_SIZE = MAGIC_SIZE + SEALER_ID_SIZE + SALT_SIZE + CELLA_GCM_NONCE_SIZE,
+    SECRET_MAX = 1 << 20, /* what a secret can hold */
+    CONTEXT_MAX = 4096
+};
+static const char magic[MAGIC_SIZE + 1] = "cSR1";
+
+struct cella_sealer {
+    struct cella_secret root;
+    uint8_t id[SEALER_ID_SIZE];
+};
+
+struct record {
+    struct cella_bytes id, salt, nonce, content, tag;
+    struct cella_bytes header; /* all before the content */
+};
+
+/* --- Opening --- */
+
+CELLA_RESULT sealer_root_id(struct cella_bytes root, uint8_t id[SEALER_ID_SIZE]) {
+    return cella_hkdf_sha256(root, cella_bytes(NULL, 0),
+                             cella_bytes_text("cella sealed record key id v1"), id, SEALER_ID_SIZE);
+}
+
+CELLA_RESULT sealer_open_device(const char *root, const char *folder, const char *device,
+                                struct cella_sealer **out) {
+    CELLA_SEALER made = calloc(1, sizeof(*made));
+    ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
+    TRY(sealer_root_read(root, folder, device, &made->root));
+    TRY(sealer_root_id(cella_secret_bytes(&made->root), made->id));
+    *out = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out) {
+    return sealer_open_device(root, folder, "/dev/cella", out);
+}
+
+void cella_sealer_close(struct cella_sealer **sealer) {
+    if (!*sealer) return;
+    cella_secret_free(&(*sealer)->root);
+    free(*sealer);
+    *sealer = NULL;
+}
+
+CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *purpose,
+                                 struct cella_secret *key) {
+    char info[128] = "cella derived key v1|";
+    CELLA_SECRET made = {0};
+    ENSURE(*purpose && strlen(purpose) < sizeof(info) - strlen(info), CELLA_ERR_INTERNAL, NULL,
+           "the purpose of a key has 1 to 100 characters");
+    strcat(info, purpose);
+    TRY(cella_secret_new(CELLA_SEALER_KEY_SIZE, &made));
+    TRY(cella_hkdf_sha256(cella_secret_bytes(&sealer->root), cella_bytes(NULL, 0),
+                          cella_bytes_text(info), made.data, made.size));
+    *key = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+/* --- Records --- */
+
+/* A key for one record: with 32 random bytes of salt no two records share one, so that no nonce
+ * can repeat under a key, however many are written. */
+static CELLA_RESULT key_of(const struct cella_sealer *sealer, struct cella_bytes salt,
+                           struct cella_gcm *gcm) {
+    uint8_t key[CELLA_GCM_KEY_SIZE];
+    struct cella_result r =
+        cella_hkdf_sha256(cella_secret_bytes(&sealer->root), salt,
+                          cella_bytes_text("cella sealed record key v1"), key, sizeof(key));
+    if (!cella_failed(r)) cella_gcm_init(gcm, key);
+    cella_wipe(key, sizeof(key));
+    return r;
+}
+
+/* Header and context: the header has one size, so that no two pairs give the same bytes. */
+static CELLA_RESULT associate(struct cella_bytes header, const char *context,
+                              struct cella_buffer *out) {
+    size_t size = strlen(context);
+    ENSURE(size > 0 && size <= CONTEXT_MAX, CELLA_ERR_INTERNAL, NULL,
+           "a sealed record's context has 1 to %d bytes, not %zu", CONTEXT_MAX, size);
+    TRY(cella_buffer_append(out, header));
+    return cella_buffer_append(out, cella_bytes_text(context));
+}
+
+static CELLA_RESULT write_header(const struct cella_sealer *sealer, uint8_t header[HEADER_SIZE]) {
+    struct cella_writer w = cella_writer(header, HEADER_SIZE);
+    uint8_t random[SALT_SIZE + CELLA_GCM_NONCE_SIZE];
+    TRY(cella_random(random, sizeof(random)));
+    cella_writer_put(&w, cella_bytes_text(magic));
+    cella_writer_put(&w, CELLA_BYTES_OF(sealer->id));
+    cella_writer_put(&w, CELLA_BYTES_OF(random));
+    ENSURE(!w.failed && w.size == HEADER_SIZE, CELLA_ERR_INTERNAL, NULL, "a header of %zu bytes",
+           w.size);
+    return CELLA_SUCCESS;
+}
+
+static const uint8_t *salt_of(const uint8_t *header) {
+    return header + MAGIC_SIZE + SEALER_ID_SIZE;
+}
+static const uint8_t *nonce_of(const uint8_t *header) { return salt_of(header) + SALT_SIZE; }
+
+CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *context,
+                               struct cella_bytes secret, struct cella_buffer *out) {
+    uint8_t header[HEADER_SIZE], *to = NULL;
+    struct cella_gcm gcm;
+    CELLA_BUFFER associated = {0};
+    ENSURE(secret.size > 0 && secret.size <= SECRET_MAX, CELLA_ERR_LIMIT, NULL,
+           "a sealed record holds 1 to %d bytes, not %zu", SECRET_MAX, secret.size);
+    TRY(write_header(sealer, header));
+    TRY(associate(CELLA_BYTES_OF(header), context, &associated));
+    TRY(cella_buffer_extend(out, HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE, &to));
+    cella_copy(to, header, HEADER_SIZE);
+    struct cella_result r = key_of(sealer, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
+    if (cella_failed(r)) {
+        out->size -= HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE;
+        return r;
+    }
+    cella_gcm_encrypt(&gcm, nonce_of(header), cella_buffer_bytes(&associated), secret,
+                      to + HEADER_SIZE, to + HEADER_SIZE + secret.size);
+    cella_wipe(&gcm, sizeof(gcm));
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT read_record(struct cella_bytes sealed, struct record *out) {
+    struct cella_reader r = cella_reader(sealed);
+    cella_reader_expect(&r, cella_bytes_text(magic));
+    ENSURE(!r.failed, CELLA_ERR_INTEGRITY, NULL,
+           "no sealed record of a version that this program knows");
+    ENSURE(sealed.size > HEADER_SIZE + CELLA_GCM_TAG_SIZE &&
+               sealed.size <= HEADER_SIZE + SECRET_MAX + CELLA_GCM_TAG_SIZE,
+           CELLA_ERR_INTEGRITY, NULL, "a sealed record has %d to %d bytes, this one %zu",
+           HEADER_SIZE + CELLA_GCM_TAG_SIZE + 1, HEADER_SIZE + SECRET_MAX + CELLA_GCM_TAG_SIZE,
+           sealed.size);
+    out->header = cella_bytes(sealed.data, HEADER_SIZE);
+    out->id = cella_reader_bytes(&r, SEALER_ID_SIZE);
+    out->salt = cella_reader_bytes(&r, SALT_SIZE);
+    out->nonce = cella_reader_bytes(&r, CELLA_GCM_NONCE_SIZE);
+    out->content = cella_reader_bytes(&r, cella_reader_left(&r) - CELLA_GCM_TAG_SIZE);
+    out->tag = cella_reader_rest(&r);
+    return CELLA_SUCCESS;
+}
+
+/* Tells a wrong root from a record that was changed: people do the former. */
+static CELLA_RESULT check_root(const struct cella_sealer *sealer, const struct record *record) {
+    char theirs[2 * SEALER_ID_SIZE + 1], ours[2 * SEALER_ID_SIZE + 1];
+    if (cella_equal(record->id.data, sealer->id, SEALER_ID_SIZE)) return CELLA_SUCCESS;
+    cella_hex_encode(record->id, theirs);
+    cella_hex_encode(CELLA_BYTES_OF(sealer->id), ours);
+    FAIL(CELLA_ERR_INTEGRITY, "give the root that the store was made with",
+         "the record is sealed under root %s, this root is %s", theirs, ours);
+}
+
+CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *context,
+                                 struct cella_bytes sealed, struct cella_secret *out) {
+    struct record record;
+    struct cella_gcm gcm;
+    CELLA_SECRET opened = {0};
+    CELLA_BUFFER associated = {0};
+    TRY(read_record(sealed, &record));
+    TRY(check_root(sealer, &record));
+    TRY(associate(record.header, context, &associated));
+    TRY(cella_secret_new(record.content.size, &opened));
+    TRY(key_of(sealer, record.salt, &gcm));
+    bool genuine = cella_gcm_decrypt(&gcm, record.nonce.data, cella_buffer_bytes(&associated),
+                                     record.content, opened.data, record.tag.data);
+    cella_wipe(&gcm, sizeof(gcm));
+    ENSURE(genuine, CELLA_ERR_INTEGRITY, "restore the database from a backup",
+           "a sealed record was changed, or lies in another's place (expected: %s)", context);
+    *out = MOVE(opened);
+    return CELLA_SUCCESS;
+}
