@@ -66,7 +66,7 @@ CELLA_RESULT tokens_certificate_store(const struct cella_tokens *tokens, const c
                                       struct cella_bytes der);
 /* tokens_ring.c: all keys of the store, opened. */
 CELLA_RESULT tokens_read(const struct cella_tokens *tokens, struct token_ring **out);
-/* tokens_certificate.c: DER, appended. */
+/* tokens_store.c: DER, appended. */
 CELLA_RESULT token_certify(const struct cella_tokens *tokens, const struct cella_jose_key *key,
                            uint64_t made_unix, uint64_t ends_unix, struct cella_buffer *der);
 CELLA_RESULT token_kid(const struct cella_jose_key *key, char kid[TOKENS_KID]);

@@ -27,25 +27,20 @@ static size_t following(const struct token_times *key, size_t count, unsigned al
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* A key is old when the next one signs for as long as its own tokens live. */
-static bool is_old(const struct token_times *key, size_t count, unsigned algorithm, size_t index,
-                   uint64_t now_unix) {
-    size_t next = following(key, count, algorithm, index);
-    uint64_t stopped = next == TOKENS_NONE ? key[index].signs_unix : key[next].signs_unix;
-    return now_unix > stopped + key[index].lifetime_s + TOKENS_SKEW_S;
-}
-
-static void judge(const struct token_times *key, size_t count, unsigned algorithm, size_t index,
-                  uint64_t now_unix, struct token_plan *plan) {
-    uint64_t marked = key[index].marked_unix;
-    plan->marked_unix[index] = 0;
-    if (is_old(key, count, algorithm, index, now_unix)) {
-        if (!marked || marked > now_unix) marked = now_unix;
-        plan->marked_unix[index] = marked;
-        plan->drop[index] = now_unix > marked + key[index].lifetime_s + TOKENS_SKEW_S;
+static void age(const struct token_times *key, size_t index, uint64_t now_unix,
+                struct token_plan *plan) {
+    uint64_t looked = key[index].looked_unix, step = 0;
+    plan->looked_unix[index] = looked;
+    plan->aged_s[index] = key[index].aged_s;
+    if (looked && now_unix >= looked) {
+        step = now_unix - looked;
+        if (step < TOKENS_LOOK_S) return;
+        if (step > TOKENS_STEP_S) step = TOKENS_STEP_S;
     }
-    if (plan->drop[index] || plan->marked_unix[index] != key[index].marked_unix)
-        plan->changed = true;
+    plan->looked_unix[index] = now_unix;
+    plan->aged_s[index] += step;
+    plan->drop[index] = plan->aged_s[index] > 2 * key[index].lifetime_s + TOKENS_SKEW_S;
+    plan->changed = true;
 }
 
 void token_plan_make(const struct token_times *key, size_t count, const struct token_rules *rules,
@@ -71,8 +66,8 @@ void token_plan_make(const struct token_times *key, size_t count, const struct t
         bool superseded =
             signer != TOKENS_NONE && (i < signer || key[i].algorithm != rules->algorithm);
         if (superseded)
-            judge(key, count, rules->algorithm, i, now_unix, plan);
-        else if (key[i].marked_unix)
+            age(key, i, now_unix, plan);
+        else if (key[i].looked_unix || key[i].aged_s)
             plan->changed = true; /* the clock went back: it is needed again */
     }
 }
