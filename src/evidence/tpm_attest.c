@@ -61,6 +61,29 @@ CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_a
     return CELLA_SUCCESS;
 }
 
+CELLA_RESULT cella_tpm_certify_parse(struct cella_bytes bytes, struct cella_tpm_certify *out) {
+    enum { CLOCK_AND_FIRMWARE = 8 + 4 + 4 + 1 + 8 };
+    struct cella_reader r = cella_reader(bytes);
+    struct cella_tpm_certify found = {0};
+    *out = found;
+    uint32_t magic = cella_reader_u32be(&r);
+    uint16_t type = cella_reader_u16be(&r);
+    ENSURE(!r.failed && magic == CELLA_TPM_MAGIC, CELLA_ERR_FORMAT, NULL,
+           "TPM certification: magic: expected %08x, found %08x", CELLA_TPM_MAGIC, magic);
+    ENSURE(type == CELLA_TPM_ATTEST_CERTIFY, CELLA_ERR_FORMAT, NULL,
+           "TPM certification: type: expected %04x (certify), found %04x", CELLA_TPM_ATTEST_CERTIFY,
+           type);
+    found.signer = read_2b(&r, TPM2B_MAX);
+    found.extra_data = read_2b(&r, TPM2B_MAX);
+    cella_reader_skip(&r, CLOCK_AND_FIRMWARE);
+    found.name = read_2b(&r, TPM2B_MAX);
+    read_2b(&r, TPM2B_MAX); /* qualified name */
+    ENSURE(cella_reader_done(&r), CELLA_ERR_FORMAT, NULL,
+           "TPM certification: TPMS_ATTEST of %zu bytes does not fit its sizes", bytes.size);
+    *out = found;
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_tpm_signature_read(struct cella_reader *r, struct cella_tpm_signature *out) {
     *out = (struct cella_tpm_signature){0};
     struct cella_tpm_signature found = {0};

@@ -20,19 +20,25 @@ enum {
 
     CELLA_TPM_MAGIC = 0xff544347, /* TPM_GENERATED_VALUE: made inside a TPM */
     CELLA_TPM_ATTEST_QUOTE = 0x8018,
+    CELLA_TPM_ATTEST_CERTIFY = 0x8017,
     CELLA_TPM_SHA1 = 0x0004,
     CELLA_TPM_SHA256 = 0x000b,
     CELLA_TPM_SHA384 = 0x000c,
     CELLA_TPM_SHA512 = 0x000d,
     CELLA_TPM_RSASSA = 0x0014,
+    CELLA_TPM_RSAES = 0x0015,
     CELLA_TPM_RSAPSS = 0x0016,
     CELLA_TPM_ECDSA = 0x0018,
     CELLA_TPM_NULL = 0x0010,
     CELLA_TPM_RSA = 0x0001,
     CELLA_TPM_ECC = 0x0023,
 
+    /* TPMA_OBJECT */
+    CELLA_TPM_FIXED_TPM = 0x00000002,             /* never leaves its TPM */
+    CELLA_TPM_SENSITIVE_DATA_ORIGIN = 0x00000020, /* the TPM made it */
     CELLA_TPM_RESTRICTED =
-        0x00010000, /* TPMA_OBJECT: signs nothing that only looks like the TPM's own statement */
+        0x00010000, /* signs nothing that only looks like the TPM's own statement */
+    CELLA_TPM_DECRYPT = 0x00020000,
     CELLA_TPM_SIGN = 0x00040000,
 };
 
@@ -54,6 +60,13 @@ struct cella_tpm_attest {      /* TPMS_ATTEST of a quote; views into what was pa
 /* Parses a quote, all bytes of it; _read takes it from a reader and leaves what follows. */
 CELLA_RESULT cella_tpm_attest_parse(struct cella_bytes bytes, struct cella_tpm_attest *out);
 CELLA_RESULT cella_tpm_attest_read(struct cella_reader *r, struct cella_tpm_attest *out);
+
+struct cella_tpm_certify { /* TPMS_ATTEST of a key (TPM2_Certify); views into what was parsed */
+    struct cella_bytes signer, extra_data;
+    struct cella_bytes name; /* of the key: its name's hash algorithm, then the hash */
+};
+/* All bytes of it. */
+CELLA_RESULT cella_tpm_certify_parse(struct cella_bytes bytes, struct cella_tpm_certify *out);
 
 /* TPMT_SIGNATURE, or what tools strip from it: the RSA integer alone, or an ECDSA-Sig-Value in DER.
  */

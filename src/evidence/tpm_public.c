@@ -15,7 +15,8 @@ static struct cella_bytes read_2b(struct cella_reader *r, size_t max) {
 static void read_scheme(struct cella_reader *r, struct cella_tpm_public *out) {
     if (cella_reader_u16be(r) != CELLA_TPM_NULL) r->failed = true;
     out->scheme = cella_reader_u16be(r);
-    if (out->scheme != CELLA_TPM_NULL) out->scheme_hash = cella_reader_u16be(r);
+    if (out->scheme != CELLA_TPM_NULL && out->scheme != CELLA_TPM_RSAES)
+        out->scheme_hash = cella_reader_u16be(r);
 }
 
 static struct cella_result read_rsa(struct cella_reader *r, struct cella_tpm_public *out) {
