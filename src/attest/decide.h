@@ -22,13 +22,17 @@ struct cella_decision {
     uint8_t evidence_digest[32]; /* SHA-256 of the evidence as sent */
     uint64_t now_unix;
     bool stale; /* collateral was past its time, within grace */
+    bool issued_only; /* of the claims only those that the policy issues come into the token (Tpm:
+                         its incoming ones are whole logs) */
 };
 void cella_decision_free(struct cella_decision *decision);
 #define CELLA_DECISION __attribute__((cleanup(cella_decision_free))) struct cella_decision
 
 /* The common end: policy, audit record, explanation kept under the request's id, token. On a denial
  * fills the error answer and leaves *token empty; success with a token otherwise. lifetime_s 0: the
- * instance's. header: 0 plain, 1 x5c, 2 x5t (TPM). */
+ * instance's. header: 0 plain, 1 x5c, 2 x5t (TPM). Of type Tpm the policy's own properties go before
+ * both: report_validity_in_minutes (1 to a year) and omit_x5c. A member of service goes before the
+ * claim of the same name, which the policy saw as text. */
 CELLA_RESULT cella_decide(struct cella_decision *decision, uint32_t lifetime_s, int header,
                           struct cella_http_response *response, struct cella_buffer *token);
 /* A refusal before the policy: of evidence that does not hold or does not bind. Audited, kept for
