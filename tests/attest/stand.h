@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "attest/policies.h"
+#include "attest/statement.h"
 #include "attest/tokens.h"
 #include "base/text.h"
 
