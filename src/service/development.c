@@ -1,8 +1,10 @@
 #include "service/development.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,8 +14,8 @@
 #include "crypto/jose.h"
 #include "identity/access.h"
 #include "identity/apps.h"
+#include "identity/issuer.h"
 #include "service/certificates.h"
-#include "service/config_value.h"
 #include "store/sealer.h"
 
 enum { PATH_SIZE = 4096, PEM_MAX = 1 << 16, YEAR_S = 365 * 24 * 3600 };
@@ -116,20 +118,106 @@ static CELLA_RESULT add_urls(const struct cella_service_development *d, struct c
 
 /* --- The whole --- */
 
+/* The application's name is for people; its object is what the roles are given to. */
+struct app {
+    char id[CELLA_ID_TEXT], object[CELLA_ID_TEXT];
+    struct cella_secret secret; /* text, without its NUL */
+};
+static void free_app(struct app *app) { cella_secret_free(&app->secret); }
+
+static CELLA_RESULT make_app(struct cella_database *database, const char *tenant, struct app *app) {
+    (void)tenant;
+    return cella_apps_new(database, "dev", app->id, app->object, &app->secret);
+}
+
+static CELLA_RESULT make_store(const char *folder, const char *tenant, struct app *app) {
+    static const char *const roles[] = {"Attestation Contributor", "Attestation Explainer"};
+    CELLA_DATABASE database = NULL;
+    CELLA_SEALER sealer = NULL;
+    char path[PATH_SIZE];
+    TRY(in_folder(folder, "cella.db", path));
+    TRY(cella_database_open(path, &database));
+    TRY(cella_sealer_open("file:root.key", folder, &sealer));
+    TRY(cella_identity_migrate(database));
+    TRY(make_app(database, tenant, app));
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        TRY(cella_access_assign(database, app->object, roles[i], "/attest"));
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT add_environment(const struct cella_service_development *d, const char *final,
                                     const struct app *app, struct cella_buffer *out) {
+    static const char *const authority[] = {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE",
+                                            "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"};
     char ca[PATH_SIZE];
     TRY(in_folder(final, CELLA_SERVICE_CA, ca));
-    TRY(cella_service_text(out,
-                           "# What the SDKs and tools want to know of this server: `. %s/%s`.\n"
-                           "# It holds a secret.\n",
-                           final, CELLA_SERVICE_ENVIRONMENT));
-    TRY(add_quoted(out, "NODE_EXTRA_CA_CERTS", ca));
-    TRY(add_quoted(out, "SSL_CERT_FILE", ca));
-    TRY(add_quoted(out, "CURL_CA_BUNDLE", ca));
-    TRY(add_quoted(out, "REQUESTS_CA_BUNDLE", ca));
+    TRY(cella_service_text(out, "# What SDKs and tools want to know of this server. It holds a "
+                                "secret.\n"));
+    for (size_t i = 0; i < sizeof(authority) / sizeof(authority[0]); i++)
+        TRY(add_quoted(out, authority[i], ca));
     TRY(add_quoted(out, "AZURE_TENANT_ID", d->tenant));
     TRY(add_quoted(out, "AZURE_CLIENT_ID", app->id));
-    TRY(add_quoted(out, "AZURE_CLIENT_SECRET", (const char *)app->secret.data));
+    TRY(cella_service_text(out, "export AZURE_CLIENT_SECRET='"));
+    TRY(cella_buffer_append(out, cella_secret_bytes(&app->secret)));
+    TRY(cella_service_text(out, "'\n"));
     return add_urls(d, out);
+}
+
+static bool has_six(void) {
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    CELLA_FD fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static CELLA_RESULT make_folders(const char *folder) {
+    static const char *const names[] = {"dev", "collateral"};
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        TRY(in_folder(folder, names[i], path));
+        TRY(cella_file_make_folder(path, 0700));
+    }
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT make_authority(const char *folder, const char *final,
+                                   struct cella_bytes config_text, uint64_t now_unix) {
+    CELLA_SERVICE_CONFIG config = {0};
+    struct cella_service_hosts hosts;
+    TRY(cella_service_config_parse(config_text, CELLA_SERVICE_CONFIG_NAME, final, &config));
+    TRY(cella_service_hosts_of(&config, &hosts));
+    return cella_service_make_authority(folder, &hosts, now_unix);
+}
+
+CELLA_RESULT cella_service_development_make(const char *folder, const char *final, void *context) {
+    const struct cella_service_options *options = context;
+    __attribute__((cleanup(free_app))) struct app app = {.id = ""};
+    struct cella_service_development d = {
+        .host = options->host, .listen = options->listen, .port = options->port, .six = has_six()};
+    uint64_t now_unix = (uint64_t)time(NULL);
+    CELLA_BUFFER config = {0};
+    WIPED environment = {0};
+    TRY(make_guid(d.tenant));
+    TRY(cella_service_development_config(&d, &config));
+    TRY(make_folders(folder));
+    TRY(make_authority(folder, final, cella_buffer_bytes(&config), now_unix));
+    TRY(make_store(folder, d.tenant, &app));
+    TRY(add_environment(&d, final, &app, &environment));
+    TRY(make_signing(folder, now_unix, &environment));
+    TRY(write_in(folder, CELLA_SERVICE_ENVIRONMENT, cella_buffer_bytes(&environment), 0600));
+    return write_in(folder, CELLA_SERVICE_CONFIG_NAME, cella_buffer_bytes(&config), 0600);
+}
+
+CELLA_RESULT cella_service_development_tell(const char *path) {
+    CELLA_SECRET text = {0};
+    char name[PATH_SIZE];
+    TRY(in_folder(path, CELLA_SERVICE_ENVIRONMENT, name));
+    TRY(cella_file_read_secret(name, PEM_MAX, &text));
+    printf("A development set-up was made in %s. For clients: `. %s`, or\n\n", path, name);
+    fwrite(text.data, 1, text.size, stdout); /* this once */
+    printf("\nIt is for this machine: its certificates are issued by its own authority, its root "
+           "key lies beside\nits store, and anyone who has the secret may set policies. For "
+           "production give certificates of\nyour own in [tls], another root in [store], an issuer "
+           "of your own in [issuer NAME], and remove dev/;\nthe whole list is at the end of "
+           "docs/guides/attestation-service.md.\n\n");
+    return CELLA_SUCCESS;
 }

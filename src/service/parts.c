@@ -37,16 +37,21 @@ static CELLA_RESULT make_audit_key(struct cella_session *session, const struct c
     return CELLA_SUCCESS;
 }
 
+static CELLA_RESULT migrate(struct cella_database *database) {
+    static const char *const steps[] = {
+        "CREATE TABLE service_secret (name TEXT PRIMARY KEY, sealed BLOB NOT NULL);"
+        "CREATE TABLE service_health (seen BIGINT NOT NULL);"};
+    return cella_database_migrate(database, "service", steps, sizeof(steps) / sizeof(steps[0]));
+}
+
 CELLA_RESULT cella_service_audit_key(struct cella_database *database,
                                      const struct cella_sealer *sealer, struct cella_secret *key) {
-    static const char *const steps[] = {
-        "CREATE TABLE service_secret (name TEXT PRIMARY KEY, sealed BLOB NOT NULL)"};
     const struct cella_value name = cella_value_text(audit_key_name);
     CELLA_SESSION session = NULL;
     CELLA_ROWS rows = NULL;
     bool there;
     *key = (struct cella_secret){0};
-    TRY(cella_database_migrate(database, "service", steps, 1));
+    TRY(migrate(database));
     TRY(cella_session_begin(database, true, &session));
     TRY(cella_query(session, "SELECT sealed FROM service_secret WHERE name = ?", &name, 1, &rows));
     TRY(cella_rows_next(rows, &there));

@@ -1,5 +1,6 @@
 #include "service/service.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -84,7 +85,23 @@ static void notify_ready(void) {
 
 /* --- Parts --- */
 
+static CELLA_RESULT check_options(const struct cella_service_options *o) {
+    char text[300];
+    uint8_t address[16];
+    bool six = inet_pton(AF_INET6, o->host, address) == 1;
+    snprintf(text, sizeof(text), six ? "https://[%s]" : "https://%s", o->host);
+    ENSURE(strlen(o->host) < 200 && cella_conf_url(text), CELLA_ERR_USAGE,
+           "see `cella serve --help`",
+           "--host: expected a host's name in lower case, or an address, found '%s'", o->host);
+    six = o->listen && inet_pton(AF_INET6, o->listen, address) == 1;
+    snprintf(text, sizeof(text), six ? "[%.200s]:1" : "%.200s:1", o->listen ? o->listen : "");
+    ENSURE(!o->listen || cella_conf_listen(text), CELLA_ERR_USAGE, "see `cella serve --help`",
+           "--listen: expected a numeric address, found '%s'", o->listen);
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT open_folder(struct cella_service *s) {
+    TRY(check_options(s->options));
     TRY(cella_service_folder_open(s->options->data, s->folder, &s->lock));
     TRY_IN(cella_service_folder_make(s->folder, cella_service_development_make,
                                      (void *)(uintptr_t)s->options, &s->first),
@@ -93,11 +110,9 @@ static CELLA_RESULT open_folder(struct cella_service *s) {
 }
 
 static CELLA_RESULT open_store(struct cella_service *s) {
-    static const char *const steps[] = {"CREATE TABLE service_health (seen BIGINT NOT NULL)"};
     const struct cella_service_config *c = &s->config;
     CELLA_SECRET key = {0};
     TRY(cella_database_open(c->store.location, &s->database));
-    TRY(cella_database_migrate(s->database, "service_health", steps, 1));
     TRY(cella_sealer_open(c->store.root, s->folder, &s->sealer));
     TRY(cella_service_audit_key(s->database, s->sealer, &key));
     return cella_audit_open(c->audit.path, (uint32_t)c->audit.sync_ms, cella_secret_bytes(&key),
