@@ -167,6 +167,20 @@ static inline char *policy_jws(const struct signer *signer, const char *text) {
     return jws;
 }
 
+/* The certificate in PEM; of the buffer. */
+static inline struct cella_bytes pem_of(struct cella_bytes der, struct cella_buffer *pem) {
+    GOOD(cella_buffer_append(pem, cella_bytes_text("-----BEGIN CERTIFICATE-----\n")));
+    CELLA_BUFFER text = {0};
+    GOOD(cella_base64_encode(der, false, &text));
+    for (size_t at = 0; at < text.size; at += 64) {
+        size_t size = text.size - at < 64 ? text.size - at : 64;
+        GOOD(cella_buffer_append(pem, cella_bytes(text.data + at, size)));
+        GOOD(cella_buffer_append(pem, cella_bytes_text("\n")));
+    }
+    GOOD(cella_buffer_append(pem, cella_bytes_text("-----END CERTIFICATE-----\n")));
+    return cella_buffer_bytes(pem);
+}
+
 /* --- Requests and answers --- */
 
 struct answer {
