@@ -105,10 +105,14 @@ CELLA_RESULT cella_file_write(const char *path, struct cella_bytes content, unsi
     if (strcmp(path, "-") == 0)
         return cella_file_write_fd(STDOUT_FILENO, "standard output", content);
     char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
+    int n = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)gettid());
     ENSURE(n > 0 && (size_t)n < sizeof(temporary), CELLA_ERR_LIMIT, NULL, "path too long: %s",
            path);
-    CELLA_FD fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int how = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    CELLA_FD fd = open(temporary, how, 0600);
+    /* No other thread has this name, but one that was killed may have left it: in a container the
+     * numbers are the same at every start. */
+    if (fd < 0 && errno == EEXIST && unlink(temporary) == 0) fd = open(temporary, how, 0600);
     if (fd < 0) FAIL_ERRNO("cannot create %s: %s", temporary, strerror(errno));
     struct cella_result r = write_and_sync(fd, path, content, mode);
     if (!cella_failed(r)) {
