@@ -4,27 +4,35 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/policy_file.h"
+#include "cli/policy_sign.h"
 #include "policy/outcome_json.h"
 
 const char cella_help_policy[] =
     "usage: cella policy check FILE\n"
     "       cella policy test FILE --claims CLAIMS [--expect permit|deny]\n"
-    "       cella policy explain FILE --claims CLAIMS [--json]\n\n"
+    "       cella policy explain FILE --claims CLAIMS [--json]\n"
+    "       cella policy sign FILE|--reset|--manager PEM --key KEY --cert PEM [--out FILE]\n\n"
     "Policies in Azure Attestation's language, 1.0 to 1.2 (docs/formats/policy.md).\n"
     "  check    parses it; warns of rules that can never permit and of claims that no TEE has\n"
     "  test     evaluates it over claims and prints what it issues\n"
-    "  explain  says which rule permitted, denied or did not fire, with the values compared\n\n"
+    "  explain  says which rule permitted, denied or did not fire, with the values compared\n"
+    "  sign     makes the JWS that an isolated attestation instance takes: a policy, a reset, or\n"
+    "           a policy management certificate to add or remove "
+    "(docs/formats/attestation-policies.md)\n\n"
     "  --claims FILE    JSON: an object of claims as in a token, or a list of {\"type\", "
     "\"value\", \"issuer\"}\n"
     "  --expect WORD    permit (the default) or deny: what the policy should say\n"
     "  --json           one JSON object\n"
+    "  --key FILE       private key, PKCS#8 PEM, mode 0600\n"
+    "  --cert FILE      its certificate in PEM, and those up to the managed authority\n"
     "Exit status: 0 as it should be, 1 not, 2 arguments or files that cannot be used.\n";
 
 enum { WARNINGS_MAX = 64, CLAIMS_FILE_MAX = 8 << 20 };
 
 struct arguments {
     const char *verb, *path, *claims;
-    bool expect_deny, json;
+    bool expect_deny, json, reset;
+    struct cella_cli_policy_sign sign;
 };
 
 static void free_policy(struct cella_policy **policy) { cella_policy_free(policy); }
@@ -49,12 +57,23 @@ static struct cella_result take_expect(int argc, char **argv, int *i, struct arg
     return CELLA_SUCCESS;
 }
 
+static const char **place_of(const char *word, struct arguments *out) {
+    if (strcmp(word, "--claims") == 0) return &out->claims;
+    if (strcmp(word, "--key") == 0) return &out->sign.key;
+    if (strcmp(word, "--cert") == 0) return &out->sign.certificate;
+    if (strcmp(word, "--manager") == 0) return &out->sign.manager;
+    return strcmp(word, "--out") == 0 ? &out->sign.out : NULL;
+}
+
 static struct cella_result take_word(int argc, char **argv, int *i, struct arguments *out) {
     const char *word = argv[*i];
-    if (strcmp(word, "--claims") == 0) return take_value(argc, argv, i, &out->claims);
+    const char **value = place_of(word, out);
+    if (value) return take_value(argc, argv, i, value);
     if (strcmp(word, "--expect") == 0) return take_expect(argc, argv, i, out);
     if (strcmp(word, "--json") == 0)
         out->json = true;
+    else if (strcmp(word, "--reset") == 0)
+        out->reset = true;
     else if (word[0] == '-' && word[1])
         return cella_cli_usage("policy", "unknown flag %s", word);
     else if (!out->verb)
@@ -66,13 +85,32 @@ static struct cella_result take_word(int argc, char **argv, int *i, struct argum
     return CELLA_SUCCESS;
 }
 
+static bool place_used(const struct cella_cli_policy_sign *sign) {
+    return sign->key || sign->certificate || sign->manager || sign->out;
+}
+
+static struct cella_result check_sign(const struct arguments *out) {
+    if ((out->path != NULL) + (out->sign.manager != NULL) + out->reset != 1)
+        return cella_cli_usage("policy", "sign: expected one of FILE, --reset and --manager");
+    if (!out->sign.key || !out->sign.certificate)
+        return cella_cli_usage("policy", "sign needs --key and --cert");
+    if (out->claims || out->json || out->expect_deny)
+        return cella_cli_usage("policy", "sign takes no --claims, --expect or --json");
+    return CELLA_SUCCESS;
+}
+
 static struct cella_result parse(int argc, char **argv, struct arguments *out) {
     for (int i = 1; i < argc; i++) TRY(take_word(argc, argv, &i, out));
+    if (out->verb && strcmp(out->verb, "sign") == 0) return check_sign(out);
+    if (out->reset || place_used(&out->sign))
+        return cella_cli_usage("policy",
+                               "--key, --cert, --manager, --out and --reset are for sign");
     if (!out->verb || !out->path)
-        return cella_cli_usage("policy", "expected check, test or explain and a file");
+        return cella_cli_usage("policy", "expected check, test or explain and a file, or sign");
     bool check = strcmp(out->verb, "check") == 0;
     if (!check && strcmp(out->verb, "test") != 0 && strcmp(out->verb, "explain") != 0)
-        return cella_cli_usage("policy", "expected check, test or explain, found '%s'", out->verb);
+        return cella_cli_usage("policy", "expected check, test, explain or sign, found '%s'",
+                               out->verb);
     if (check != !out->claims)
         return cella_cli_usage("policy", "%s %s --claims", out->verb, check ? "takes no" : "needs");
     return CELLA_SUCCESS;
@@ -146,5 +184,9 @@ static struct cella_result evaluate(const struct arguments *arguments) {
 CELLA_RESULT cella_cmd_policy(int argc, char **argv) {
     struct arguments arguments = {0};
     TRY(parse(argc, argv, &arguments));
+    if (strcmp(arguments.verb, "sign") == 0) {
+        arguments.sign.policy = arguments.path;
+        return cella_cli_policy_sign(&arguments.sign);
+    }
     return strcmp(arguments.verb, "check") == 0 ? check(&arguments) : evaluate(&arguments);
 }

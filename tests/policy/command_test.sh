@@ -51,10 +51,58 @@ expect 2 test good.policy --claims twice.json -- 'the same key twice'
 expect 2 test good.policy -- '--claims'
 expect 2 check good.policy --claims yes.json -- '--claims'
 expect 2 test good.policy --claims yes.json --expect maybe -- 'permit or deny'
-expect 2 guess good.policy -- 'expected check, test or explain'
+expect 2 guess good.policy -- 'expected check, test, explain or sign'
 expect 2 check -- 'expected check, test or explain and a file'
 expect 0 --help -- 'usage: cella policy'
 "$cella" policy explain good.policy --claims yes.json --json | python3 -c 'import json,sys; d=json.load(sys.stdin); assert d["issued"]=={"signer":"ab","env":"test"}, d; assert len(d["rules"])==3'
+
+# Signing for an isolated attestation instance; what was signed is checked with openssl and Python alone.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout manager.key -out manager.pem -days 30 \
+    -subj '/CN=policy manager' 2>/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa.key -out rsa.pem -days 30 -subj '/CN=second' 2>/dev/null
+chmod 600 manager.key rsa.key
+cat >jws.py <<'P'
+import base64, hashlib, json, subprocess, sys
+def decode(text): return base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
+jws, pem, alg = open(sys.argv[1]).read(), sys.argv[2], sys.argv[3]
+header, payload, signature = jws.split('.')
+head = json.loads(decode(header))
+der = base64.b64encode(subprocess.run(['openssl', 'x509', '-in', pem, '-outform', 'DER'], capture_output=True).stdout).decode()
+assert head == {'alg': alg, 'x5c': [der]}, head
+open('signed', 'w').write(header + '.' + payload)
+raw = decode(signature)
+if alg == 'ES256':
+    def number(b):
+        b = b.lstrip(b'\0') or b'\0'
+        if b[0] & 128: b = b'\0' + b
+        return b'\2' + bytes([len(b)]) + b
+    body = number(raw[:32]) + number(raw[32:])
+    raw = b'\x30' + bytes([len(body)]) + body
+open('signature', 'wb').write(raw)
+open('key.pem', 'wb').write(subprocess.run(['openssl', 'x509', '-in', pem, '-noout', '-pubkey'], capture_output=True).stdout)
+subprocess.run(['openssl', 'dgst', '-sha256', '-verify', 'key.pem', '-signature', 'signature', 'signed'], check=True,
+               stdout=subprocess.DEVNULL)
+sys.stdout.write(decode(payload).decode())
+P
+"$cella" policy sign good.policy --key manager.key --cert manager.pem --out good.jws
+python3 jws.py good.jws manager.pem ES256 | python3 -c 'import base64,json,sys
+t=json.load(sys.stdin)["AttestationPolicy"]; assert base64.urlsafe_b64decode(t+"="*(-len(t)%4)) == open("good.policy","rb").read()'
+"$cella" policy sign --reset --key rsa.key --cert rsa.pem >reset.jws
+[ -z "$(python3 jws.py reset.jws rsa.pem RS256)" ] || fail "a reset has a payload"
+"$cella" policy sign --manager rsa.pem --key manager.key --cert manager.pem >add.jws
+python3 jws.py add.jws manager.pem ES256 | python3 -c 'import json,sys
+c=json.load(sys.stdin)["policyCertificate"]; assert c["kty"]=="RSA" and len(c["x5c"])==1, c'
+expect 2 sign bad.policy --key manager.key --cert manager.pem -- 'line 2, column 28'
+expect 2 sign good.policy --key manager.key --cert rsa.pem -- 'not of the key given'
+expect 2 sign good.policy --key manager.pem --cert manager.pem -- 'manager.pem'
+expect 2 sign good.policy --reset --key manager.key --cert manager.pem -- 'expected one of'
+expect 2 sign --key manager.key --cert manager.pem -- 'expected one of'
+expect 2 sign good.policy --cert manager.pem -- 'needs --key and --cert'
+expect 2 check good.policy --key manager.key -- 'are for sign'
+openssl ec -in manager.key -out old.key 2>/dev/null && chmod 600 old.key
+expect 2 sign good.policy --key old.key --cert manager.pem -- 'openssl pkcs8'
+chmod 644 manager.key
+expect 2 sign good.policy --key manager.key --cert manager.pem -- 'manager.key'
 
 # Policies over verified evidence: software evidence has cella's own names, and no name of hardware (A23).
 "$make_proof" .
