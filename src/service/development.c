@@ -14,7 +14,6 @@
 #include "crypto/jose.h"
 #include "identity/access.h"
 #include "identity/apps.h"
-#include "identity/issuer.h"
 #include "service/certificates.h"
 #include "store/sealer.h"
 
@@ -125,12 +124,7 @@ struct app {
 };
 static void free_app(struct app *app) { cella_secret_free(&app->secret); }
 
-static CELLA_RESULT make_app(struct cella_database *database, const char *tenant, struct app *app) {
-    (void)tenant;
-    return cella_apps_new(database, "dev", app->id, app->object, &app->secret);
-}
-
-static CELLA_RESULT make_store(const char *folder, const char *tenant, struct app *app) {
+static CELLA_RESULT make_store(const char *folder, struct app *app) {
     static const char *const roles[] = {"Attestation Contributor", "Attestation Explainer"};
     CELLA_DATABASE database = NULL;
     CELLA_SEALER sealer = NULL;
@@ -139,7 +133,7 @@ static CELLA_RESULT make_store(const char *folder, const char *tenant, struct ap
     TRY(cella_database_open(path, &database));
     TRY(cella_sealer_open("file:root.key", folder, &sealer));
     TRY(cella_identity_migrate(database));
-    TRY(make_app(database, tenant, app));
+    TRY(cella_apps_new(database, "dev", app->id, app->object, &app->secret));
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         TRY(cella_access_assign(database, app->object, roles[i], "/attest"));
     return CELLA_SUCCESS;
@@ -200,7 +194,7 @@ CELLA_RESULT cella_service_development_make(const char *folder, const char *fina
     TRY(cella_service_development_config(&d, &config));
     TRY(make_folders(folder));
     TRY(make_authority(folder, final, cella_buffer_bytes(&config), now_unix));
-    TRY(make_store(folder, d.tenant, &app));
+    TRY(make_store(folder, &app));
     TRY(add_environment(&d, final, &app, &environment));
     TRY(make_signing(folder, now_unix, &environment));
     TRY(write_in(folder, CELLA_SERVICE_ENVIRONMENT, cella_buffer_bytes(&environment), 0600));
