@@ -62,6 +62,8 @@ void cella_key_rotate(struct cella_vault_call *call);
 void cella_key_rotation_get(struct cella_vault_call *call);
 void cella_key_rotation_set(struct cella_vault_call *call);
 void cella_key_attestation(struct cella_vault_call *call);
+/* One key whose rotation policy may say that it is time. */
+CELLA_RESULT cella_key_rotate_due(const struct cella_vault *vault, const char *name, int64_t now);
 
 /* K09: enabled, within its time, and allowed by key_ops; answers the error itself. op: "sign" ...
  * as in key_ops. */

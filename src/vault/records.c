@@ -384,3 +384,36 @@ CELLA_RESULT cella_records_note_get(struct cella_session *session, const char *v
     TRY(cella_rows_next(rows, &there));
     return there ? cella_buffer_append(out, cella_rows_bytes(rows, 0)) : CELLA_SUCCESS;
 }
+
+/* --- Housekeeping --- */
+
+static CELLA_RESULT read_name(struct cella_rows *rows, struct cella_record_name *out, bool *there) {
+    TRY(cella_rows_next(rows, there));
+    if (!*there) return CELLA_SUCCESS;
+    cella_rows_text(rows, 0, out->vault, sizeof(out->vault));
+    out->kind = (enum cella_record_kind)cella_rows_integer(rows, 1);
+    cella_rows_text(rows, 2, out->name, sizeof(out->name));
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_records_noted(struct cella_session *session, const char *note,
+                                 struct cella_record_name *at, bool *there) {
+    static const char sql[] =
+        "SELECT vault, kind, fold FROM vault_note WHERE note = ? AND (vault > ? OR (vault = ? AND"
+        " (kind > ? OR (kind = ? AND fold > ?)))) ORDER BY vault, kind, fold LIMIT 1";
+    struct cella_value values[] = {T(note),     T(at->vault), T(at->vault),
+                                   I(at->kind), I(at->kind),  T(at->name)};
+    CELLA_ROWS rows = NULL;
+    TRY(cella_query(session, sql, values, COUNT(values), &rows));
+    return read_name(rows, at, there);
+}
+
+CELLA_RESULT cella_records_due(struct cella_session *session, int64_t now,
+                               struct cella_record_name *first, bool *there) {
+    static const char sql[] = "SELECT vault, kind, fold FROM vault_thing WHERE gone = 1"
+                              " AND purge_at <= ? ORDER BY purge_at LIMIT 1";
+    struct cella_value values[] = {I(now)};
+    CELLA_ROWS rows = NULL;
+    TRY(cella_query(session, sql, values, COUNT(values), &rows));
+    return read_name(rows, first, there);
+}

@@ -81,6 +81,17 @@ CELLA_RESULT cella_records_note(struct cella_session *session, const char *vault
 CELLA_RESULT cella_records_note_get(struct cella_session *session, const char *vault,
                                     enum cella_record_kind kind, const char *name, const char *note,
                                     struct cella_buffer *out); /* empty: none */
+/* Things that have a note, or whose time to be purged has come: a few at a time, behind the one
+ * given last (zeroed: from the start), for housekeeping over all vaults. */
+struct cella_record_name {
+    char vault[64 + 1];
+    enum cella_record_kind kind;
+    char name[CELLA_RECORD_NAME_MAX + 1]; /* in lower case */
+};
+CELLA_RESULT cella_records_noted(struct cella_session *session, const char *note,
+                                 struct cella_record_name *at, bool *there);
+CELLA_RESULT cella_records_due(struct cella_session *session, int64_t now,
+                               struct cella_record_name *first, bool *there);
 /* "vault|NAME|key|NAME|VERSION": the sealing context (K21). */
 void cella_record_context(const char *vault, const struct cella_record *record, char context[384]);
 
