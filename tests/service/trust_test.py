@@ -64,6 +64,11 @@ class Trust:
         check(status == 0, "the program ends well", self.process.stderr.read())
 
 
+def soon():
+    """A moment at which a refresh each second is due."""
+    return int(time.time()) + 5
+
+
 def bundle_of(service, name):
     """What the command line fetches, as a file for `path`."""
     for path, (_, _, chain, body) in service.answers.items():
@@ -129,7 +134,7 @@ cache = work / "cache.bundle"
 newer = paper.Service(tls, maker.answers(evaluation=22, number=7, days=1000))
 settings = [*common, "path %s" % files, "cache %s" % cache, "refresh 1"]
 trust = Trust(*settings, "source pcs=%s" % newer.url)
-now = int(time.time()) + 5
+now = soon()
 check(trust.tend(now) == "good", "a refresh that is due")
 check(trust.state(now)["stale"] == 0, "makes what was stale fresh", trust.state(now))
 check(trust.state(now)["age"] == 0 and trust.state(now + 7)["age"] == 7, "and its age begins anew", trust.state(now))
@@ -140,7 +145,7 @@ trust.close()
 silent = paper.Service(tls, maker.answers(days=1000), "silent")
 trust = Trust(roots, "ca %s" % tls[0], "timeout 20000", "path %s" % files, "cache %s" % (work / "c2"), "refresh 1",
               "source pcs=%s" % silent.url)
-trust.ask("tend %d" % now)
+trust.ask("tend %d" % soon())
 time.sleep(0.3)
 check(len(silent.asked) > 0, "the source was asked")
 longest = int(trust.ask("time"))
@@ -156,6 +161,7 @@ for how in ("flipped", "huge", "swapped", "broken", "redirect", "truncated", "ot
     service = paper.Service(tls, maker.answers(evaluation=30, number=30, days=1000), how)
     service.elsewhere = good.url
     trust = Trust(*common, "path %s" % files, "cache %s" % (work / "c3"), "refresh 1", "source pcs=%s" % service.url)
+    now = soon()
     before = trust.state()["count"]
     outcome = trust.tend(now)
     state = trust.state(now)
@@ -166,7 +172,7 @@ for how in ("flipped", "huge", "swapped", "broken", "redirect", "truncated", "ot
 evil = paper.Service(tls, stranger.answers(evaluation=99, number=999, days=1000))
 trust = Trust(*common, "path %s" % files, "cache %s" % (work / "c4"), "refresh 1", "source pcs=%s" % evil.url)
 before = trust.state()["count"]
-trust.tend(now)
+trust.tend(soon())
 check(trust.state()["count"] == before, "another root's word is not taken", trust.state())
 trust.close()
 
