@@ -38,6 +38,7 @@
 
 struct stand {
     char folder[128];
+    bool in_memory; /* the database */
     struct cella_attest_instance instance;
     struct cella_database *database;
     struct cella_sealer *sealer;
@@ -56,7 +57,9 @@ static inline const char *stand_path(const struct stand *stand, const char *name
 static inline void stand_open(struct stand *stand) {
     static const uint8_t key[32] = {7};
     struct cella_attest_instance *instance = &stand->instance;
-    GOOD(cella_database_open(stand_path(stand, "cella.db"), &stand->database));
+    setenv("CELLA_LOG", "error", 0); /* that the root is a file is known */
+    GOOD(cella_database_open(stand->in_memory ? ":memory:" : stand_path(stand, "cella.db"),
+                             &stand->database));
     GOOD(cella_sealer_open("file:root.key", stand->folder, &stand->sealer));
     GOOD(
         cella_audit_open(stand_path(stand, "audit.log"), 1000, CELLA_BYTES_OF(key), &stand->audit));
