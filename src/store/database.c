@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "store/database_inner.h"
 
 /* Up to here every page and every index is checked at start; above, the pages only (see
@@ -18,10 +19,34 @@ enum { FULL_CHECK_MAX = 64 << 20 };
 
 /* --- The file --- */
 
+static enum cella_code code_of_errno(int error) {
+    if (error == EISDIR) return CELLA_ERR_FORMAT;
+    return error == EACCES || error == EROFS ? CELLA_ERR_PERMISSION : CELLA_ERR_IO;
+}
+
+/* SQLite takes a file that is shorter than a page for an empty one, and would begin anew over what
+ * is left of a database. Not when a creation was cut short: then its journal is there. */
+static CELLA_RESULT check_header(int fd, const char *path, off_t size) {
+    static const char magic[] = "SQLite format 3"; /* and the NUL: 16 bytes */
+    uint8_t header[18];
+    char journal[PATH_MAX];
+    int n = snprintf(journal, sizeof(journal), "%s-journal", path);
+    ENSURE(n > 0 && n < PATH_MAX, CELLA_ERR_LIMIT, NULL, "path too long: %s", path);
+    if (size == 0 || access(journal, F_OK) == 0) return CELLA_SUCCESS;
+    bool good = pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+                cella_equal(header, magic, sizeof(magic));
+    off_t page = good ? header[16] << 8 | header[17] : 0;
+    if (page == 1) page = 65536;
+    ENSURE(good && page >= 512 && size >= page, CELLA_ERR_INTEGRITY,
+           "restore the database from a backup, or move the file away to begin anew",
+           "%s is no database, or the beginning of one", path);
+    return CELLA_SUCCESS;
+}
+
 /* SQLite gives its files beside this one the same mode, whatever the umask. */
 static CELLA_RESULT make_file(const char *path, off_t *size) {
     CELLA_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-    ENSURE(fd >= 0, errno == EACCES || errno == EROFS ? CELLA_ERR_PERMISSION : CELLA_ERR_IO,
+    ENSURE(fd >= 0, code_of_errno(errno),
            "see that its folder exists and that this user may write there",
            "cannot open database %s: %s", path, strerror(errno));
     struct stat st;
@@ -32,7 +57,7 @@ static CELLA_RESULT make_file(const char *path, off_t *size) {
            "chmod 600 it, and consider whether what it says is still true",
            "others may change database %s: its mode is %04o", path, (unsigned)st.st_mode & 07777u);
     *size = st.st_size;
-    return CELLA_SUCCESS;
+    return check_header(fd, path, st.st_size);
 }
 
 /* SQLite says what is broken in rows of text; the first says it. */

@@ -43,11 +43,11 @@ static CELLA_RESULT run_steps(struct cella_session *session, const char *part,
     for (size_t i = (size_t)version; i < count; i++)
         TRY_IN(database_run(session->connection->db, step[i], "migrate"), "step %zu of part %s", i,
                part);
+    ENSURE(!sqlite3_get_autocommit(session->connection->db), CELLA_ERR_INTERNAL, NULL,
+           "a step of part %s ends the transaction", part);
     TRY(count_foreign(session, prefix, &after));
     ENSURE(before == after, CELLA_ERR_INTERNAL, NULL,
            "part %s makes tables whose names do not begin with %s", part, prefix);
-    ENSURE(!sqlite3_get_autocommit(session->connection->db), CELLA_ERR_INTERNAL, NULL,
-           "a step of part %s ends the transaction", part);
     return CELLA_SUCCESS;
 }
 
