@@ -80,6 +80,10 @@ static void json(struct cella_bytes text) {
     bool limit = cella_code_of(r) == CELLA_ERR_LIMIT;
     bool good = done(r);
     if (limit) return;
+    if (memchr(text.data, 0, text.size)) { /* the library overlooks NUL after a number */
+        must(!good);
+        return;
+    }
     CELLA_JSON library = json_loadb((const char *)text.data, text.size,
                                     JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
     must(good == (library != NULL) && (!good || json_equal(ours, library)));

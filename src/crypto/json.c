@@ -3,7 +3,7 @@
  * A reader of its own, since the one of the library takes 12 us for each KiB, more than a signature
  * for the evidence in a request's body, and bounds neither depth nor what it allocates for the
  * tree; bench/jose_bench.c has both. tests/crypto/json_test.c and fuzz/jose_fuzz.c hold it to the
- * library's: what one refuses, or reads otherwise, so does the other.
+ * library's: both take the same and read it alike, but that the library takes a NUL after a number.
  */
 #include <string.h>
 
