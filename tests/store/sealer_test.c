@@ -1,0 +1,350 @@
+/* Sealed records: what opens, and all that does not (K21, K11). */
+#include "store_test.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "crypto/digest.h"
+#include "seal/gcm.h"
+#include "store/sealer_inner.h"
+
+static const char context[] = "attest|dev|signing key|k1";
+enum { OVERHEAD = 80 }; /* magic 4, key id 16, salt 32, nonce 12, tag 16 */
+
+static const char *path_of(const struct place *p, const char *name) {
+    static char path[160];
+    snprintf(path, sizeof(path), "%s/%s", p->folder, name);
+    return path;
+}
+static void put(const struct place *p, const char *name, const void *data, size_t size) {
+    GOOD(cella_file_write(path_of(p, name), cella_bytes(data, size), 0600, 0));
+}
+static void seal(const struct cella_sealer *sealer, const char *text, struct cella_buffer *out) {
+    out->size = 0;
+    GOOD(cella_sealer_seal(sealer, context, cella_bytes_text(text), out));
+}
+static void opens(const struct cella_sealer *sealer, const struct cella_buffer *sealed,
+                  const char *text) {
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_unseal(sealer, context, cella_buffer_bytes(sealed), &secret));
+    assert_int_equal(secret.size, strlen(text));
+    assert_memory_equal(secret.data, text, secret.size);
+}
+
+/* --- Records --- */
+
+static void records_open_under_their_root_and_context(void **state) {
+    const struct place *p = *state;
+    static const size_t sizes[] = {1, 15, 16, 17, 1000, 1 << 20};
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER plain = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    GOOD(cella_buffer_extend(&plain, 1 << 20, &(uint8_t *){NULL}));
+    memset(plain.data, 0x5a, plain.size);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        CELLA_BUFFER sealed = {0};
+        CELLA_SECRET secret = {0};
+        GOOD(cella_buffer_append(&sealed, cella_bytes_text("before")));
+        GOOD(cella_sealer_seal(sealer, context, cella_bytes(plain.data, sizes[i]), &sealed));
+        assert_int_equal(sealed.size, 6 + sizes[i] + OVERHEAD);
+        GOOD(cella_sealer_unseal(sealer, context, cella_bytes(sealed.data + 6, sealed.size - 6),
+                                 &secret));
+        assert_int_equal(secret.size, sizes[i]);
+        assert_memory_equal(secret.data, plain.data, sizes[i]);
+    }
+    CELLA_BUFFER none = {0};
+    REFUSED(CELLA_ERR_LIMIT, cella_sealer_seal(sealer, context, cella_bytes(NULL, 0), &none));
+    REFUSED(CELLA_ERR_LIMIT,
+            cella_sealer_seal(sealer, context, cella_bytes(plain.data, (1 << 20) + 1), &none));
+    REFUSED(CELLA_ERR_INTERNAL, cella_sealer_seal(sealer, "", cella_bytes(plain.data, 1), &none));
+    assert_int_equal(none.size, 0);
+}
+
+/* The layout, from docs/formats/sealed-record.md by hand. */
+static void records_have_the_documented_form(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0}, associated = {0};
+    uint8_t root[32], id[16], key[32], plain[6];
+    struct cella_gcm gcm;
+    for (int i = 0; i < 32; i++) root[i] = (uint8_t)(i * 5);
+    put(p, "root.key", root, sizeof(root));
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "secret", &sealed);
+    assert_memory_equal(sealed.data, "cSR1", 4);
+    GOOD(cella_hkdf_sha256(CELLA_BYTES_OF(root), cella_bytes(NULL, 0),
+                           cella_bytes_text("cella sealed record key id v1"), id, 16));
+    assert_memory_equal(sealed.data + 4, id, 16);
+    GOOD(cella_hkdf_sha256(CELLA_BYTES_OF(root), cella_bytes(sealed.data + 20, 32),
+                           cella_bytes_text("cella sealed record key v1"), key, 32));
+    cella_gcm_init(&gcm, key);
+    GOOD(cella_buffer_append(&associated, cella_bytes(sealed.data, 64)));
+    GOOD(cella_buffer_append(&associated, cella_bytes_text(context)));
+    assert_true(cella_gcm_decrypt(&gcm, sealed.data + 52, cella_buffer_bytes(&associated),
+                                  cella_bytes(sealed.data + 64, 6), plain, sealed.data + 70));
+    assert_memory_equal(plain, "secret", 6);
+}
+
+static void no_two_records_are_alike(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER one = {0}, two = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "the same text", &one);
+    seal(sealer, "the same text", &two);
+    assert_memory_equal(one.data, two.data, 20);
+    assert_memory_not_equal(one.data + 20, two.data + 20, 32); /* salt, hence key */
+    assert_memory_not_equal(one.data + 52, two.data + 52, 12);
+    assert_memory_not_equal(one.data + 64, two.data + 64, 13);
+    assert_null(memmem(one.data, one.size, "same", 4));
+}
+
+static void changed_records_do_not_open(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0};
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "a secret text", &sealed);
+    for (size_t i = 0; i < sealed.size; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            sealed.data[i] ^= (uint8_t)(1u << bit);
+            REFUSED(CELLA_ERR_INTEGRITY,
+                    cella_sealer_unseal(sealer, context, cella_buffer_bytes(&sealed), &secret));
+            assert_null(secret.data);
+            sealed.data[i] ^= (uint8_t)(1u << bit);
+        }
+    for (size_t size = 0; size < sealed.size; size++)
+        REFUSED(CELLA_ERR_INTEGRITY,
+                cella_sealer_unseal(sealer, context, cella_bytes(sealed.data, size), &secret));
+    GOOD(cella_buffer_append(&sealed, cella_bytes("", 1)));
+    REFUSED(CELLA_ERR_INTEGRITY,
+            cella_sealer_unseal(sealer, context, cella_buffer_bytes(&sealed), &secret));
+    sealed.size--;
+    opens(sealer, &sealed, "a secret text");
+}
+
+/* K21: a row that was moved to another tenant, kind or name. */
+static void records_do_not_open_in_anothers_place(void **state) {
+    const struct place *p = *state;
+    static const char *const others[] = {
+        "attest|dev2|signing key|k1", "attest|dev|signing key|k2",  "attest|dev|policy|k1",
+        "attest|dev|signing key|k",   "attest|dev|signing key|k11", "Attest|dev|signing key|k1",
+        "attest|dev|signing key|k1 ", "vault|dev|signing key|k1",   "a"};
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0};
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "x", &sealed);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        REFUSED(CELLA_ERR_INTEGRITY,
+                cella_sealer_unseal(sealer, others[i], cella_buffer_bytes(&sealed), &secret));
+    opens(sealer, &sealed, "x");
+}
+
+/* --- Roots --- */
+
+static void another_root_is_told_from_a_change(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER one = NULL;
+    CELLA_SEALER two = NULL;
+    CELLA_BUFFER sealed = {0};
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_open("file:one.key", p->folder, &one));
+    GOOD(cella_sealer_open("file:two.key", p->folder, &two));
+    seal(one, "x", &sealed);
+    struct cella_result r = cella_sealer_unseal(two, context, cella_buffer_bytes(&sealed), &secret);
+    assert_int_equal(cella_code_of(r), CELLA_ERR_INTEGRITY);
+    assert_non_null(strstr(r.error->what, "under root"));
+    cella_result_drop(r);
+    sealed.data[sealed.size - 1] ^= 1;
+    r = cella_sealer_unseal(one, context, cella_buffer_bytes(&sealed), &secret);
+    assert_non_null(strstr(r.error->what, "changed"));
+    cella_result_drop(r);
+}
+
+static void a_root_of_a_file_is_made_once(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0};
+    struct stat st;
+    mode_t old = umask(0);
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    umask(old);
+    assert_int_equal(stat(path_of(p, "root.key"), &st), 0);
+    assert_int_equal(st.st_mode & 0777u, 0600);
+    assert_int_equal(st.st_size, 32);
+    seal(sealer, "kept", &sealed);
+    cella_sealer_close(&sealer);
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    opens(sealer, &sealed, "kept");
+    cella_sealer_close(&sealer);
+
+    assert_int_equal(chmod(path_of(p, "root.key"), 0640), 0);
+    REFUSED(CELLA_ERR_PERMISSION, cella_sealer_open("file:root.key", p->folder, &sealer));
+    put(p, "root.key", "too short", 9);
+    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("file:root.key", p->folder, &sealer));
+    put(p, "root.key", "thirty-three bytes, one too many.", 33);
+    REFUSED(CELLA_ERR_LIMIT, cella_sealer_open("file:root.key", p->folder, &sealer));
+    put(p, "root.key", "", 0);
+    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("file:root.key", p->folder, &sealer));
+}
+
+static void processes_that_start_at_once_have_one_root(void **state) {
+    const struct place *p = *state;
+    uint8_t ids[2][4] = {{0}};
+    for (int round = 0; round < 20; round++) {
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        unlink(path_of(p, "root.key"));
+        for (int i = 0; i < 2; i++) {
+            if (fork() != 0) continue;
+            struct cella_sealer *sealer = NULL;
+            struct cella_buffer sealed = {0};
+            struct cella_result r = cella_sealer_open("file:root.key", p->folder, &sealer);
+            if (cella_failed(r)) _exit(1);
+            r = cella_sealer_seal(sealer, context, cella_bytes("x", 1), &sealed);
+            if (cella_failed(r) || write(pipes[1], sealed.data + 4, 4) != 4) _exit(1);
+            _exit(0);
+        }
+        for (int i = 0; i < 2; i++) {
+            int status = -1;
+            assert_true(wait(&status) > 0);
+            assert_int_equal(status, 0);
+            assert_int_equal(read(pipes[0], ids[i], 4), 4);
+        }
+        assert_memory_equal(ids[0], ids[1], 4);
+        close(pipes[0]);
+        close(pipes[1]);
+    }
+}
+
+static void a_passphrase_is_stretched(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0}, kept = {0};
+    char text[512], weak[512];
+    put(p, "words", "correct horse battery\n", 22);
+    GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
+    seal(sealer, "kept", &sealed);
+    cella_sealer_close(&sealer);
+    put(p, "words", "correct horse battery", 21); /* the line feed is no part of it */
+    GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
+    opens(sealer, &sealed, "kept");
+    cella_sealer_close(&sealer);
+
+    put(p, "words", "correct horse batterz\n", 22);
+    REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    put(p, "words", "correct horse battery\n", 22);
+    GOOD(cella_file_read(path_of(p, "root.scrypt"), sizeof(text) - 1, &kept));
+    cella_copy(text, kept.data, kept.size);
+    text[kept.size] = 0;
+    assert_non_null(strstr(text, "scrypt n=131072 r=8 p=1 salt="));
+    assert_null(strstr(text, "horse"));
+    /* cheaper for whoever guesses, or so dear that nothing starts */
+    static const char *const costs[] = {"n=16384 r=8 p=1",   "n=0 r=8 p=1",
+                                        "n=131071 r=8 p=1",  "n=131072 r=1 p=1",
+                                        "n=131072 r=8 p=0",  "n=2097152 r=8 p=1",
+                                        "n=131072 r=99 p=1", "n=131072 r=8 p=99"};
+    for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
+        snprintf(weak, sizeof(weak), "scrypt %s%s", costs[i], strstr(text, " salt="));
+        put(p, "root.scrypt", weak, strlen(weak));
+        REFUSED(CELLA_ERR_LIMIT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    }
+    for (size_t size = 0; size < kept.size - 1; size += 5) {
+        put(p, "root.scrypt", text, size);
+        REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    }
+    snprintf(weak, sizeof(weak), "%sx", text);
+    put(p, "root.scrypt", weak, strlen(weak));
+    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+}
+
+static void passphrases_that_are_none(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    REFUSED(CELLA_ERR_NOT_FOUND, cella_sealer_open("passphrase:absent", p->folder, &sealer));
+    put(p, "words", "short\n", 6);
+    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    put(p, "words", "two lines of words\nand more\n", 28);
+    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    put(p, "words", "long enough to be one\n", 22);
+    assert_int_equal(chmod(path_of(p, "words"), 0644), 0);
+    REFUSED(CELLA_ERR_PERMISSION, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    assert_int_not_equal(access(path_of(p, "root.scrypt"), F_OK), 0);
+}
+
+static void an_enclave_has_a_root_of_its_own(void **state) {
+    const struct place *p = *state;
+    char device[80];
+    CELLA_SEALER enclave = NULL;
+    CELLA_SEALER signer = NULL;
+    CELLA_BUFFER sealed = {0};
+    CELLA_SECRET secret = {0};
+    snprintf(device, sizeof(device), "%s/device", p->folder);
+    REFUSED(CELLA_ERR_UNAVAILABLE, sealer_open_device("enclave", p->folder, device, &enclave));
+    GOOD(cella_file_make_folder(path_of(p, "device/seal"), 0700));
+    put(p, "device/seal/enclave", "0123456789abcdef0123456789abcdef", 32);
+    put(p, "device/seal/signer", "0123456789ABCDEF0123456789ABCDEF", 32);
+    GOOD(sealer_open_device("enclave", p->folder, device, &enclave));
+    GOOD(sealer_open_device("signer", p->folder, device, &signer));
+    seal(enclave, "kept", &sealed);
+    REFUSED(CELLA_ERR_INTEGRITY,
+            cella_sealer_unseal(signer, context, cella_buffer_bytes(&sealed), &secret));
+    cella_sealer_close(&enclave);
+    GOOD(sealer_open_device("enclave", p->folder, device, &enclave));
+    opens(enclave, &sealed, "kept");
+    cella_sealer_close(&enclave);
+    put(p, "device/seal/enclave", "0123456789abcdef", 16);
+    REFUSED(CELLA_ERR_IO, sealer_open_device("enclave", p->folder, device, &enclave));
+}
+
+static void roots_that_are_none(void **state) {
+    const struct place *p = *state;
+    static const char *const roots[] = {
+        "", "root.key", "file:", "passphrase:", "Enclave", "enclave:", "file", "tpm"};
+    CELLA_SEALER sealer = NULL;
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+        REFUSED(CELLA_ERR_USAGE, cella_sealer_open(roots[i], p->folder, &sealer));
+    REFUSED(CELLA_ERR_NOT_FOUND, cella_sealer_open("file:absent/root.key", p->folder, &sealer));
+}
+
+static void derived_keys_are_the_same_and_apart(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_SECRET one = {0};
+    CELLA_SECRET again = {0};
+    CELLA_SECRET other = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    GOOD(cella_sealer_derive(sealer, "audit", &one));
+    GOOD(cella_sealer_derive(sealer, "audits", &other));
+    cella_sealer_close(&sealer);
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    GOOD(cella_sealer_derive(sealer, "audit", &again));
+    assert_int_equal(one.size, 32);
+    assert_memory_equal(one.data, again.data, 32);
+    assert_memory_not_equal(one.data, other.data, 32);
+}
+
+#define PLACED(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PLACED(records_open_under_their_root_and_context),
+        PLACED(records_have_the_documented_form),
+        PLACED(no_two_records_are_alike),
+        PLACED(changed_records_do_not_open),
+        PLACED(records_do_not_open_in_anothers_place),
+        PLACED(another_root_is_told_from_a_change),
+        PLACED(a_root_of_a_file_is_made_once),
+        PLACED(processes_that_start_at_once_have_one_root),
+        PLACED(a_passphrase_is_stretched),
+        PLACED(passphrases_that_are_none),
+        PLACED(an_enclave_has_a_root_of_its_own),
+        PLACED(roots_that_are_none),
+        PLACED(derived_keys_are_the_same_and_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
