@@ -95,5 +95,9 @@ bool cella_snp_table_is(struct cella_bytes bytes);
 /* Refuses entries that reach outside, overlap the list of entries, or come twice (A31). Entries of
  * kinds not known are left out: the host may add its own. */
 CELLA_RESULT cella_snp_table_parse(struct cella_bytes bytes, struct cella_snp_table *out);
+/* The same the other way: appends the table of what is not empty; behind a report it is evidence.
+ */
+struct cella_buffer;
+CELLA_RESULT cella_snp_table_append(const struct cella_snp_table *table, struct cella_buffer *out);
 
 #endif

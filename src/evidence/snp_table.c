@@ -1,8 +1,10 @@
 /* The certificate table of the extended guest request: a list of {GUID, u32 offset, u32 size} that
  * a zero entry ends, offsets from the start of the list. The host makes it; nothing of it is
  * trusted. */
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/reader.h"
+#include "base/writer.h"
 #include "evidence/snp_report.h"
 
 enum { GUID_SIZE = 16, ENTRY_SIZE = 24, ENTRY_MAX = 32, KIND_COUNT = 5 };
@@ -81,5 +83,28 @@ CELLA_RESULT cella_snp_table_parse(struct cella_bytes bytes, struct cella_snp_ta
         found[e->kind] = cella_bytes(bytes.data + e->offset, e->size);
     }
     *out = (struct cella_snp_table){found[0], found[1], found[2], found[3], found[4]};
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_snp_table_append(const struct cella_snp_table *table, struct cella_buffer *out) {
+    const struct cella_bytes parts[KIND_COUNT] = {table->vcek, table->vlek, table->ask, table->ark,
+                                                  table->crl};
+    uint8_t head[(KIND_COUNT + 1) * ENTRY_SIZE];
+    struct cella_writer w = cella_writer(head, sizeof(head));
+    size_t offset = ENTRY_SIZE;
+    for (size_t i = 0; i < KIND_COUNT; i++) offset += parts[i].size ? ENTRY_SIZE : 0;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (parts[i].size == 0) continue;
+        ENSURE(parts[i].size <= 1 << 20, CELLA_ERR_LIMIT, NULL, "a certificate of %zu bytes",
+               parts[i].size);
+        cella_writer_put(&w, CELLA_BYTES_OF(guids[i]));
+        cella_writer_u32le(&w, (uint32_t)offset);
+        cella_writer_u32le(&w, (uint32_t)parts[i].size);
+        offset += parts[i].size;
+    }
+    cella_writer_zero(&w, ENTRY_SIZE);
+    TRY(cella_buffer_append(out, cella_writer_bytes(&w)));
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (parts[i].size) TRY(cella_buffer_append(out, parts[i]));
     return CELLA_SUCCESS;
 }
