@@ -187,6 +187,9 @@ static void warn_of_settings(const struct cella_service *s) {
 
 static CELLA_RESULT open_all(struct cella_service *s) {
     TRY(open_folder(s));
+    ENSURE(!s->options->only || s->config.attest_count > 0, CELLA_ERR_USAGE,
+           "add a section [attest NAME] to cella.conf", "serve attest: %s has no instance of it",
+           s->folder);
     warn_of_settings(s);
     TRY(cella_service_certificates_open(&s->config, (uint64_t)time(NULL), false, &s->certificates));
     TRY(open_store(s));

@@ -223,6 +223,41 @@ if subprocess.run([*inside, "100k", small, "true"], capture_output=True).returnc
                               capture_output=True, text=True, timeout=30)
         check(done.returncode == 1 and re.search("No space|full", done.stderr), "a first start on a disk of %s is told" % size,
               (done.returncode, done.stderr[-300:]))
+    # and one that fills up while it serves
+    script = 'mount -t tmpfs -o size=4m none "$1" && { "$2" serve --quiet --port "$3" --data "$1/data" & } && ' \
+             'while read -r line; do eval "$line"; echo done; done; kill $!; wait $!; echo "ended $?"'
+    port = free_ports()
+    shell = subprocess.Popen(["unshare", "-rm", "sh", "-c", script, "sh", str(small), str(cella), str(port)], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def inside_it(line):
+        shell.stdin.write(line + "\n")
+        shell.stdin.flush()
+        return shell.stdout.readline()
+
+    def health_is(wanted, words, seconds=25):
+        until = time.monotonic() + seconds
+        status = body = None
+        while time.monotonic() < until:
+            try:
+                status, body, _ = lenient.ask("https://127.0.0.1:%d/healthz" % (port + 6))
+                if status == wanted and words in body:
+                    return True
+            except OSError:
+                pass
+            time.sleep(0.2)
+        print("health:", status, body)
+        return False
+
+    check(health_is(200, b"ready"), "a server on a small disk")
+    inside_it('dd if=/dev/zero of="$1/filler" bs=4k 2>/dev/null; true')
+    check(health_is(503, b"store: "), "a disk that fills up is told")
+    check(lenient.ask("https://127.0.0.1:%d/certs" % (port + 2))[0] == 200, "and what needs no disk is served")
+    inside_it('rm "$1/filler"')
+    check(health_is(200, b"ready"), "and it is well again when there is room")
+    shell.stdin.close()
+    check("ended 0" in shell.stdout.read(), "the end", shell.stderr.read())
+    shell.wait(timeout=20)
 else:
     print("no mount namespaces: a full disk is not tested")
 
