@@ -4,8 +4,7 @@
  * A server has one or more sites, each an address with a certificate and a handler, and one worker
  * thread per processor that serves them all. A handler answers each request at once, in a worker's
  * thread; several run at the same time. It waits for no network. Limits are the server's: a request
- * over them never reaches the handler (A37, K16, K17). Behind this header stands libh2o; no other
- * part sees it. */
+ * over them never reaches the handler (A37, K16, K17). */
 #ifndef CELLA_HTTP_SERVER_H
 #define CELLA_HTTP_SERVER_H
 
@@ -70,9 +69,11 @@ struct cella_http_settings {
     /* 0: the default in brackets */
     uint32_t workers;        /* threads [1] */
     uint32_t header_max;     /* bytes of request line and headers [16384]; more is 431 */
-    uint32_t request_ms;     /* to receive a whole request, and to sit idle [10000] */
+    uint32_t request_ms;     /* for a handshake, a whole request, and to take an answer [10000] */
+    uint32_t idle_ms;        /* to sit between requests [three times request_ms] */
     uint32_t connection_max; /* of all workers [4096]; more wait in the kernel's queue */
-    uint32_t peer_max;       /* connections of one address [connection_max] (K17) */
+    uint32_t peer_max;       /* connections of one address, for IPv6 of one /64 [connection_max]
+                                (K17) */
     uint32_t drain_ms;       /* for requests under way when told to stop [5000] */
     bool tls12;              /* also TLS 1.2, with ECDHE and AEAD alone (K18) */
     int access_log_fd;       /* [0: none] a line a request: no query, no header, no body (K11) */
@@ -92,8 +93,8 @@ uint16_t cella_http_server_port(const struct cella_http_server *server, size_t s
 CELLA_RESULT cella_http_server_certify(struct cella_http_server *server, size_t site,
                                        struct cella_bytes certificate, struct cella_bytes key);
 /* Serves until stop_fd becomes readable; then no connection more is taken, and requests under way
- * are answered within drain_ms. The calling thread is worker 0. Once in a process: what libh2o
- * allocated stays until it ends. */
+ * are answered within drain_ms. The calling thread is worker 0. Once for each server. SIGPIPE is
+ * ignored from then on, and the limit on descriptors raised to what connection_max asks for. */
 CELLA_RESULT cella_http_server_run(struct cella_http_server *server, int stop_fd);
 
 /* A self-signed certificate for localhost, 127.0.0.1 and ::1, and its key, in PEM, for a year.

@@ -54,18 +54,47 @@ static CELLA_RESULT use_key(SSL_CTX *context, struct cella_bytes pem) {
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_http_tls_new(struct cella_bytes certificate, struct cella_bytes key,
+/* HTTP/1.1 or nothing: a client that means to speak another protocol is told so (RFC 7301 §3.2). */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                           const unsigned char *in, unsigned in_size, void *context) {
+    static const unsigned char ours[] = "\x08http/1.1";
+    (void)ssl, (void)context;
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_size, ours, sizeof(ours) - 1,
+                              in, in_size) == OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_OK;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* K18: nothing is resumed, renegotiated, compressed or sent early, so that no state outlives its
+ * connection. */
+static CELLA_RESULT restrict_protocol(SSL_CTX *context, bool tls12) {
+    OPENSSL(SSL_CTX_set_min_proto_version(context, tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
+                SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+                SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1,
+            CELLA_ERR_INTERNAL, NULL, "TLS");
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_max_early_data(context, 0);
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_http_tls_new(struct cella_bytes certificate, struct cella_bytes key, bool tls12,
                                 SSL_CTX **out) {
     OF(SSL_CTX, free_context) context = SSL_CTX_new(TLS_server_method());
     *out = NULL;
     ENSURE(certificate.size <= INT32_MAX && key.size <= INT32_MAX, CELLA_ERR_LIMIT, NULL,
            "certificate or key too large");
     OPENSSL(context, CELLA_ERR_MEMORY, NULL, "TLS");
-    OPENSSL(SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1, CELLA_ERR_INTERNAL, NULL,
-            "TLS 1.3");                                  /* A28 */
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); /* 12 KiB, not 40, for each idle client */
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(context, 0);
+    TRY(restrict_protocol(context, tls12));
+    /* 11 KiB, not 40, for each idle client; and an answer goes on from another buffer than it
+     * began in. */
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(context, 1); /* one read a record, not two */
     TRY(use_certificates(context, certificate));
     TRY(use_key(context, key));
     *out = context;

@@ -1,5 +1,4 @@
-/* The server's TLS settings (R-items of threats.md on transport: TLS 1.3 alone). For files of the
- * http part. */
+/* The server's TLS settings (K18, A28). For files of the http part. */
 #ifndef CELLA_HTTP_TLS_H
 #define CELLA_HTTP_TLS_H
 
@@ -7,7 +6,7 @@
 #include <cella/result.h>
 #include <openssl/ssl.h>
 
-CELLA_RESULT cella_http_tls_new(struct cella_bytes certificate, struct cella_bytes key,
+CELLA_RESULT cella_http_tls_new(struct cella_bytes certificate, struct cella_bytes key, bool tls12,
                                 SSL_CTX **out);
 
 #endif
