@@ -11,6 +11,7 @@
 
 #include "attest/instance.h"
 #include "base/file.h"
+#include "service/config_value.h"
 
 #define TLS    "[tls]\ncertificate = c.pem\nkey = k.pem\n"
 #define TENANT "8d9b7a3e-1111-4222-8333-444455556666"
@@ -167,6 +168,17 @@ static void limits_lines_and_lists(void **state) {
     cella_result_drop(r);
 }
 
+static void knows_loopback(void **state) {
+    (void)state;
+    static const char *const here[] = {"127.0.0.1:1", "127.9.9.9:8449", "[::1]:0"};
+    static const char *const open[] = {"0.0.0.0:1",           "[::]:1",      "10.0.0.1:1",
+                                       "[::ffff:10.0.0.1]:1", "localhost:1", ""};
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+        assert_true(cella_conf_loopback(here[i]));
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        assert_false(cella_conf_loopback(open[i]));
+}
+
 /* Whatever bytes: an error, or a configuration that can be freed. */
 static void survives_damage(void **state) {
     (void)state;
@@ -216,9 +228,10 @@ static void documented(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_defaults),  cmocka_unit_test(takes_all),
-        cmocka_unit_test(names_mistakes),  cmocka_unit_test(limits_lines_and_lists),
-        cmocka_unit_test(survives_damage), cmocka_unit_test(documented),
+        cmocka_unit_test(takes_defaults), cmocka_unit_test(takes_all),
+        cmocka_unit_test(names_mistakes), cmocka_unit_test(limits_lines_and_lists),
+        cmocka_unit_test(knows_loopback), cmocka_unit_test(survives_damage),
+        cmocka_unit_test(documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,26 @@ for delay in (0.002, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3):
     check(status == 0 and not (target / ".first").exists(), "and leaves nothing behind", err)
     shutil.rmtree(target)
 
+# --- the access log: no query in it, and a new file after SIGHUP ---
+conf.write_text(text.replace("access_log = none", "access_log = access.log"))
+server = Server(cella, data)
+log = data / "access.log"
+client.ask(environment["ATTESTATION_AAD_URL"] + "/certs?canary=of-the-query", headers={"X-Canary": "of-the-header"})
+time.sleep(0.3)
+check("/certs" in log.read_text() and "canary" not in log.read_text().lower(), "a line without query and headers", log.read_text())
+check(stat.S_IMODE(log.stat().st_mode) == 0o600, "mode of the access log")
+log.rename(data / "access.log.1")
+server.process.send_signal(signal.SIGHUP)
+until = time.monotonic() + 5
+while not log.exists() and time.monotonic() < until:
+    time.sleep(0.05)
+client.ask(environment["ATTESTATION_AAD_URL"] + "/.well-known/openid-configuration")
+time.sleep(0.3)
+check(log.exists() and "openid-configuration" in log.read_text(), "the log goes on in a new file after SIGHUP")
+check("openid-configuration" not in (data / "access.log.1").read_text(), "and not in the old one")
+check(server.stop()[0] == 0, "the end")
+conf.write_text(text)
+
 # --- nothing in plain text ---
 server = Server(cella, data)
 import socket
