@@ -61,6 +61,9 @@ struct cella_attest_settings {
 
 struct cella_tokens;
 struct cella_policies;
+struct cella_explanations;
+struct cella_attest_meters;
+struct cella_references;
 
 struct cella_attest_instance {
     struct cella_attest_settings settings;
@@ -71,8 +74,11 @@ struct cella_attest_instance {
     struct cella_audit *audit;
     struct cella_trust *trust;
     struct cella_metrics *metrics;
-    struct cella_tokens *tokens;     /* owned: tokens.h */
-    struct cella_policies *policies; /* owned: policies.h */
+    struct cella_tokens *tokens;               /* owned: tokens.h */
+    struct cella_policies *policies;           /* owned: policies.h */
+    struct cella_explanations *explanations;   /* owned: explain.h; or NULL */
+    const struct cella_attest_meters *meters;  /* borrowed: meters.h; or NULL */
+    const struct cella_references *references; /* owned: references.h; or NULL */
 };
 
 #endif

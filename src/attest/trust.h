@@ -32,6 +32,8 @@ void cella_trust_drop(struct cella_trust *trust, void *hold);
 /* Evidence needed something that is not there: remembered (bounded) and fetched by _tend. The same
  * is not asked for again before a minute is over. */
 void cella_trust_want(struct cella_trust *trust, struct cella_bytes evidence);
+/* Whether what is wanted is fetched at all. */
+bool cella_trust_fetches(const struct cella_trust *trust);
 /* From the background thread: reads changed files, fetches what is wanted or will soon be stale,
  * and replaces the set. Waits for the network up to a bounded time. What held before stays: an
  * older item never replaces a newer (A05), and of files that cannot be read nothing is taken.

@@ -74,6 +74,8 @@ void cella_trust_want(struct cella_trust *trust, struct cella_bytes evidence) {
     if (!put) free(wants);
 }
 
+bool cella_trust_fetches(const struct cella_trust *trust) { return trust->fetches; }
+
 bool cella_trust_has_pending(struct cella_trust *trust) {
     pthread_mutex_lock(&trust->lock);
     bool has = trust->pending_count > 0;
