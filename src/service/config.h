@@ -31,7 +31,7 @@ struct cella_service_server {
     uint64_t workers; /* 0: one per processor */
     const char *metrics;
     const char *access_log; /* "none", "stderr" or a path */
-    uint64_t header_max, request_ms, connection_max, peer_max, drain_ms;
+    uint64_t header_max, request_ms, idle_ms, connection_max, peer_max, drain_ms;
     bool tls12;
 };
 struct cella_service_tls {

@@ -17,6 +17,7 @@ const struct cella_setting_row cella_setting_rows[] = {
     ROW(SERVER, server, access_log, LOG, "none", 0, 0),
     ROW(SERVER, server, header_max, COUNT, "16384", 1024, 1 << 20),
     ROW(SERVER, server, request_ms, COUNT, "10000", 100, 600000),
+    ROW(SERVER, server, idle_ms, COUNT, "30000", 100, 3600000),
     ROW(SERVER, server, connection_max, COUNT, "4096", 1, 1 << 20),
     ROW(SERVER, server, peer_max, COUNT, "0", 0, 1 << 20),
     ROW(SERVER, server, drain_ms, COUNT, "5000", 1, 600000),

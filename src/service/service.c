@@ -41,11 +41,6 @@ static void confine(void) {
     const struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
         cella_log(CELLA_LOG_WARN, "core dumps cannot be turned off: %m");
-    struct rlimit files; /* each connection is one */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
     struct rlimit lock;
     if (getrlimit(RLIMIT_MEMLOCK, &lock) == 0 && lock.rlim_cur == RLIM_INFINITY &&
         mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
@@ -162,6 +157,7 @@ static CELLA_RESULT open_server(struct cella_service *s) {
         .workers = c->workers ? (uint32_t)c->workers : processors(),
         .header_max = (uint32_t)c->header_max,
         .request_ms = (uint32_t)c->request_ms,
+        .idle_ms = (uint32_t)c->idle_ms,
         .connection_max = (uint32_t)c->connection_max,
         .peer_max = (uint32_t)c->peer_max,
         .drain_ms = (uint32_t)c->drain_ms,
