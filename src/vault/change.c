@@ -7,6 +7,7 @@
 
 static const char *const plurals[] = {"keys", "secrets", "certificates"};
 enum { DAY_S = 86400 };
+enum transition { TO_DELETED, TO_LIVE, TO_NOTHING };
 
 void cella_vault_id(const struct cella_vault_call *call, const struct cella_record *record,
                     bool versioned, char id[512]) {
@@ -52,6 +53,33 @@ void cella_vault_show_deleted(const struct cella_vault_call *call,
     json_object_set_new(object, "scheduledPurgeDate", json_integer(record->purge_at));
 }
 
+/* A certificate's key and secret live and go with it. */
+static CELLA_RESULT each(enum cella_record_kind kind, struct cella_session *session,
+                         const char *vault, const char *name, enum transition to, int64_t deleted,
+                         int64_t purge_at) {
+    bool all = kind == CELLA_RECORD_CERTIFICATE;
+    for (int i = all ? CELLA_RECORD_KEY : (int)kind; i <= (int)kind; i++) {
+        enum cella_record_kind one = (enum cella_record_kind)i;
+        if (to == TO_DELETED)
+            TRY(cella_records_delete(session, vault, one, name, deleted, purge_at));
+        else if (to == TO_LIVE)
+            TRY(cella_records_recover(session, vault, one, name));
+        else
+            TRY(cella_records_purge(session, vault, one, name));
+    }
+    return CELLA_SUCCESS;
+}
+
+/* A key or secret that belongs to a certificate goes with it alone. */
+static bool is_own(struct cella_vault_call *call, const struct cella_record *record) {
+    if (!record->managed) return true;
+    cella_vault_error(call, 403, "Forbidden", NULL,
+                      "This %s belongs to a certificate; delete, recover or purge the certificate "
+                      "instead.",
+                      record->kind == CELLA_RECORD_KEY ? "key" : "secret");
+    return false;
+}
+
 static void answer_shown(struct cella_vault_call *call, const struct cella_record *record,
                          cella_vault_show *show) {
     CELLA_JSON body = show(call, record);
@@ -64,7 +92,7 @@ void cella_vault_delete(struct cella_vault_call *call, enum cella_record_kind ki
     CELLA_RECORD record = {0};
     char id[512];
     if (!cella_vault_begin(call, true, &session) ||
-        !cella_vault_find(call, session, kind, false, false, &record))
+        !cella_vault_find(call, session, kind, false, false, &record) || !is_own(call, &record))
         return;
     record.deleted = (int64_t)call->now_unix;
     record.purge_at = record.deleted + (int64_t)call->settings->recover_days * DAY_S;
@@ -92,10 +120,10 @@ void cella_vault_recover(struct cella_vault_call *call, enum cella_record_kind k
     CELLA_RECORD record = {0};
     char id[512];
     if (!cella_vault_begin(call, true, &session) ||
-        !cella_vault_find(call, session, kind, true, false, &record))
+        !cella_vault_find(call, session, kind, true, false, &record) || !is_own(call, &record))
         return;
     struct cella_result result =
-        cella_records_recover(session, call->settings->name, kind, call->name);
+        each(kind, session, call->settings->name, call->name, TO_LIVE, -1, -1);
     record.deleted = record.purge_at = -1;
     cella_vault_id(call, &record, false, id);
     if (cella_failed(result))
@@ -109,7 +137,7 @@ void cella_vault_purge(struct cella_vault_call *call, enum cella_record_kind kin
     CELLA_RECORD record = {0};
     char id[512];
     if (!cella_vault_begin(call, true, &session) ||
-        !cella_vault_find(call, session, kind, true, false, &record))
+        !cella_vault_find(call, session, kind, true, false, &record) || !is_own(call, &record))
         return;
     if (call->settings->purge_protection) { /* K15: until its time has come, whoever asks */
         cella_vault_error(call, 403, "Forbidden", NULL,
@@ -119,7 +147,7 @@ void cella_vault_purge(struct cella_vault_call *call, enum cella_record_kind kin
         return;
     }
     struct cella_result result =
-        cella_records_purge(session, call->settings->name, kind, call->name);
+        each(kind, session, call->settings->name, call->name, TO_NOTHING, -1, -1);
     cella_vault_id(call, &record, false, id);
     if (cella_failed(result))
         cella_vault_failure(call, kind, result);

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "vault/change.h"
+#include "vault/certificates.h"
 #include "vault/keys.h"
 #include "vault/vault_inner.h"
 
 enum { DUE_MAX = 1000 /* purges a round */ };
 
-static const struct cella_vault *vault_of(const struct cella_vaults *vaults, const char *name) {
+static struct cella_vault *vault_of(struct cella_vaults *vaults, const char *name) {
     for (size_t i = 0; i < vaults->count; i++)
         if (strcmp(vaults->vault[i].settings.name, name) == 0) return &vaults->vault[i];
     return NULL;
@@ -22,15 +22,17 @@ static CELLA_RESULT next_noted(struct cella_vaults *vaults, const char *note,
     return cella_records_noted(session, note, at, there);
 }
 
-/* A key that can't be rotated does not keep the others from it. */
-static CELLA_RESULT rotate_all(struct cella_vaults *vaults, int64_t now) {
+/* All that have such a note. One that fails does not keep the others from it. */
+static CELLA_RESULT renew_all(struct cella_vaults *vaults, const char *note, int64_t now) {
     struct cella_record_name at = {.kind = CELLA_RECORD_KEY};
     for (bool there = true;;) {
-        TRY(next_noted(vaults, "rotation", &at, &there));
+        TRY(next_noted(vaults, note, &at, &there));
         if (!there) return CELLA_SUCCESS;
-        const struct cella_vault *vault = vault_of(vaults, at.vault);
-        struct cella_result result =
-            vault ? cella_key_rotate_due(vault, at.name, now) : CELLA_SUCCESS;
+        struct cella_vault *vault = vault_of(vaults, at.vault);
+        struct cella_result result = CELLA_SUCCESS;
+        if (vault)
+            result = at.kind == CELLA_RECORD_KEY ? cella_key_rotate_due(vault, at.name, now)
+                                                 : cella_cert_renew_due(vault, at.name, now);
         if (cella_failed(result)) cella_result_print(result);
         cella_result_drop(result);
     }
@@ -62,7 +64,8 @@ static CELLA_RESULT purge_one(struct cella_vaults *vaults, int64_t now, bool *th
 
 CELLA_RESULT cella_vaults_tend(struct cella_vaults *vaults, uint64_t now_unix) {
     bool there = true, any = false;
-    TRY(rotate_all(vaults, (int64_t)now_unix));
+    TRY(renew_all(vaults, "rotation", (int64_t)now_unix)); /* of keys */
+    TRY(renew_all(vaults, "policy", (int64_t)now_unix));   /* of certificates */
     for (int i = 0; there && i < DUE_MAX; i++) {
         TRY(purge_one(vaults, (int64_t)now_unix, &there));
         any = any || there;
