@@ -46,6 +46,7 @@ struct cella_jose_key {
 
 /* Takes pkey over, also on failure: checks kind, size and form, and makes a key of it. */
 CELLA_RESULT jose_key_from(EVP_PKEY *pkey, bool private, struct cella_jose_key **out);
+bool jose_same(const struct cella_jose_key *a, const struct cella_jose_key *b);
 /* The name that RFC 7518 and OpenSSL have for a curve; size of a coordinate. */
 const char *jose_curve_name(enum cella_jose_kind kind);
 

@@ -158,8 +158,8 @@ static struct cella_result read_kty(const json_t *jwk, bool numbers, const char 
     if (numbers) TRY(rsa ? read_rsa(jwk, &key) : read_ec(jwk, &key));
     if (x5c) TRY(read_x5c(x5c, &certified));
     ENSURE(key || certified, CELLA_ERR_FORMAT, NULL, "JWK: neither a key's numbers nor x5c");
-    ENSURE(!key || !certified || EVP_PKEY_eq(key->pkey, certified->pkey) == 1, CELLA_ERR_FORMAT,
-           NULL, "JWK: its numbers are not the key of x5c");
+    ENSURE(!key || !certified || jose_same(key, certified), CELLA_ERR_FORMAT, NULL,
+           "JWK: its numbers are not the key of x5c");
     if (!key) key = MOVE(certified);
     ENSURE((key->kind == CELLA_JOSE_RSA) == rsa, CELLA_ERR_FORMAT, NULL,
            "JWK: kty is not the kind of the key in x5c");

@@ -73,6 +73,7 @@ static struct cella_result check_ec(const EVP_PKEY *pkey, struct cella_jose_key 
         key->size = kinds[kind].size;
         return CELLA_SUCCESS;
     }
+    ERR_clear_error();
     FAIL(CELLA_ERR_FORMAT, NULL, "a key of kind %s %s, expected RSA, P-256, P-384 or P-521",
          type ? type : "unknown", group);
 }
@@ -88,6 +89,13 @@ CELLA_RESULT jose_key_from(EVP_PKEY *pkey, bool private, struct cella_jose_key *
     key->algorithms = kinds[key->kind].algorithms;
     *out = MOVE(key);
     return CELLA_SUCCESS;
+}
+
+/* A difference is no failure, which OpenSSL would leave in its queue. */
+bool jose_same(const struct cella_jose_key *a, const struct cella_jose_key *b) {
+    bool same = EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+    if (!same) ERR_clear_error();
+    return same;
 }
 
 CELLA_RESULT cella_jose_key_new(enum cella_jose_kind kind, unsigned bits,

@@ -67,7 +67,7 @@ CELLA_RESULT cella_jose_keyset_new(struct cella_bytes json, struct cella_jose_ke
 }
 
 static bool same_key(const struct entry *a, const struct entry *b) {
-    return a->key && b->key && EVP_PKEY_eq(a->key->pkey, b->key->pkey) == 1 &&
+    return a->key && b->key && jose_same(a->key, b->key) &&
            a->key->algorithms == b->key->algorithms;
 }
 
