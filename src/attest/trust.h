@@ -30,7 +30,7 @@ void cella_trust_free(struct cella_trust **trust);
 const struct cella_collateral *cella_trust_take(struct cella_trust *trust, void **hold);
 void cella_trust_drop(struct cella_trust *trust, void *hold);
 /* Evidence needed something that is not there: remembered (bounded) and fetched by _tend. The same
- * is not asked for again before a minute is over. */
+ * is not asked for again before a minute is over, and in a minute not more than 32 things. */
 void cella_trust_want(struct cella_trust *trust, struct cella_bytes evidence);
 /* Whether what is wanted is fetched at all. */
 bool cella_trust_fetches(const struct cella_trust *trust);

@@ -30,9 +30,12 @@ static CELLA_RESULT digest_wants(const struct cella_wants *wants, uint8_t digest
     return cella_sha256(cella_buffer_bytes(&paths), digest);
 }
 
-/* Under the lock. Callers choose what they want, so the memory of what was tried is a ring: it
- * forgets, and grows for nobody. */
+/* Under the lock. Callers choose what they want, so the memory of what was tried is a ring that
+ * grows for nobody, and no faster asked for than it forgets: nobody makes us flood a source (K20).
+ */
 static bool tried_lately(struct cella_trust *trust, const uint8_t digest[32], uint64_t at_ms) {
+    const struct cella_trust_tried *oldest = &trust->tried[trust->tried_next];
+    if (oldest->at_ms && at_ms - oldest->at_ms < AGAIN_MS) return true;
     for (size_t i = 0; i < CELLA_TRUST_TRIED; i++) {
         const struct cella_trust_tried *tried = &trust->tried[i];
         if (tried->at_ms && at_ms - tried->at_ms < AGAIN_MS &&

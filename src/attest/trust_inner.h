@@ -12,7 +12,7 @@
 enum {
     CELLA_TRUST_PATHS = 64,
     CELLA_TRUST_PENDING = 16, /* evidences whose wants wait */
-    CELLA_TRUST_TRIED = 256,  /* wants that are not asked for again so soon */
+    CELLA_TRUST_TRIED = 32,   /* wants of evidence in a minute */
 };
 
 struct cella_trust_set {

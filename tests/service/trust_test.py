@@ -209,6 +209,20 @@ if quotes:
     again = Trust(*common, "cache %s" % (work / "c7"), "source none")
     check(again.opened == "good" and again.state()["count"] >= 6, "the cache outlives the process", again.state())
     again.close()
+    # callers cannot make us flood a source: many chips, each a report of its own (K20)
+    reports = sorted(vectors.parent.glob("snp-report/*/*.bin"))
+    asked = Trust(*common, "cache %s" % (work / "c8"), "source kds=%s pcs=%s" % (knows.url, knows.url))
+    chip = next((r for r in map(pathlib.Path.read_bytes, reports) if len(r) >= 1184 and r[0] >= 3 and any(r[0x1a0:0x1e0])), None)
+    if chip:
+        before = len(knows.asked)
+        for n in range(80):
+            (work / "report").write_bytes(chip[:0x1a0] + bytes([n]) + chip[0x1a1:])
+            asked.ask("want %s" % (work / "report"))
+            if n % 10 == 9:
+                asked.tend()
+        vceks = [a for a in knows.asked[before:] if a.startswith("/vcek/v1/") and "SPL=" in a]
+        check(0 < len(vceks) <= 32, "not more than 32 chips are asked for in a minute", len(vceks))
+    asked.close()
 else:
     print("no vectors: evidence that needs something is not tested")
 
