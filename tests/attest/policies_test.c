@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "attest/policies_inner.h"
 #include "stand.h"
 
 #define PERMIT "version=1.0; authorizationrules{=> permit();}; issuancerules{};"
@@ -564,6 +565,23 @@ static void reads_never_see_a_mix(void **state) {
     stand_remove(&stand);
 }
 
+/* Of two that come at once the later commit stands, whichever is taken over last. */
+static void the_later_commit_stands(void **state) {
+    (void)state;
+    struct stand stand;
+    struct policy_item *late = NULL;
+    stand_make(&stand, CELLA_ATTEST_AAD);
+    stand_start(&stand);
+    SET(&stand, CELLA_ATTEST_SGX, UNSECURED_PERMIT);
+    SET(&stand, CELLA_ATTEST_SGX, UNSECURED_PERMIT);
+    assert_true(stands(&stand, CELLA_ATTEST_SGX, PERMIT)); /* the look at the store is done */
+    GOOD(policy_item_default(CELLA_ATTEST_SGX, &late));
+    late->version = 1;
+    policies_install(stand.instance.policies, CELLA_ATTEST_SGX, late);
+    assert_true(stands(&stand, CELLA_ATTEST_SGX, PERMIT));
+    stand_remove(&stand);
+}
+
 static void a_lent_policy_stays(void **state) {
     (void)state;
     struct stand stand;
@@ -680,6 +698,7 @@ int main(void) {
         cmocka_unit_test(moved_policies_do_not_open),
         cmocka_unit_test(no_change_without_audit),
         cmocka_unit_test(reads_never_see_a_mix),
+        cmocka_unit_test(the_later_commit_stands),
         cmocka_unit_test(a_lent_policy_stays),
         cmocka_unit_test(processes_agree),
         cmocka_unit_test(kill_9_loses_nothing),

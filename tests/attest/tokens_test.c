@@ -129,6 +129,11 @@ static void clock_ahead_and_back(void **state) {
             keys.serial[token_signer(keys.key, keys.count, CELLA_JOSE_RS256, START + HOUR)], 0);
     }
     assert_true(keys.count <= TOKENS_KEYS && keys.made <= TOKENS_KEYS);
+    for (int i = 0; i < 50; i++) { /* less far: certificates have not ended then */
+        tend(&keys, &quarterly, START + (uint64_t)(i + 1) * 100 * DAY);
+        tend(&keys, &quarterly, START + HOUR);
+        assert_true(has(&keys, 0) && keys.count <= TOKENS_KEYS);
+    }
     /* and rotation goes on as if nothing had been */
     for (uint64_t now = START; now <= START + 91 * DAY; now += HOUR) tend(&keys, &quarterly, now);
     assert_int_not_equal(
@@ -505,12 +510,10 @@ static void processes_agree(void **state) {
     (void)state;
     struct stand stand;
     stand_make(&stand, CELLA_ATTEST_AAD);
-    stand.instance.settings.algorithm = CELLA_JOSE_ES256;
-    stand_close(&stand);
+    stand_close(&stand); /* RSA keys take long enough to make that the processes meet */
     for (int i = 0; i < 4; i++) {
         pid_t child = fork();
         if (child == 0) {
-            if (i >= 2) alarm(0);
             struct stand own = stand;
             stand_open(&own);
             make_tokens(&own, START);
