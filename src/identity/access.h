@@ -20,12 +20,14 @@
 
 struct cella_role {
     const char *name, *id;     /* "Attestation Reader" and its GUID in Azure */
-    const char *const *action; /* may end in "*" */
+    const char *const *action; /* one "*" in it stands for any characters */
     size_t action_count;
 };
 /* By name (any case) or id; NULL. */
 const struct cella_role *cella_role_find(const char *name);
 const struct cella_role *cella_role_at(size_t index); /* NULL after the last */
+
+bool cella_role_allows(const struct cella_role *role, const char *action);
 
 /* The tables of the identity part; also for the commands that change them. */
 CELLA_RESULT cella_identity_migrate(struct cella_database *database);
@@ -33,7 +35,13 @@ CELLA_RESULT cella_access_assign(struct cella_database *database, const char *ob
                                  const char *role, const char *scope);
 CELLA_RESULT cella_access_revoke(struct cella_database *database, const char *object,
                                  const char *role, const char *scope);
-/* An anonymous caller is allowed nothing. Seen at once after a change by another process. */
+/* Of an object of this issuer alone (its exact iss); NULL: of whichever issuer tells it. */
+CELLA_RESULT cella_access_assign_of(struct cella_database *database, const char *issuer,
+                                    const char *object, const char *role, const char *scope);
+CELLA_RESULT cella_access_revoke_of(struct cella_database *database, const char *issuer,
+                                    const char *object, const char *role, const char *scope);
+/* An anonymous caller is allowed nothing, and a token of an external issuer nothing of what the
+ * embedded issuer's applications may. Seen at once after a change by another process. */
 CELLA_RESULT cella_access_allows(struct cella_database *database, const struct cella_caller *caller,
                                  const char *action, const char *scope, bool *allowed);
 

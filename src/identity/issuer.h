@@ -5,17 +5,25 @@
 #define CELLA_IDENTITY_ISSUER_H
 
 #include "http/server.h"
+#include "identity/apps.h"
 #include "identity/issuers.h"
 #include "store/database.h"
 #include "store/sealer.h"
 
-enum { CELLA_ID_TEXT = 64 };
+enum { CELLA_ISSUER_RESOURCES = 64, CELLA_ISSUER_TOKEN_S_MAX = 86400 };
 
 struct cella_issuer_settings {
     const char *url;    /* "https://localhost:8443", no slash at the end */
     const char *tenant; /* a GUID */
-    uint32_t token_s;   /* lifetime of access tokens; 0: 3600 */
+    uint32_t token_s;   /* lifetime of access tokens, up to a day; 0: 3600 */
     uint32_t rotate_s;  /* age at which a new signing key is made; 0: 30 days */
+    /* What tokens are made for besides Azure's attestation, vault and managed HSM: URLs without a
+     * slash at the end; copied */
+    const char *const *resource;
+    size_t resource_count;
+    /* A client's assertion holds once (A14). The Azure SDKs send one again until it ends, ten
+     * minutes, so without it only its life is bounded. */
+    bool assertion_once;
 };
 struct cella_issuer;
 /* Makes its tables and first key. All pointers must outlive it. */

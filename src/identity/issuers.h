@@ -7,6 +7,7 @@
 
 struct cella_caller {
     bool known; /* false: anonymous */
+    bool own;   /* of the embedded issuer */
     char issuer[256], tenant[64];
     char object[128]; /* oid, else sub: what roles are assigned to */
     char app[128];    /* appid or azp, or "" */
