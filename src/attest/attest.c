@@ -15,6 +15,7 @@
 #include "attest/references.h"
 #include "attest/route.h"
 #include "attest/tokens.h"
+#include "attest/tpm_challenge.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -37,6 +38,8 @@ struct cella_attest {
 /* --- Life --- */
 
 CELLA_RESULT cella_attest_new(const struct cella_attest_parts *parts, struct cella_attest **out) {
+    *out = NULL;
+    TRY(cella_tpm_challenges_migrate(parts->database));
     *out = calloc(1, sizeof(**out));
     ENSURE(*out, CELLA_ERR_MEMORY, NULL, "no memory for the attestation service");
     (*out)->parts = *parts;
