@@ -21,8 +21,9 @@ declare -A below=(
     [identity]="base crypto store audit http"
     [attest]="base abi crypto evidence policy store audit identity http collateral"
     [vault]="base abi crypto seal store audit identity http"
+    [client]="base crypto collateral"
     [service]="base crypto seal store audit identity attest vault http collateral platform"
-    [cli]="base abi crypto seal image evidence policy platform http collateral store audit identity service"
+    [cli]="base abi crypto seal image evidence policy platform http collateral store audit identity attest vault client service"
     [shim]="base abi seal"
 )
 

@@ -1,6 +1,7 @@
 #include "collateral/download.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,23 +152,18 @@ static CELLA_RESULT judge_status(const char *url, long status) {
          status);
 }
 
-CELLA_RESULT cella_download(struct cella_downloader *d, const char *url, const char *chain_header,
-                            struct cella_answer *out) {
-    struct incoming in = {
-        .answer = out, .chain_header = chain_header, .body_max = d->settings.body_max};
+static CELLA_RESULT perform(struct cella_downloader *d, const char *url, struct incoming *in,
+                            long *status) {
     char detail[CURL_ERROR_SIZE] = "";
-    long status = 0;
-    *out = (struct cella_answer){0};
     SET(CURLOPT_URL, url);
-    SET(CURLOPT_WRITEDATA, &in);
-    SET(CURLOPT_HEADERDATA, &in);
+    SET(CURLOPT_WRITEDATA, in);
+    SET(CURLOPT_HEADERDATA, in);
     SET(CURLOPT_ERRORBUFFER, detail);
     CURLcode code = curl_easy_perform(d->curl);
-    curl_easy_getinfo(d->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(d->curl, CURLINFO_RESPONSE_CODE, status);
     curl_easy_setopt(d->curl, CURLOPT_ERRORBUFFER, NULL);
-    ENSURE(!in.stopped, CELLA_ERR_LIMIT,
-           "this is no collateral service, or it is not well: try another", "%s: %s", url,
-           in.stopped);
+    ENSURE(!in->stopped, CELLA_ERR_LIMIT, "this is not the service, or it is not well: try another",
+           "%s: %s", url, in->stopped);
     ENSURE(code != CURLE_ABORTED_BY_CALLBACK, CELLA_ERR_UNAVAILABLE, NULL,
            "%s: given up, we are about to end", url);
     ENSURE(code != CURLE_OPERATION_TIMEDOUT, CELLA_ERR_UNAVAILABLE,
@@ -178,5 +174,58 @@ CELLA_RESULT cella_download(struct cella_downloader *d, const char *url, const c
            "%s: TLS: %s", url, detail);
     ENSURE(code == CURLE_OK, CELLA_ERR_UNAVAILABLE, "is the address right, and the service there?",
            "%s: %s", url, detail[0] ? detail : curl_easy_strerror(code));
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_download(struct cella_downloader *d, const char *url, const char *chain_header,
+                            struct cella_answer *out) {
+    struct incoming in = {
+        .answer = out, .chain_header = chain_header, .body_max = d->settings.body_max};
+    long status = 0;
+    *out = (struct cella_answer){0};
+    TRY(perform(d, url, &in, &status));
     return judge_status(url, status);
+}
+
+static void free_list(struct curl_slist **list) { curl_slist_free_all(*list); }
+
+/* Adds a header; what the list held before stays on failure. */
+static bool add_header(struct curl_slist **list, const char *name, const char *value) {
+    size_t size = strlen(name) + strlen(value) + 1;
+    char *line = malloc(size);
+    if (!line) return false;
+    snprintf(line, size, "%s%s", name, value);
+    struct curl_slist *more = curl_slist_append(*list, line);
+    cella_wipe(line, size);
+    free(line);
+    if (more) *list = more;
+    return more != NULL;
+}
+
+CELLA_RESULT cella_exchange(struct cella_downloader *d, const struct cella_exchange *exchange,
+                            long *status, struct cella_buffer *body) {
+    struct cella_answer answer = {0};
+    struct incoming in = {.answer = &answer, .body_max = d->settings.body_max};
+    __attribute__((cleanup(free_list))) struct curl_slist *headers = NULL;
+    bool good = add_header(&headers, "Accept: ", "application/json") && /* and no 100-continue */
+                add_header(&headers, "Expect:", "");
+    if (exchange->content_type)
+        good = good && add_header(&headers, "Content-Type: ", exchange->content_type);
+    if (exchange->authorization)
+        good = good && add_header(&headers, "Authorization: ", exchange->authorization);
+    ENSURE(good, CELLA_ERR_MEMORY, NULL, "no memory for a request");
+    SET(CURLOPT_HTTPHEADER, headers);
+    SET(CURLOPT_CUSTOMREQUEST, exchange->method);
+    bool sends = exchange->content_type || strcmp(exchange->method, "POST") == 0;
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body.size);
+    SET(CURLOPT_POSTFIELDS,
+        sends ? (exchange->body.size ? (const char *)exchange->body.data : "") : NULL);
+    if (!sends) SET(CURLOPT_HTTPGET, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, exchange->method);
+    struct cella_result result = perform(d, exchange->url, &in, status);
+    curl_easy_setopt(d->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(d->curl, CURLOPT_CUSTOMREQUEST, NULL);
+    *body = answer.body;
+    cella_buffer_free(&answer.chain);
+    return result;
 }

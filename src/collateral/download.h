@@ -36,4 +36,16 @@ void cella_downloader_free(struct cella_downloader **downloader);
 CELLA_RESULT cella_download(struct cella_downloader *downloader, const char *url,
                             const char *chain_header, struct cella_answer *out);
 
+/* Any method with a body and a bearer token, for the services' own clients: an answer of any status
+ * is an answer. */
+struct cella_exchange {
+    const char *method, *url;
+    const char *content_type; /* of the body; NULL: no body */
+    struct cella_bytes body;
+    const char *authorization; /* value of the header, secret; or NULL */
+};
+CELLA_RESULT cella_exchange(struct cella_downloader *downloader,
+                            const struct cella_exchange *exchange, long *status,
+                            struct cella_buffer *body);
+
 #endif

@@ -1,0 +1,42 @@
+/* A client of cella's services, or of Azure's, which speak the same: takes tokens with client
+ * credentials, and sends JSON.
+ *
+ * For one thread at a time. Nothing secret reaches a message. */
+#ifndef CELLA_CLIENT_CLIENT_H
+#define CELLA_CLIENT_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/buffer.h"
+#include "base/secret.h"
+
+struct cella_client_settings {
+    const char *ca;        /* PEM file of the servers' authority; NULL: the system's */
+    const char *authority; /* "https://localhost:8443" */
+    const char *tenant, *client_id;
+    const char *secret; /* of the client; copied */
+    const char *token;  /* an access token that is there already, instead of all of that; or NULL */
+};
+/* From the environment, as Azure's SDKs have it: AZURE_AUTHORITY_HOST, AZURE_TENANT_ID,
+ * AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, and for the authority of TLS CELLA_CA, else
+ * NODE_EXTRA_CA_CERTS. */
+void cella_client_environment(struct cella_client_settings *settings);
+
+struct cella_client;
+CELLA_RESULT cella_client_new(const struct cella_client_settings *settings,
+                              struct cella_client **out);
+void cella_client_free(struct cella_client **client);
+#define CELLA_CLIENT __attribute__((cleanup(cella_client_free))) struct cella_client *
+
+struct cella_client_call {
+    const char *method, *url;
+    const char *resource; /* "https://vault.azure.net": a token for it is sent; NULL: none */
+    const json_t *body;   /* or NULL */
+};
+/* *reply: new, an object, or NULL of an empty answer. A status of 400 or more is an error that says
+ * what the service said: CELLA_ERR_NOT_FOUND of 404, CELLA_ERR_EXISTS of 409, CELLA_ERR_REFUSED of
+ * 401 and 403, CELLA_ERR_UNAVAILABLE of 429 and 5xx, else CELLA_ERR_USAGE. */
+CELLA_RESULT cella_client_send(struct cella_client *client, const struct cella_client_call *call,
+                               json_t **reply);
+
+#endif
