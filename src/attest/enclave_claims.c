@@ -17,9 +17,12 @@ static void put_text(struct cella_decision *decision, const char *name, const ch
 static const struct {
     const char *name, *claim; /* claim NULL: the evidence itself */
 } hashes[] = {
-    {"qeidcertshash", "sgx.tcb-signer-hash"},    {"qeidcrlhash", "sgx.root-crl-hash"},
-    {"qeidhash", "sgx.qe-identity-hash"},        {"quotehash", NULL},
-    {"tcbinfocertshash", "sgx.tcb-signer-hash"}, {"tcbinfocrlhash", "sgx.root-crl-hash"},
+    {"qeidcertshash", "sgx.qe-identity-signer-hash"},
+    {"qeidcrlhash", "sgx.root-crl-hash"},
+    {"qeidhash", "sgx.qe-identity-hash"},
+    {"quotehash", NULL},
+    {"tcbinfocertshash", "sgx.tcb-info-signer-hash"},
+    {"tcbinfocrlhash", "sgx.root-crl-hash"},
     {"tcbinfohash", "sgx.tcb-info-hash"},
 };
 enum { HASH_COUNT = sizeof(hashes) / sizeof(hashes[0]) };

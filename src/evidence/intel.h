@@ -63,6 +63,8 @@ struct cella_result cella_intel_logs(struct cella_intel_job *job);
 /* intel_claims.c */
 void cella_intel_claims(struct cella_intel_job *job);
 void cella_intel_tcb_claims(struct cella_intel_job *job);
+/* intel_hashes.c: which collateral the verdict rests on. */
+void cella_intel_hash_claims(struct cella_intel_job *job);
 
 static inline bool cella_intel_same(struct cella_bytes a, struct cella_bytes b) {
     return a.size == b.size && a.size > 0 && __builtin_memcmp(a.data, b.data, a.size) == 0;

@@ -180,4 +180,5 @@ void cella_intel_tcb_claims(struct cella_intel_job *job) {
     if (job->quote.body_type == CELLA_QUOTE_BODY_TD15)
         put_text(job, "tcb-current-status", cella_tcb_status_name(job->current.status));
     if (job->stale) cella_claim_boolean(c, "collateral-stale", true);
+    cella_intel_hash_claims(job);
 }

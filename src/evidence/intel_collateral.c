@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "evidence/ccel.h"
 
 enum { SPKI_SIZE = 91, LIST_MAX = CELLA_INTEL_ITEMS };
@@ -153,8 +154,8 @@ static CELLA_RESULT add_crl(struct cella_intel *s, struct cella_bytes der, bool 
     if (strncmp(issuer, "Intel SGX ", 10) != 0) return CELLA_SUCCESS;
     *taken = true;
     TRY(grow(&s->crl, s->crl_count, sizeof(*s->crl)));
-    s->crl[s->crl_count++] = (struct cella_intel_crl){.crl = crl};
-    return CELLA_SUCCESS;
+    s->crl[s->crl_count] = (struct cella_intel_crl){.crl = crl};
+    return cella_sha256(der, s->crl[s->crl_count++].hash);
 }
 
 static bool is_intel_name(const char *name) {
@@ -194,6 +195,7 @@ static CELLA_RESULT add_tcbinfo(struct cella_intel *s, struct cella_bytes text) 
     ENSURE(item, CELLA_ERR_MEMORY, NULL, "no memory for TCB info");
     item->sign = (struct cella_intel_signed){0};
     struct cella_result r = cella_tcbinfo_parse(text, &item->info);
+    if (!cella_failed(r)) r = cella_intel_document_hash(text, item->sign.hash);
     if (!cella_failed(r)) {
         s->tcbinfo[s->tcbinfo_count++] = item;
         return CELLA_SUCCESS;
@@ -208,6 +210,7 @@ static CELLA_RESULT add_identity(struct cella_intel *s, struct cella_bytes text)
     ENSURE(item, CELLA_ERR_MEMORY, NULL, "no memory for an enclave identity");
     item->sign = (struct cella_intel_signed){0};
     struct cella_result r = cella_enclave_identity_parse(text, &item->identity);
+    if (!cella_failed(r)) r = cella_intel_document_hash(text, item->sign.hash);
     if (!cella_failed(r)) {
         s->identity[s->identity_count++] = item;
         return CELLA_SUCCESS;
@@ -386,6 +389,9 @@ static struct cella_result finish(void *state) {
     for (uint32_t i = 0; i < s->certificate_count; i++)
         if (s->certificate[i].role != CELLA_INTEL_PCK)
             TRY(note(check_certificate(s, &s->certificate[i]), s->certificate[i].failure));
+    for (uint32_t i = 0; i < s->certificate_count; i++)
+        if (s->certificate[i].held && s->certificate[i].role == CELLA_INTEL_TCB_SIGNING)
+            TRY(cella_intel_chain_hash(s, &s->certificate[i]));
     for (uint32_t i = 0; i < s->crl_count; i++) TRY(check_crl(s, &s->crl[i]));
     for (uint32_t i = 0; i < s->tcbinfo_count; i++)
         TRY(check_signed(s, s->tcbinfo[i]->info.signed_part, s->tcbinfo[i]->info.signature,

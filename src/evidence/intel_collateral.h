@@ -43,10 +43,12 @@ struct cella_intel_certificate {
     bool held; /* chains to a root; PCK certificates are checked when they are used */
     struct cella_verifykey *key;    /* owned; of those that are held */
     struct cella_bytes signer_spki; /* of the root that it is signed with */
+    uint8_t chain_hash[32];         /* of a TCB signing certificate that holds: intel_hashes.c */
     char failure[CELLA_INTEL_FAILURE];
 };
 struct cella_intel_crl {
     struct cella_crl crl;
+    uint8_t hash[32]; /* SHA-256 of it */
     bool held;
     struct cella_bytes signer_spki; /* of the key it is signed with */
     char failure[CELLA_INTEL_FAILURE];
@@ -54,6 +56,7 @@ struct cella_intel_crl {
 /* What TCB infos and identities have in common. */
 struct cella_intel_signed {
     bool held;
+    uint8_t hash[32];               /* of the whole document: intel_hashes.c */
     struct cella_bytes signer_spki; /* of the TCB signing certificate */
     char failure[CELLA_INTEL_FAILURE];
 };
@@ -90,6 +93,13 @@ struct cella_intel {
     char malformed[CELLA_INTEL_KIND_COUNT]
                   [CELLA_INTEL_FAILURE]; /* first failure to read an item of the kind */
 };
+
+/* Hashes of collateral, by which a verdict says what it rests on; made once, when the set is.
+ * (intel_hashes.c) Of a document: SHA-256 of its text and a NUL. Of a TCB signing certificate:
+ * SHA-256 of it and its root in PEM, lines of 64, and a NUL; of it alone where no root is there. */
+CELLA_RESULT cella_intel_document_hash(struct cella_bytes text, uint8_t hash[32]);
+CELLA_RESULT cella_intel_chain_hash(const struct cella_intel *state,
+                                    struct cella_intel_certificate *certificate);
 
 /* Whether the certificate's own bytes are among those that hold: then its key needs no further
  * check. NULL: not. */

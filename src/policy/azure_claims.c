@@ -17,7 +17,7 @@ enum {
 
 /* --- Names --- */
 
-enum tee { SGX = 1, SNP = 2, TDX = 4 };
+enum tee { SGX = 1, SNP = 2, TDX = 4, SOFTWARE = 8 };
 
 /* From cella's name to Azure's. SVNs of SEV-SNP are those of the reported TCB. */
 static const struct name {
@@ -73,6 +73,24 @@ static const struct name {
     {TDX, "tdx.pks", "tdx_td_attributes_protection_keys"},
     {TDX, "tdx.key-locker", "tdx_td_attributes_key_locker"},
     {TDX, "tdx.perfmon", "tdx_td_attributes_perfmon"},
+    /* cella's own: never under a name that means hardware (A23). */
+    {SOFTWARE, "assurance", "x-ms-cella-assurance"},
+    {SOFTWARE, "confidential-computing", "x-ms-cella-confidential-computing"},
+    {SOFTWARE, "measurement", "x-ms-cella-mrenclave"},
+    {SOFTWARE, "signer", "x-ms-cella-mrsigner"},
+    {SOFTWARE, "product-id", "x-ms-cella-product-id"},
+    {SOFTWARE, "svn", "x-ms-cella-svn"},
+    {SOFTWARE, "debug", "x-ms-cella-is-debuggable"},
+    {SOFTWARE, "report-data", "x-ms-cella-report-data"},
+    {SOFTWARE, "config-id", "x-ms-cella-config-id"},
+    {SOFTWARE, "platform-id", "x-ms-cella-platform-key"},
+    {SOFTWARE, "issued", "x-ms-cella-issued"},
+    {SOFTWARE, "software.memory", "x-ms-cella-memory"},
+    {SOFTWARE, "software.root", "x-ms-cella-root"},
+    {SOFTWARE, "software.trusted-by", "x-ms-cella-trusted-by"},
+    {SOFTWARE, "software.platform-version", "x-ms-cella-platform-version"},
+    {SOFTWARE, "root-measurement", "x-ms-cella-root-measurement"},
+    {SOFTWARE, "root-debug", "x-ms-cella-root-is-debuggable"},
 };
 enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
 
@@ -96,6 +114,8 @@ static const char *const others[] = {"x-ms-attestation-type",
                                      "x-ms-sevsnpvm-uvm-endorsement",
                                      "tdx_seamsvn",
                                      "tdx_td_attributes_debug",
+                                     "x-ms-cella-collateral-stale",
+                                     "x-ms-cella-key-request",
                                      "$tee"};
 
 static bool is(struct cella_bytes type, const char *name) {
@@ -218,6 +238,13 @@ static void tdx(claims_ *to, set_ *verified) {
     if (svn.size) cella_policy_claims_integer(to, "tdx_seamsvn", svn.data[0], CELLA_POLICY_SERVICE);
 }
 
+/* Names of their own, and a type that no hardware has: a policy and a relying party must name it to
+ * take it (A23). */
+static void software(claims_ *to, set_ *verified) {
+    put_text(to, "x-ms-attestation-type", "cella-software");
+    by_table(to, verified, SOFTWARE);
+}
+
 /* A token of the service itself: its claims have the right names already. */
 static void token(claims_ *to, set_ *verified) {
     for (size_t i = 0; i < cella_claimset_count(verified); i++) {
@@ -238,6 +265,8 @@ void cella_policy_claims_verified(struct cella_policy_claims *claims,
         snp(claims, verified);
     else if (text_is(verified, "tee", "tdx"))
         tdx(claims, verified);
+    else if (text_is(verified, "tee", "software"))
+        software(claims, verified);
     for (size_t i = 0; own_names && i < cella_claimset_count(verified); i++) {
         claim_ *claim = cella_claimset_at(verified, i);
         if (strncmp(claim->name, "maa.", 4) != 0) put(claims, claim->name, claim);
