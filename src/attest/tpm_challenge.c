@@ -21,8 +21,7 @@ static const char *const steps[] = {
 };
 
 CELLA_RESULT cella_tpm_challenges_migrate(struct cella_database *database) {
-    return cella_database_migrate(database, "attest_tpm_challenges", steps,
-                                  sizeof(steps) / sizeof(steps[0]));
+    return cella_database_migrate(database, "attest_tpm", steps, sizeof(steps) / sizeof(steps[0]));
 }
 
 static void name_of(const struct cella_attest_instance *instance, char name[NAME_SIZE]) {
