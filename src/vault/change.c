@@ -96,8 +96,8 @@ void cella_vault_delete(struct cella_vault_call *call, enum cella_record_kind ki
         return;
     record.deleted = (int64_t)call->now_unix;
     record.purge_at = record.deleted + (int64_t)call->settings->recover_days * DAY_S;
-    struct cella_result result = cella_records_delete(session, call->settings->name, kind,
-                                                      call->name, record.deleted, record.purge_at);
+    struct cella_result result = each(kind, session, call->settings->name, call->name, TO_DELETED,
+                                      record.deleted, record.purge_at);
     cella_vault_id(call, &record, false, id);
     if (cella_failed(result))
         cella_vault_failure(call, kind, result);
