@@ -15,7 +15,7 @@
 
 /* Up to here every page and every index is checked at start; above, the pages only (see
  * docs/decisions/0009-sqlite-and-sealing.md for what that costs). */
-enum { FULL_CHECK_MAX = 64 << 20 };
+enum { FULL_CHECK_MAX = 16 << 20 };
 
 /* --- The file --- */
 
