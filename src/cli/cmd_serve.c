@@ -54,7 +54,7 @@ static CELLA_RESULT read_options(int argc, char **argv, struct cella_service_opt
         return cella_cli_usage("serve", "expected nothing or 'attest' to serve, found '%s'",
                                argv[optind]);
     if (argc > optind) o->only = argv[optind];
-    if (!o->data) return cella_cli_usage("serve", "expected --data DIR");
+    if (!o->data || !*o->data) return cella_cli_usage("serve", "expected --data DIR");
     return CELLA_SUCCESS;
 }
 

@@ -252,7 +252,7 @@ if subprocess.run([*inside, "100k", small, "true"], capture_output=True).returnc
     check(health_is(200, b"ready"), "a server on a small disk")
     inside_it('dd if=/dev/zero of="$1/filler" bs=4k 2>/dev/null; true')
     check(health_is(503, b"store: "), "a disk that fills up is told")
-    check(lenient.ask("https://127.0.0.1:%d/certs" % (port + 2))[0] == 200, "and what needs no disk is served")
+    check(lenient.ask("https://localhost:%d/certs" % (port + 2))[0] == 200, "and what needs no disk is served")
     inside_it('rm "$1/filler"')
     check(health_is(200, b"ready"), "and it is well again when there is room")
     shell.stdin.close()
