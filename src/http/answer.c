@@ -287,6 +287,7 @@ bool cella_http_answer(struct connection *c, struct cella_bytes body) {
     struct cella_http_response response = {0};
     if (!begin(c, &e)) return false;
     call(c, &e, body, &response);
+    if (atomic_load(&c->worker->server->stopping)) c->last = true;
     bool good = format(c, &e, &response,
                        response.body.size ? response.body : cella_buffer_bytes(&response.text));
     account(c, &e, &response);

@@ -230,7 +230,7 @@ static enum moved frame(struct connection *c) {
     if (r.status) return refuse(c, r.status, r.why);
     if (m->length > c->site->given.body_max) return refuse(c, 413, "its body is too large");
     c->framed = true;
-    c->last = m->last || c->worker->draining;
+    c->last = m->last;
     c->chunked = m->chunked;
     c->body_size = (size_t)m->length;
     if (!m->expects || c->in.size > c->head_size) return MOVED;
@@ -255,7 +255,6 @@ static enum moved head(struct connection *c) {
 static enum moved whole(struct connection *c, struct cella_bytes body, bool parsed) {
     if (!parsed) /* the worker has read other requests since */
         (void)cella_http_message_parse(cella_bytes(c->in.data, c->head_size), &c->worker->message);
-    if (c->worker->draining) c->last = true;
     return send_answer(c, cella_http_answer(c, body));
 }
 
