@@ -84,7 +84,8 @@ static CELLA_RESULT check_whole(struct database_connection *c, const char *path,
 /* ":memory:" behaves as a file in all but that nothing outlives it: it is one, in a folder of its
  * own. */
 static CELLA_RESULT make_temporary(struct cella_database *d) {
-    char folder[] = "/dev/shm/cella-store-XXXXXX", path[PATH_MAX];
+    char folder[64], path[PATH_MAX];
+    snprintf(folder, sizeof(folder), "/dev/shm/cella-store-%d-XXXXXX", (int)getpid());
     ENSURE(mkdtemp(folder), CELLA_ERR_IO, NULL, "cannot make a folder in /dev/shm: %s",
            strerror(errno));
     snprintf(path, sizeof(path), "%s/db", folder);
