@@ -1,0 +1,655 @@
+/* AzureGuest: a whole round, from a machine of paper to a token that only its TPM can read; and
+ * each link of the chain broken (threats.md A13, A21, A22, A31; azure-attestation 6.2). */
+#include "guest_forge.h"
+
+#include "attest/decide.h"
+#include "attest/guest_check.h"
+#include "attest/guest_claims.h"
+
+static struct guest good; /* made once: keys are slow */
+
+static int make_guest(void **state) {
+    (void)state;
+    guest_make(&good);
+    return 0;
+}
+static int free_guest(void **state) {
+    (void)state;
+    guest_free(&good);
+    return 0;
+}
+
+/* --- The check alone --- */
+
+static void parse_json(const struct guest *g, struct cella_guest_info *info) {
+    json_t *json = guest_json(g);
+    char *text = json_dumps(json, JSON_COMPACT);
+    GOOD(cella_guest_info_parse(cella_bytes_text(text), info));
+    free(text);
+    json_decref(json);
+}
+
+static struct cella_collateral *collateral_of(const struct guest *g, struct cella_bytes trusted) {
+    struct cella_collateral *c;
+    struct cella_bytes roots[1] = {cella_buffer_bytes(&g->root)};
+    GOOD(cella_collateral_new(&c));
+    GOOD(cella_collateral_set_roots(c, roots, 1));
+    if (trusted.size) GOOD(cella_collateral_trust(c, trusted));
+    GOOD(cella_collateral_finish(c));
+    return c;
+}
+
+static struct cella_result check_info(const struct guest *g, const struct cella_guest_info *info,
+                                      struct cella_bytes trusted) {
+    const struct cella_evidence_options options = {.time_unix = FORGE_NOW};
+    CELLA_GUEST_CHECKED checked = {0};
+    struct cella_collateral *c = collateral_of(g, trusted);
+    struct cella_result r = cella_guest_check(info, c, &options, &checked);
+    cella_collateral_free(&c);
+    return r;
+}
+
+static struct cella_result check_with(const struct guest *g, struct cella_bytes trusted) {
+    CELLA_GUEST_INFO info = {0};
+    parse_json(g, &info);
+    return check_info(g, &info, trusted);
+}
+
+/* Refused, and the message names the link. */
+static void refused(const struct guest *g, const char *link) {
+    struct cella_result r = check_with(g, cella_bytes(NULL, 0));
+    assert_true(cella_failed(r));
+    if (!strstr(r.error->what, link)) fail_msg("expected '%s' in: %s", link, r.error->what);
+    cella_result_drop(r);
+}
+
+static void test_good(void **state) {
+    (void)state;
+    GOOD(check_with(&good, cella_bytes(NULL, 0)));
+}
+
+/* The copy shares keys and certificates with the good one; buffers are its own. */
+static struct guest *copy(void) {
+    static struct guest g;
+    g = (struct guest){.mask = good.mask, .type = good.type};
+    g.tpm.ak = good.tpm.ak;
+    g.tpm.enc = good.tpm.enc;
+    memcpy(g.tpm.pcr, good.tpm.pcr, sizeof(g.tpm.pcr));
+    g.root_key = good.root_key;
+    g.authority_key = good.authority_key;
+    g.chip_key = good.chip_key;
+    g.payload = json_incref(good.payload);
+    memcpy(g.report, good.report, sizeof(g.report));
+    const struct cella_buffer *from[] = {&good.root,
+                                         &good.authority,
+                                         &good.leaf,
+                                         &good.runtime,
+                                         &good.ak_public,
+                                         &good.quote,
+                                         &good.quote_signature,
+                                         &good.key_public,
+                                         &good.certify,
+                                         &good.certify_signature,
+                                         &good.tpm.log};
+    struct cella_buffer *to[] = {
+        &g.root,   &g.authority,       &g.leaf,       &g.runtime, &g.ak_public,
+        &g.quote,  &g.quote_signature, &g.key_public, &g.certify, &g.certify_signature,
+        &g.tpm.log};
+    for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++)
+        forge_append(to[i], from[i]->data, from[i]->size);
+    return &g;
+}
+static void drop(struct guest *g) {
+    g->tpm.ak = g->tpm.enc = g->root_key = g->authority_key = g->chip_key = NULL;
+    guest_free(g);
+}
+
+static void test_hardware(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    g->report[0x2a0] ^= 1;
+    refused(g, "hardware");
+    g->report[0x2a0] ^= 1;
+    g->report[0x50] ^= 1; /* not signed anew */
+    refused(g, "hardware");
+    forge_sign(g->report, g->chip_key); /* signed, but of other runtime data */
+    refused(g, "report data");
+    guest_report(g);
+    g->report[0x50 + 40] = 1; /* a tail that is not zero */
+    forge_sign(g->report, g->chip_key);
+    refused(g, "report data");
+    guest_report(g);
+    g->runtime.data[g->runtime.size - 3] = '1';
+    guest_report(g);
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    g->runtime.data[g->runtime.size - 3] = '0'; /* changed after the report */
+    refused(g, "report data");
+    drop(g);
+}
+
+static void test_attestation_key(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    EVP_PKEY *other = EVP_RSA_gen(2048);
+    guest_runtime(g, other); /* the hardware vouches for another key */
+    guest_report(g);
+    refused(g, "HCLAkPub");
+    guest_runtime(g, g->tpm.ak);
+    guest_report(g);
+    forge_public(other, AK_ATTRIBUTES, CELLA_TPM_RSASSA, &g->ak_public);
+    refused(g, "HCLAkPub");
+    forge_public(g->tpm.ak, AK_ATTRIBUTES & ~(uint32_t)CELLA_TPM_RESTRICTED, CELLA_TPM_RSASSA,
+                 &g->ak_public);
+    refused(g, "restricted");
+    forge_public(g->tpm.ak, AK_ATTRIBUTES, CELLA_TPM_RSASSA, &g->ak_public);
+    forge_ak_certificate(other, other, "CA", "AK", false, FORGE_NOW - 100, FORGE_NOW + 100,
+                         &g->ak_certificate);
+    refused(g, "AikCert");
+    EVP_PKEY_free(other);
+    drop(g);
+}
+
+static void resign_quote(struct guest *g) {
+    forge_rsa_sign(g->tpm.ak, cella_buffer_bytes(&g->quote), &g->quote_signature);
+}
+
+static void test_quote(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    struct cella_bytes none = cella_bytes(NULL, 0);
+    g->quote_signature.data[9] ^= 1;
+    refused(g, "PCR quote signature");
+    forge_quote_of(&g->tpm, CELLA_TPM_MAGIC + 1, CELLA_TPM_ATTEST_QUOTE, g->mask, none, &g->quote);
+    resign_quote(g);
+    refused(g, "magic");
+    forge_quote_of(&g->tpm, CELLA_TPM_MAGIC, 0x8014, g->mask, none, &g->quote);
+    resign_quote(g);
+    refused(g, "type");
+    forge_quote(&g->tpm, 0, none, &g->quote);
+    resign_quote(g);
+    refused(g, "PCR selection");
+    forge_quote(&g->tpm, 0x7f, none, &g->quote); /* fewer than PcrSet says */
+    resign_quote(g);
+    refused(g, "PcrSet");
+    forge_quote(&g->tpm, 0x1ff, none, &g->quote); /* more than there are values */
+    resign_quote(g);
+    refused(g, "PCR values");
+    forge_quote(&g->tpm, g->mask, none, &g->quote);
+    resign_quote(g);
+    GOOD(check_with(g, none));
+    g->tpm.pcr[3][0] ^= 1;
+    refused(g, "PCR digest");
+    drop(g);
+}
+
+static void test_nonce(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    uint8_t digest[32];
+    GOOD(cella_sha256(cella_bytes("123", 3), digest));
+    guest_sign(g, cella_bytes("123", 3)); /* MTIz */
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    guest_sign(g, CELLA_BYTES_OF(digest));
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    guest_sign(g, cella_bytes("124", 3)); /* A13: another's */
+    refused(g, "extraData");
+    json_object_clear(g->payload);
+    guest_sign(g, cella_bytes("123", 3));
+    refused(g, "extraData");
+    json_object_set_new(good.payload, "nonce", json_string("MTIz")); /* shared with the copy */
+    drop(g);
+}
+
+/* A21 */
+static void test_log(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    struct cella_bytes none = cella_bytes(NULL, 0);
+    g->tpm.log.data[g->tpm.log.size - 40] ^= 1; /* a digest */
+    refused(g, "event log");
+    g->tpm.log.data[g->tpm.log.size - 40] ^= 1;
+    g->tpm.log.size -= 4 + 4 + 4 + 2 + 32 + 4 + 12; /* without its last event */
+    refused(g, "PCR 4");
+    g->tpm.log.size -= 1;
+    refused(g, "event log");
+    cella_buffer_free(&g->tpm.log);
+    GOOD(check_with(g, none));  /* without one nothing is explained */
+    forge_boot(&g->tpm, false); /* another boot's */
+    memcpy(g->tpm.pcr, good.tpm.pcr, sizeof(g->tpm.pcr));
+    refused(g, "PCR 7");
+    drop(g);
+}
+
+static void certify_again(struct guest *g) {
+    forge_certify(cella_buffer_bytes(&g->key_public), CELLA_TPM_ATTEST_CERTIFY, &g->certify);
+    forge_rsa_sign(g->tpm.ak, cella_buffer_bytes(&g->certify), &g->certify_signature);
+}
+
+static void test_encryption_key(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    EVP_PKEY *other = EVP_RSA_gen(2048);
+    forge_public(other, ENC_ATTRIBUTES, CELLA_TPM_NULL,
+                 &g->key_public); /* not what was certified */
+    refused(g, "name");
+    forge_rsa_sign(other, cella_buffer_bytes(&g->certify), &g->certify_signature);
+    refused(g, "certification signature");
+    certify_again(g); /* of the other one: it may be any that the TPM has */
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    forge_certify(cella_buffer_bytes(&g->key_public), CELLA_TPM_ATTEST_QUOTE, &g->certify);
+    forge_rsa_sign(g->tpm.ak, cella_buffer_bytes(&g->certify), &g->certify_signature);
+    refused(g, "certify");
+    const uint32_t lacks[] = {CELLA_TPM_FIXED_TPM, CELLA_TPM_SENSITIVE_DATA_ORIGIN,
+                              CELLA_TPM_DECRYPT};
+    for (size_t i = 0; i < 3; i++) {
+        forge_public(g->tpm.enc, ENC_ATTRIBUTES & ~lacks[i], CELLA_TPM_NULL, &g->key_public);
+        certify_again(g);
+        refused(g, "attributes");
+    }
+    EVP_PKEY_free(other);
+    drop(g);
+}
+
+/* Without hardware, somebody must vouch for the key: the operator, or a CA that is a root. */
+static void test_trusted_launch(void **state) {
+    (void)state;
+    struct guest *g = copy();
+    CELLA_BUFFER spki = {0};
+    forge_spki(g->tpm.ak, &spki);
+    g->type = "TrustedLaunch";
+    refused(g, "nobody vouches");
+    GOOD(check_with(g, cella_buffer_bytes(&spki)));
+    forge_ak_certificate(g->tpm.ak, g->authority_key, "some CA", "AK", false, FORGE_NOW - 100,
+                         FORGE_NOW + 100, &g->ak_certificate);
+    refused(g, "certificate of the attestation key: root");
+    forge_ak_certificate(g->tpm.ak, g->root_key, "the root", "AK", false, FORGE_NOW - 100,
+                         FORGE_NOW + 100, &g->ak_certificate);
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    forge_append(&g->ak_certificate, "\0\0\0\0", 4); /* as the NV index is padded */
+    GOOD(check_with(g, cella_bytes(NULL, 0)));
+    forge_ak_certificate(g->tpm.ak, g->root_key, "the root", "AK", false, FORGE_NOW - 200,
+                         FORGE_NOW - 100, &g->ak_certificate);
+    refused(g, "notAfter");
+    forge_ak_certificate(g->tpm.enc, g->root_key, "the root", "AK", false, FORGE_NOW - 100,
+                         FORGE_NOW + 100, &g->ak_certificate);
+    refused(g, "another key");
+    drop(g);
+}
+
+/* --- Form --- */
+
+static void broken_form(const char *path, json_t *value, const char *word) {
+    CELLA_GUEST_INFO info = {0};
+    json_t *json = guest_json(&good), *at = json;
+    char copy_of[64], *name = copy_of, *dot;
+    snprintf(copy_of, sizeof(copy_of), "%s", path);
+    for (; (dot = strchr(name, '.')); name = dot + 1) {
+        *dot = 0;
+        at = json_object_get(at, name);
+    }
+    if (value)
+        json_object_set_new(at, name, value);
+    else
+        json_object_del(at, name);
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct cella_result r = cella_guest_info_parse(cella_bytes_text(text), &info);
+    assert_true(cella_failed(r));
+    if (!strstr(r.error->what, word))
+        fail_msg("%s: expected '%s' in: %s", path, word, r.error->what);
+    cella_result_drop(r);
+    free(text);
+    json_decref(json);
+}
+
+static void test_form(void **state) {
+    (void)state;
+    static const char *const required[] = {"TpmInfo",
+                                           "TpmInfo.AikPub",
+                                           "TpmInfo.PcrQuote",
+                                           "TpmInfo.PcrSignature",
+                                           "TpmInfo.EncKeyPub",
+                                           "TpmInfo.EncKeyCertifyInfo",
+                                           "TpmInfo.PCRs",
+                                           "TpmInfo.EncKeyCertifyInfoSignature",
+                                           "TpmInfo.PcrSet",
+                                           "AttestationProtocolVersion",
+                                           "IsolationInfo",
+                                           "IsolationInfo.Evidence",
+                                           "IsolationInfo.Evidence.Proof",
+                                           "IsolationInfo.Evidence.RunTimeData"};
+    for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+        const char *dot = strrchr(required[i], '.');
+        broken_form(required[i], NULL, dot ? dot + 1 : required[i]);
+    }
+    broken_form("AttestationProtocolVersion", json_string("1.0"), "2.0");
+    broken_form("TpmInfo.PcrQuote", json_string("!"), "PcrQuote");
+    broken_form("TpmInfo.PcrQuote", json_integer(3), "PcrQuote");
+    broken_form("TpmInfo.PcrSet", json_pack("[i]", 24), "PcrSet");
+    broken_form("TpmInfo.PcrSet", json_pack("[i]", -1), "PcrSet");
+    broken_form("TpmInfo.PCRs", json_pack("[{s:i,s:s}]", "Index", 0, "Digest", "AAAA"), "32 bytes");
+    broken_form("OSVersionMajor", json_string("22"), "OSVersionMajor");
+    broken_form("OSVersionMajor", json_integer(-22), "OSVersionMajor");
+    broken_form("OSType", json_string("gICA"), "OSType"); /* no UTF-8 */
+    broken_form("OSType", json_string("QQBB"), "OSType"); /* NUL */
+    broken_form("ClientPayload", json_string("x"), "ClientPayload");
+    broken_form("ClientPayload", json_pack("{s:i}", "nonce", 1), "ClientPayload");
+    broken_form("IsolationInfo.Type", json_string("Sgx"), "TrustedLaunch");
+}
+
+/* A31: cut at every byte, and bits turned: nothing but a refusal or what holds all the same. */
+static void test_mutations(void **state) {
+    (void)state;
+    json_t *json = guest_json(&good);
+    char *text = json_dumps(json, JSON_COMPACT);
+    size_t size = strlen(text);
+    for (size_t cut = 0; cut < size; cut += 7) {
+        CELLA_GUEST_INFO info = {0};
+        struct cella_result r = cella_guest_info_parse(cella_bytes(text, cut), &info);
+        assert_true(cella_failed(r));
+        cella_result_drop(r);
+    }
+    for (size_t at = 0; at < size; at += 61) {
+        CELLA_GUEST_INFO info = {0};
+        text[at] ^= 1;
+        struct cella_result r = cella_guest_info_parse(cella_bytes(text, size), &info);
+        if (!cella_failed(r)) r = check_info(&good, &info, cella_bytes(NULL, 0));
+        cella_result_drop(r);
+        text[at] ^= 1;
+    }
+    free(text);
+    json_decref(json);
+}
+
+/* Every byte of what is signed or bound, one after the other: none may change. */
+static void test_bound_bytes(void **state) {
+    (void)state;
+    CELLA_GUEST_INFO info = {0};
+    parse_json(&good, &info);
+    struct cella_buffer *bound[] = {
+        &info.quote,    &info.quote_signature, &info.key_public,           &info.key_certify,
+        &info.hardware, &info.runtime,         &info.key_certify_signature};
+    for (size_t b = 0; b < sizeof(bound) / sizeof(bound[0]); b++)
+        for (size_t at = 0; at < bound[b]->size; at += bound[b]->size / 40 + 1) {
+            bound[b]->data[at] ^= 0x10;
+            struct cella_result r = check_info(&good, &info, cella_bytes(NULL, 0));
+            if (!cella_failed(r)) fail_msg("part %zu, byte %zu: accepted when changed", b, at);
+            cella_result_drop(r);
+            bound[b]->data[at] ^= 0x10;
+        }
+    GOOD(check_info(&good, &info, cella_bytes(NULL, 0)));
+}
+
+/* --- A whole round --- */
+
+static void with_trust(struct stand *stand, const char *roots) {
+    const struct cella_trust_settings settings = {.roots = roots, .source = "none"};
+    GOOD(cella_trust_new(&settings, &stand->instance.trust));
+}
+
+static void start(struct stand *stand) {
+    stand_make(stand, CELLA_ATTEST_AAD);
+    stand->instance.settings.insecure_time = FORGE_NOW;
+    FILE *file = fopen(stand_path(stand, "root.der"), "w");
+    assert_non_null(file);
+    fwrite(good.root.data, 1, good.root.size, file);
+    fclose(file);
+    with_trust(stand, stand_path(stand, "root.der"));
+    stand_start(stand);
+}
+static void finish(struct stand *stand) {
+    cella_trust_free(&stand->instance.trust);
+    stand_remove(stand);
+}
+
+static void ask(struct stand *stand, const char *body, struct answer *answer) {
+    struct cella_http_request request = request_of(body);
+    struct cella_http_response response = {0};
+    CELLA_DECISION decision = {.instance = &stand->instance,
+                               .type = CELLA_ATTEST_AZURE_GUEST,
+                               .request = &request,
+                               .now_unix = (uint64_t)time(NULL)};
+    cella_attest_guest(&decision, &response);
+    *answer = (struct answer){.status = response.status};
+    GOOD(cella_json_object(response.body.size ? response.body : cella_buffer_bytes(&response.text),
+                           "answer", &answer->body));
+    const json_t *error = json_object_get(answer->body, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *message = json_string_value(json_object_get(error, "message"));
+    snprintf(answer->code, sizeof(answer->code), "%s", code ? code : "");
+    snprintf(answer->message, sizeof(answer->message), "%s", message ? message : "");
+    cella_buffer_free(&response.text);
+    cella_buffer_free(&response.header_text);
+}
+
+static void member_bytes(const json_t *object, const char *name, struct cella_buffer *out) {
+    const char *text = json_string_value(json_object_get(object, name));
+    assert_non_null(text);
+    GOOD(cella_base64_decode(cella_bytes_text(text), false, out));
+}
+
+/* As the client in the guest does, with OpenSSL in the TPM's place. */
+static void open_envelope(const struct answer *answer, EVP_PKEY *key, struct cella_buffer *token) {
+    CELLA_BUFFER text = {0}, wrapped = {0}, iv = {0}, tag = {0}, sealed = {0};
+    CELLA_JSON envelope = NULL;
+    uint8_t inner[512];
+    size_t inner_size = sizeof(inner);
+    int size = 0, tail = 0;
+    const char *encoded = json_string_value(json_object_get(answer->body, "token"));
+    assert_non_null(encoded);
+    GOOD(cella_base64_decode(cella_bytes_text(encoded), true, &text));
+    GOOD(cella_json_object(cella_buffer_bytes(&text), "envelope", &envelope));
+    const json_t *parameters = json_object_get(envelope, "EncryptionParams");
+    assert_string_equal(json_string_value(json_object_get(parameters, "BlockMode")),
+                        "ChainingModeGCM");
+    assert_string_equal(json_string_value(json_object_get(parameters, "BlockPadding")), "PKCS7");
+    assert_string_equal(json_string_value(json_object_get(parameters, "Cipher")), "AES");
+    assert_int_equal(json_integer_value(json_object_get(parameters, "KeySizeInBits")), 256);
+    member_bytes(parameters, "Iv", &iv);
+    member_bytes(envelope, "AuthenticationData", &tag);
+    member_bytes(envelope, "EncryptedInnerKey", &wrapped);
+    member_bytes(envelope, "Jwt", &sealed);
+    EVP_PKEY_CTX *rsa = EVP_PKEY_CTX_new(key, NULL);
+    assert_int_equal(EVP_PKEY_decrypt_init(rsa), 1);
+    EVP_PKEY_CTX_set_rsa_padding(rsa, RSA_PKCS1_PADDING);
+    assert_int_equal(EVP_PKEY_decrypt(rsa, inner, &inner_size, wrapped.data, wrapped.size), 1);
+    EVP_PKEY_CTX_free(rsa);
+    assert_int_equal(inner_size, 32);
+    uint8_t *to = NULL;
+    GOOD(cella_buffer_extend(token, sealed.size, &to));
+    EVP_CIPHER_CTX *gcm = EVP_CIPHER_CTX_new();
+    EVP_DecryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, NULL, NULL);
+    EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_GCM_SET_IVLEN, (int)iv.size, NULL);
+    EVP_DecryptInit_ex(gcm, NULL, NULL, inner, iv.data);
+    EVP_DecryptUpdate(gcm, NULL, &size, (const uint8_t *)"Transport Key", 13);
+    EVP_DecryptUpdate(gcm, to, &size, sealed.data, (int)sealed.size);
+    EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_GCM_SET_TAG, (int)tag.size, tag.data);
+    assert_int_equal(EVP_DecryptFinal_ex(gcm, to + size, &tail), 1);
+    EVP_CIPHER_CTX_free(gcm);
+}
+
+static void test_round(void **state) {
+    (void)state;
+    struct stand stand;
+    ANSWER answer = {0};
+    CELLA_BUFFER token = {0};
+    start(&stand);
+    char *body = guest_body(&good);
+    ask(&stand, body, &answer);
+    if (answer.status != 200) fail_msg("%s: %s", answer.code, answer.message);
+    open_envelope(&answer, good.tpm.enc, &token);
+    CELLA_JSON claims = token_claims(&stand.instance, cella_buffer_bytes(&token));
+    answer.claims = json_incref(claims);
+    assert_string_equal(claim_text(&answer, "x-ms-attestation-type"), "azurevm");
+    assert_string_equal(claim_text(&answer, "iss"), "https://localhost:8445");
+    assert_true(json_is_true(json_object_get(claims, "secureboot")));
+    assert_string_equal(claim_text(&answer, "x-ms-azurevm-vmid"),
+                        "2DEDC52A-6832-46CE-9910-E8C9980BF5A7");
+    assert_string_equal(claim_text(&answer, "x-ms-azurevm-ostype"), "Linux");
+    assert_string_equal(claim_text(&answer, "x-ms-azurevm-osdistro"), "Ubuntu");
+    assert_true(json_is_false(json_object_get(claims, "x-ms-azurevm-is-windows")));
+    assert_int_equal(json_integer_value(json_object_get(claims, "x-ms-azurevm-osversion-major")),
+                     22);
+    assert_int_equal(json_array_size(json_object_get(claims, "x-ms-azurevm-attested-pcrs")), 8);
+    /* What was not measured is not said. */
+    assert_null(json_object_get(claims, "x-ms-azurevm-testsigning-enabled"));
+    assert_null(json_object_get(claims, "x-ms-azurevm-dbxvalidated"));
+    const json_t *tee = json_object_get(claims, "x-ms-isolation-tee");
+    assert_string_equal(json_string_value(json_object_get(tee, "x-ms-attestation-type")),
+                        "sevsnpvm");
+    assert_true(json_is_false(json_object_get(tee, "x-ms-sevsnpvm-is-debuggable")));
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(json_object_get(tee, "x-ms-runtime"), "keys"), 0),
+            "kid")),
+        "HCLAkPub");
+    const json_t *runtime = json_object_get(claims, "x-ms-runtime");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(runtime, "client-payload"), "nonce")),
+        "MTIz");
+    const json_t *key = json_array_get(json_object_get(runtime, "keys"), 0);
+    assert_string_equal(json_string_value(json_object_get(key, "kid")),
+                        "TpmEphemeralEncryptionKey");
+    assert_int_equal(audited(&stand, "AzureGuest"), 1);
+    free(body);
+    finish(&stand);
+}
+
+/* Policies see the nested claims as JSON, and say no before anything is encrypted. */
+static void test_policies(void **state) {
+    (void)state;
+    struct stand stand;
+    start(&stand);
+    char *body = guest_body(&good);
+    static const struct {
+        const char *text;
+        int status;
+    } policies[] = {
+        {"version=1.0; authorizationrules{[type==\"secureboot\", value==true] => permit();}; "
+         "issuancerules{};",
+         200},
+        {"version=1.0; authorizationrules{[type==\"secureboot\", value==false] => permit();}; "
+         "issuancerules{};",
+         400},
+        {"version=1.2; authorizationrules{c:[type==\"x-ms-isolation-tee\"] => "
+         "add(type=\"debug\", value=JsonToClaimValue(JmesPath(c.value, "
+         "\"\\\"x-ms-sevsnpvm-is-debuggable\\\"\"))); [type==\"debug\", value==false] => "
+         "permit();}; issuancerules{};",
+         200},
+    };
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        ANSWER set = {0};
+        ANSWER answer = {0};
+        char *jws = policy_jws(NULL, policies[i].text);
+        put(&stand, CELLA_ATTEST_AZURE_GUEST, jws, &set);
+        assert_int_equal(set.status, 200);
+        ask(&stand, body, &answer);
+        if (answer.status != policies[i].status)
+            fail_msg("policy %zu: %d %s: %s", i, answer.status, answer.code, answer.message);
+        if (answer.status == 400) assert_string_equal(answer.code, "PolicyEvaluationError");
+        free(jws);
+    }
+    free(body);
+    finish(&stand);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    struct stand stand;
+    static const struct {
+        const char *body, *word;
+    } bad[] = {
+        {"", "request body"},
+        {"{}", "ttestationInfo"},
+        {"{\"AttestationInfo\":3}", "AttestationInfo"},
+        {"{\"AttestationInfo\":\"e30\"}", "AttestationProtocolVersion"},
+        {"{\"attestationInfo\":\"W10\"}", "AttestationInfo"},
+        {"{\"AttestationInfo\":\"*\"}", "AttestationInfo"},
+    };
+    start(&stand);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ANSWER answer = {0};
+        ask(&stand, bad[i].body, &answer);
+        assert_int_equal(answer.status, 400);
+        if (!strstr(answer.message, bad[i].word)) fail_msg("%zu: %s", i, answer.message);
+    }
+    struct guest *g = copy();
+    g->report[0x90] ^= 1;
+    char *body = guest_body(g);
+    ANSWER answer = {0};
+    ask(&stand, body, &answer);
+    assert_int_equal(answer.status, 400);
+    assert_string_equal(answer.code, "InvalidParameter");
+    assert_non_null(strstr(answer.message, "hardware"));
+    assert_int_equal(audited(&stand, "refused"), 1);
+    free(body);
+    drop(g);
+    finish(&stand);
+}
+
+/* Contradictory logs say the worse. */
+static void test_boot_claims(void **state) {
+    (void)state;
+    static const struct {
+        bool first, second, after_separator, secure;
+    } cases[] = {{true, true, false, true},
+                 {true, false, false, false},
+                 {false, true, false, false},
+                 {false, true, true, false},
+                 {true, false, true, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct guest *g = copy();
+        CELLA_GUEST_INFO info = {0};
+        CELLA_GUEST_CHECKED checked = {0};
+        CELLA_BUFFER variable = {0};
+        struct cella_policy_claims *claims = NULL;
+        CELLA_JSON service = NULL;
+        uint8_t one = cases[i].first, two = cases[i].second;
+        forge_log_begin(&g->tpm);
+        forge_variable(&variable, "SecureBoot", cella_bytes(&one, 1));
+        forge_event(&g->tpm, 7, 0x80000001, cella_buffer_bytes(&variable));
+        if (cases[i].after_separator) forge_event(&g->tpm, 7, 4, cella_bytes("\0\0\0\0", 4));
+        forge_variable(&variable, "SecureBoot", cella_bytes(&two, 1));
+        forge_event(&g->tpm, 7, 0x80000001, cella_buffer_bytes(&variable));
+        guest_sign(g, cella_bytes(NULL, 0));
+        parse_json(g, &info);
+        const struct cella_evidence_options options = {.time_unix = FORGE_NOW};
+        struct cella_collateral *c = collateral_of(g, cella_bytes(NULL, 0));
+        GOOD(cella_guest_check(&info, c, &options, &checked));
+        GOOD(cella_policy_claims_new(&claims));
+        GOOD(cella_guest_claims(&info, &checked, NULL, claims, &service));
+        size_t count = 0;
+        const struct cella_policy_claim *claim = cella_policy_claims_at(claims, &count);
+        bool found = false;
+        for (size_t k = 0; k < count; k++) {
+            if (claim[k].type.size != 10 || memcmp(claim[k].type.data, "secureboot", 10) != 0)
+                continue;
+            found = true;
+            assert_int_equal(claim[k].value.integer, cases[i].secure);
+        }
+        assert_true(found);
+        cella_policy_claims_free(&claims);
+        cella_collateral_free(&c);
+        drop(g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_hardware),
+        cmocka_unit_test(test_attestation_key),
+        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_nonce),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_encryption_key),
+        cmocka_unit_test(test_trusted_launch),
+        cmocka_unit_test(test_form),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_bound_bytes),
+        cmocka_unit_test(test_round),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_boot_claims),
+    };
+    return cmocka_run_group_tests(tests, make_guest, free_guest);
+}
