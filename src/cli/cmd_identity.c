@@ -11,7 +11,7 @@
 #include "identity/access.h"
 #include "identity/apps.h"
 #include "service/config.h"
-#include "store/sealer.h"
+#include "store/database.h"
 
 const char cella_help_identity[] =
     "usage: cella identity --data DIR COMMAND [--json]\n"
@@ -383,9 +383,10 @@ static struct cella_result take_flags(int argc, char **argv, struct arguments *a
 
 static struct cella_result run_over_store(const struct verb *verb, struct arguments *a) {
     CELLA_DATABASE database = NULL;
-    CELLA_SEALER sealer = NULL;
+    CELLA_SERVICE_CONFIG config = {0};
     if (!a->data) return cella_cli_usage("identity", "expected --data DIR");
-    TRY(cella_service_open_store(a->data, &database, &sealer));
+    TRY(cella_service_config_read(a->data, &config));
+    TRY(cella_database_open(config.store.location, &database));
     TRY(cella_identity_migrate(database));
     a->database = database;
     return verb->run(a);

@@ -77,7 +77,7 @@ CELLA_RESULT identity_note(struct cella_session *session, const char *what, cons
 static json_t *column_json(const struct cella_rows *rows, unsigned column, const char *name) {
     if (name[0] == '+') return json_integer(cella_rows_integer(rows, column));
     struct cella_bytes text = cella_rows_bytes(rows, column);
-    return json_stringn((const char *)text.data, text.size);
+    return text.size ? json_stringn((const char *)text.data, text.size) : json_string("");
 }
 
 CELLA_RESULT identity_rows_json(struct cella_rows *rows, const char *const *name, size_t count,
