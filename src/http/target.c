@@ -74,6 +74,20 @@ static CELLA_RESULT add(struct cella_http_target *out, struct cella_bytes pair, 
     return CELLA_SUCCESS;
 }
 
+/* Clients may write the colon of an operation as %3A; after this there is one spelling (K19). Every
+ * other % stays, and is refused. */
+static struct cella_bytes spell(struct cella_bytes path, uint8_t **to) {
+    uint8_t *from = *to;
+    if (path.size == 0 || !memchr(path.data, '%', path.size)) return path;
+    for (size_t i = 0; i < path.size; i++) {
+        bool colon = path.size - i > 2 && path.data[i] == '%' && path.data[i + 1] == '3' &&
+                     (path.data[i + 2] | 0x20) == 'a';
+        *(*to)++ = colon ? ':' : path.data[i];
+        if (colon) i += 2;
+    }
+    return cella_bytes(from, (size_t)(*to - from));
+}
+
 CELLA_RESULT cella_http_target_parse(struct cella_bytes text, struct cella_http_target *out) {
     const uint8_t *mark = text.size ? memchr(text.data, '?', text.size) : NULL;
     uint8_t *to = out->storage;
@@ -81,9 +95,10 @@ CELLA_RESULT cella_http_target_parse(struct cella_bytes text, struct cella_http_
     out->path = cella_bytes(text.data, mark ? (size_t)(mark - text.data) : text.size);
     ENSURE(text.size <= CELLA_HTTP_TARGET_MAX, CELLA_ERR_LIMIT, NULL, "target: more than %d bytes",
            CELLA_HTTP_TARGET_MAX);
-    ENSURE(path_good(out->path), CELLA_ERR_FORMAT, NULL, "target: not a plain path");
     struct cella_bytes left =
         mark ? cella_bytes(mark + 1, text.size - out->path.size - 1) : cella_bytes(NULL, 0);
+    out->path = spell(out->path, &to);
+    ENSURE(path_good(out->path), CELLA_ERR_FORMAT, NULL, "target: not a plain path");
     while (left.size > 0) {
         const uint8_t *end = memchr(left.data, '&', left.size);
         size_t size = end ? (size_t)(end - left.data) : left.size;

@@ -1,9 +1,10 @@
 /* The target of a request (RFC 9112 §3.2, origin form): a path, and the parameters of its query,
  * decoded.
  *
- * One spelling per resource: a path that is percent-encoded, holds "." or ".." parts, double
- * slashes or control characters is refused, so that nothing after this reads it in another way. A
- * parameter may come once. */
+ * One spelling per resource: a path that is percent-encoded (but for the colon of an operation,
+ * which becomes one), holds "." or ".." parts, double slashes or control characters is refused, so
+ * that nothing after this reads it in another way (K12, K19). A parameter may come once. Services
+ * whose clients send empty parts (Key Vault's "/keys/k//sign") take those out before this. */
 #ifndef CELLA_HTTP_TARGET_H
 #define CELLA_HTTP_TARGET_H
 
@@ -14,7 +15,7 @@
 enum { CELLA_HTTP_PARAMETERS = 16, CELLA_HTTP_TARGET_MAX = 4096 };
 
 struct cella_http_target {
-    struct cella_bytes path; /* view of the text */
+    struct cella_bytes path; /* view of the text or of storage */
     size_t count;
     struct {
         struct cella_bytes name, value; /* of storage */

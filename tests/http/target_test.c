@@ -44,6 +44,96 @@ static void plain_targets(void **state) {
     assert_int_equal(t.count, 0);
 }
 
+/* Azure Attestation's operations, and the names of parameters as Key Vault's clients encode them.
+ */
+static void operations_of_services(void **state) {
+    struct cella_http_target t;
+    (void)state;
+    static const char *const same[] = {
+        "/policies/SgxEnclave:reset?api%2Dversion=2020-10-01",
+        "/policies/SgxEnclave%3Areset?api-version=2020-10-01",
+        "/policies/SgxEnclave%3areset?%61pi%2dversion=2020%2D10%2D01",
+    };
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        assert_int_equal(parse(cella_bytes_text(same[i]), &t), CELLA_OK);
+        assert_true(cella_http_path_is(&t, "/policies/SgxEnclave:reset"));
+        assert_int_equal(t.count, 1);
+        assert_true(has(&t, "api-version", "2020-10-01"));
+    }
+    assert_int_equal(parse(cella_bytes_text("/%3A%3A?a=%3A"), &t), CELLA_OK);
+    assert_true(cella_http_path_is(&t, "/::") && has(&t, "a", ":"));
+}
+
+/* K12, K19: two hundred ways to say another path than one seems to. */
+static void hostile_paths(void **state) {
+    static const char *const parts[] = {
+        "..",
+        ".",
+        "%2e%2e",
+        "%2e",
+        "%2E.",
+        ".%2e",
+        "%252e%252e",
+        "%c0%ae%c0%ae",
+        "%c0%af",
+        "%00",
+        "a%00b",
+        "%0a",
+        "%0d%0a",
+        "%20",
+        "%2f",
+        "%5c",
+        "\\..",
+        "..\\",
+        ";a=b",
+        "..;",
+        "%3b",
+        "#",
+        "a#b",
+        "%23",
+        "%3f",
+        "%25",
+        "%2525",
+        "%",
+        "%g0",
+        "%3",
+        "%u002e",
+        "\x2e\x80",
+        "\xef\xbc\x8f",
+        "\xc0\xae",
+        "\x01",
+        "\x7f",
+        "a b",
+        "\t",
+        "%61",
+        "%41",
+        "%7e",
+        "%2D",
+        "%3A..%2f",
+        "%e2%80%ae",
+        "",
+        "%3A/..",
+        "./",
+        "../",
+    };
+    static const struct {
+        const char *before, *after;
+    } frames[] = {
+        {"/", "/b"}, {"/a/", "/b"}, {"/a/", "/../b"}, {"//a/", "/b"}, {"/policies/", "/x"}};
+    struct cella_http_target t;
+    char text[128];
+    size_t count = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        for (size_t k = 0; k < sizeof(frames) / sizeof(frames[0]); k++, count++) {
+            int size =
+                snprintf(text, sizeof(text), "%s%s%s", frames[k].before, parts[i], frames[k].after);
+            if (parse(cella_bytes(text, (size_t)size), &t) != CELLA_ERR_FORMAT)
+                fail_msg("accepted: %s", text);
+        }
+    assert_true(count >= 200);
+}
+
 static void disguises_are_refused(void **state) {
     static const char *const bad[] = {
         "",         "a",        "?",       "*",          "//",           "/a//b",    "/.",
@@ -91,6 +181,7 @@ static void truncated_and_flipped(void **state) {
             if (parse(cella_bytes(text, sizeof(text) - 1), &t) != CELLA_OK) continue;
             assert_true(t.path.size > 0 && t.path.data[0] == '/');
             assert_null(memchr(t.path.data, '%', t.path.size));
+            assert_null(memmem(t.path.data, t.path.size, "//", 2));
             for (size_t k = 0; k < t.count; k++) assert_true(t.parameter[k].name.size > 0);
         }
     }
@@ -115,6 +206,8 @@ static void percent_both_ways(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_targets),
+        cmocka_unit_test(operations_of_services),
+        cmocka_unit_test(hostile_paths),
         cmocka_unit_test(disguises_are_refused),
         cmocka_unit_test(limits),
         cmocka_unit_test(truncated_and_flipped),
