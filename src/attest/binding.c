@@ -51,7 +51,9 @@ static CELLA_RESULT set(json_t *to, const char *name, json_t *value) {
 /* An object goes into the token as such, and before the policy as the text that was hashed. */
 static CELLA_RESULT put_object(const struct cella_attest_data *data, const char *name,
                                struct cella_decision *decision) {
-    cella_policy_claims_text(decision->claims, name, data->bytes, CELLA_POLICY_SERVICE);
+    struct cella_bytes text = data->bytes;
+    while (text.size > 0 && text.data[text.size - 1] == 0) text.size--;
+    cella_policy_claims_text(decision->claims, name, text, CELLA_POLICY_SERVICE);
     return set(decision->service, name, json_incref(data->object));
 }
 

@@ -80,6 +80,12 @@ static bool is_word(const json_t *text, const char *word) {
            strcasecmp(json_string_value(text), word) == 0;
 }
 
+/* Programs in C hash their text with the NUL at its end; the service takes that (recorded). */
+static struct cella_bytes without_end(struct cella_bytes text) {
+    while (text.size > 0 && text.data[text.size - 1] == 0) text.size--;
+    return text;
+}
+
 /* {"data", "dataType"}; with empty data it is as if it were not there: clients send that when they
  * have none (azure-attestation 3). */
 static CELLA_RESULT read_data(struct cella_attest_body *body, const char *name,
@@ -98,7 +104,9 @@ static CELLA_RESULT read_data(struct cella_attest_body *body, const char *name,
     ENSURE(json || !typed || json_string_length(type) == 0 || is_word(type, "Binary"),
            CELLA_ERR_FORMAT, NULL, "%s.dataType: expected \"Binary\" or \"JSON\"", name);
     TRY_IN(decode(body, "data", data, &out->bytes), "%s", name);
-    if (json) TRY_IN(cella_json_object(out->bytes, "data of type JSON", &out->object), "%s", name);
+    if (json)
+        TRY_IN(cella_json_object(without_end(out->bytes), "data of type JSON", &out->object), "%s",
+               name);
     out->there = true;
     return CELLA_SUCCESS;
 }

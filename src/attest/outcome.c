@@ -52,6 +52,7 @@ static int note(struct cella_bytes name, json_t **ignored) {
     return json_array_append_new(*ignored, json_stringn((const char *)name.data, name.size));
 }
 
+/* What the policy issued is also shown apart, as x-ms-policy. */
 static int add_issued(const struct cella_policy_outcome *outcome, json_t *to, json_t **ignored,
                       struct cella_policy_claim *room) {
     size_t kept = 0;
@@ -63,6 +64,7 @@ static int add_issued(const struct cella_policy_outcome *outcome, json_t *to, js
             room[kept++] = outcome->issued[i];
     json_t *issued = cella_policy_claims_object(room, kept);
     failed |= json_object_update(to, issued);
+    if (kept) failed |= json_object_set(to, "x-ms-policy", issued);
     json_decref(issued);
     return failed;
 }
