@@ -1,5 +1,5 @@
 /* Tokens signed and checked beside OpenSSL's own EVP_DigestSign and EVP_DigestVerify over the same
- * bytes with the same keys, and JSON bodies read beside the library's own reader; interleaved in
+ * bytes with the same keys; interleaved in
  * one run, so that a noisy machine disturbs all alike. Time of this thread alone, best batch of
  * many. */
 #include <jansson.h>
@@ -132,45 +132,7 @@ static void signatures(void) {
     }
 }
 
-static double json_us(struct cella_bytes body, bool library, int count) {
-    double from = now_us();
-    for (int i = 0; i < count; i++) {
-        CELLA_JSON tree = NULL;
-        if (library)
-            tree = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
-        else
-            must(cella_json_object(body, "body", &tree));
-        must_be(tree, "read JSON");
-    }
-    return (now_us() - from) / count;
-}
-
-static void bodies(void) {
-    static const size_t sizes[] = {6000, 60000, 4000000};
-    printf("\n%-22s %12s %12s %6s\n", "JSON body", "here", "library", "ratio");
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        CELLA_BUFFER body = {0};
-        uint8_t *quote = NULL;
-        double best[2] = {1e9, 1e9};
-        static const char head[] = "{\"runtimeData\":{\"data\":\"AQAB\",\"dataType\":\"JSON\"},"
-                                   "\"quote\":\"";
-        must(cella_buffer_append(&body, cella_bytes_text(head)));
-        must(cella_buffer_extend(&body, sizes[i], &quote));
-        memset(quote, 'A', sizes[i]);
-        must(cella_buffer_append(&body, cella_bytes_text("\"}")));
-        int count = sizes[i] > 1000000 ? 1 : (int)(600000 / sizes[i]);
-        for (int round = 0; round < (count > 1 ? ROUNDS : 5); round++)
-            for (int library = 0; library < 2; library++) {
-                double us = json_us(cella_buffer_bytes(&body), library, count);
-                if (us < best[library]) best[library] = us;
-            }
-        printf("%15zu bytes  %9.1f us %9.1f us %6.1f\n", body.size, best[0], best[1],
-               best[1] / best[0]);
-    }
-}
-
 int main(void) {
     signatures();
-    bodies();
     return 0;
 }

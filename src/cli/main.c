@@ -48,12 +48,11 @@ static void print_help(FILE *to) {
             "\n`cella COMMAND --help` says more of each; `cella --version` prints the version.\n");
 }
 
-/* `cella verify`, `policy` and `audit` tell scripts 0 accepted, 1 refused, 2 arguments or files that
- * cannot be used, and nothing else. */
+/* `cella verify`, `policy` and `audit` tell scripts 0 accepted, 1 refused, 2 arguments or files
+ * that cannot be used, and nothing else. */
 static int exit_status(const struct command *command, enum cella_code code) {
-    bool verdict =
-        command && (command->run == cella_cmd_verify || command->run == cella_cmd_policy ||
-                    command->run == cella_cmd_audit);
+    bool verdict = command && (command->run == cella_cmd_verify ||
+                               command->run == cella_cmd_policy || command->run == cella_cmd_audit);
     /* `cella collateral check` is for timers: 1 when something needs attention. */
     if (command && command->run == cella_cmd_collateral && code == CELLA_ERR_EXPIRED) return 1;
     if (!verdict || code == CELLA_OK) return cella_code_exit_status(code);
