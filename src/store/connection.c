@@ -67,16 +67,28 @@ CELLA_RESULT database_run(sqlite3 *db, const char *sql, const char *what) {
     return CELLA_SUCCESS;
 }
 
-/* The change to WAL does not wait by itself when another process opens at the same time. */
-static CELLA_RESULT run_patiently(sqlite3 *db, const char *sql) {
+/* The pragma answers with the mode that is now. */
+static int take_mode(void *context, int count, char **text, char **name) {
+    (void)name;
+    *(bool *)context = count == 1 && text[0] && strcmp(text[0], "wal") == 0;
+    return 0;
+}
+
+/* The change to WAL does not wait by itself when another process opens at the same time; and where
+ * it cannot be had, SQLite stays silently with what it has, in which readers stop writers. */
+static CELLA_RESULT begin_wal(sqlite3 *db) {
     const struct timespec pause = {.tv_nsec = RETRY_NS};
+    bool wal = false;
+    int code = SQLITE_BUSY;
     for (int left = DATABASE_WAIT_MS / (RETRY_NS / 1000000); left > 0; left--) {
-        int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-        if (code == SQLITE_OK) return CELLA_SUCCESS;
-        if (code != SQLITE_BUSY) break;
+        code = sqlite3_exec(db, "PRAGMA journal_mode = WAL", take_mode, &wal, NULL);
+        if ((code & 0xff) != SQLITE_BUSY) break;
         nanosleep(&pause, NULL);
     }
-    return database_error(db, "open");
+    if (code != SQLITE_OK) return database_error(db, "open");
+    ENSURE(wal, CELLA_ERR_UNSUPPORTED, "keep it on a local file system that can map files shared",
+           "database %s: a write-ahead log cannot be had there", sqlite3_db_filename(db, "main"));
+    return CELLA_SUCCESS;
 }
 
 /* A file may be hostile: no functions or virtual tables through its schema, no writing to the
@@ -94,7 +106,7 @@ static CELLA_RESULT harden(sqlite3 *db) {
 
 static CELLA_RESULT set_up(sqlite3 *db, bool temporary, bool write) {
     TRY(harden(db));
-    TRY(run_patiently(db, "PRAGMA journal_mode = WAL"));
+    TRY(begin_wal(db));
     TRY(database_run(db,
                      "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                      "PRAGMA journal_size_limit = 67108864;",

@@ -112,18 +112,18 @@ static void full_disk_changes_nothing(void **state) {
     CELLA_SESSION s = NULL;
     bool refused = false;
     GOOD(cella_session_begin(d, true, &s));
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 40 && !refused; i++) {
         r = insert(s, 2000 + i, cella_buffer_bytes(&content));
-        refused = refused || cella_failed(r);
-        assert_true(cella_failed(r) || !refused);
+        refused = cella_failed(r);
         cella_result_drop(r);
     }
+    assert_true(refused);
+    limit_files(RLIM_INFINITY);
+    REFUSED(CELLA_ERR_IO, insert(s, 3000, cella_bytes("x", 1)));
     r = cella_session_commit(&s);
     assert_int_equal(cella_code_of(r), CELLA_ERR_IO);
     cella_result_drop(r);
     assert_int_equal(count_alone(d), number);
-
-    limit_files(RLIM_INFINITY);
     GOOD(insert_alone(d, 1000, cella_buffer_bytes(&content)));
     assert_int_equal(count_alone(d), number + 1);
     cella_database_close(&d);
@@ -253,15 +253,49 @@ static void a_damaged_log_of_changes_does_not_crash(void **state) {
 
 /* --- Two processes --- */
 
+static void wait_for_children(int count) {
+    for (int i = 0; i < count; i++) {
+        int status = -1;
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+}
+
+/* A first start of several at once: who comes second waits, and finds the tables made. */
+static void processes_make_one_database(void **state) {
+    const struct place *p = *state;
+    enum { PROCESSES = 4, ROUNDS = 6 };
+    for (int round = 0; round < ROUNDS; round++) {
+        char path[128];
+        int pipes[2];
+        CELLA_DATABASE d = NULL;
+        snprintf(path, sizeof(path), "%s/%d.db", p->folder, round);
+        assert_int_equal(pipe(pipes), 0);
+        for (int i = 0; i < PROCESSES; i++) {
+            if (fork() != 0) continue;
+            struct cella_database *mine = NULL;
+            char go;
+            close(pipes[1]);
+            (void)!read(pipes[0], &go, 1); /* until all are there */
+            open_numbers(path, &mine);
+            struct cella_result r = insert_alone(mine, i, cella_bytes("x", 1));
+            _exit(cella_failed(r));
+        }
+        close(pipes[0]);
+        close(pipes[1]);
+        wait_for_children(PROCESSES);
+        open_numbers(path, &d);
+        assert_int_equal(count_alone(d), PROCESSES);
+    }
+}
+
 /* Both open, migrate and write at once; each sees at once what the other committed. */
 static void processes_share_a_database(void **state) {
     const struct place *p = *state;
     enum { PROCESSES = 4, EACH = 60 };
-    pid_t child[PROCESSES];
     CELLA_DATABASE d = NULL;
     for (int i = 0; i < PROCESSES; i++) {
-        child[i] = fork();
-        if (child[i] != 0) continue;
+        if (fork() != 0) continue;
         struct cella_database *mine = NULL;
         open_numbers(p->database, &mine); /* a failure ends the child with another status */
         for (int j = 0; j < EACH; j++) {
@@ -271,23 +305,16 @@ static void processes_share_a_database(void **state) {
         cella_database_close(&mine);
         _exit(0);
     }
-    for (int i = 0; i < PROCESSES; i++) {
-        int status = -1;
-        assert_int_equal(waitpid(child[i], &status, 0), child[i]);
-        assert_int_equal(status, 0);
-    }
+    wait_for_children(PROCESSES);
     open_numbers(p->database, &d);
     assert_int_equal(count_alone(d), PROCESSES * EACH);
-    pid_t writer = fork();
-    if (writer == 0) {
+    if (fork() == 0) {
         struct cella_database *mine = NULL;
         open_numbers(p->database, &mine);
         struct cella_result r = insert_alone(mine, 100000, cella_bytes("x", 1));
         _exit(cella_failed(r));
     }
-    int status = -1;
-    assert_int_equal(waitpid(writer, &status, 0), writer);
-    assert_int_equal(status, 0);
+    wait_for_children(1);
     assert_int_equal(count_alone(d), PROCESSES * EACH + 1);
 }
 
@@ -300,6 +327,7 @@ int main(void) {
         PLACED(damaged_files_are_refused),
         PLACED(cut_files_are_refused),
         PLACED(a_damaged_log_of_changes_does_not_crash),
+        PLACED(processes_make_one_database),
         PLACED(processes_share_a_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
