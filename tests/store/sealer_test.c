@@ -226,7 +226,7 @@ static void a_passphrase_is_stretched(void **state) {
     const struct place *p = *state;
     CELLA_SEALER sealer = NULL;
     CELLA_BUFFER sealed = {0}, kept = {0};
-    char text[512], weak[512];
+    char text[512], weak[520];
     put(p, "words", "correct horse battery\n", 22);
     GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
     seal(sealer, "kept", &sealed);
