@@ -1,6 +1,5 @@
 /* Tagged events of Windows' boot loader ("SIPA": wbcl.h of the Windows SDK): {u32 id, u32 size,
- * data}, some of which hold others. The names of members are those that published policies use;
- * where those show no form, bytes are shown in base64url. */
+ * data}, some of which hold others. */
 #include <string.h>
 
 #include "attest/tpm_events.h"
@@ -8,7 +7,10 @@
 
 enum { DEPTH_MAX = 6, TEXT_CHARS_MAX = 512, BYTES_SHOWN_MAX = 4096 };
 
-enum form { BOOLEAN, NUMBER, TEXT, BYTES, GROUP, GROUPS };
+/* As published policies use them: EVENT_CODEINTEGRITY is true; EVENT_BITLOCKER_UNLOCK.Value;
+ * EVENT_APPLICATION_SVN is a number itself; EVENT_BOOT_REVOCATION_LIST.RawData, and
+ * EVENT_SI_POLICY[].RawData. */
+enum form { BOOLEAN, NUMBER, INTEGER, TEXT, BYTES, LIST, GROUP, GROUPS };
 
 static const struct tag {
     uint32_t id;
@@ -28,7 +30,7 @@ static const struct tag {
     {0x00020006, NUMBER, "EVENT_EVENTCOUNTER", -1},
     {0x00020007, NUMBER, "EVENT_COUNTERID", -1},
     {0x00020008, BOOLEAN, "EVENT_MORBIT_NOT_CANCELABLE", -1},
-    {0x00020009, NUMBER, "EVENT_APPLICATION_SVN", -1},
+    {0x00020009, INTEGER, "EVENT_APPLICATION_SVN", -1},
     {0x0002000a, NUMBER, "EVENT_SVN_CHAIN_STATUS", -1},
     {0x0002000b, NUMBER, "EVENT_MORBIT_API_STATUS", -1},
     {0x00040001, BOOLEAN, "EVENT_BOOTDEBUGGING", CELLA_BOOT_BOOT_DEBUGGING},
@@ -47,7 +49,7 @@ static const struct tag {
     {0x0005000c, NUMBER, "EVENT_HYPERVISOR_IOMMU_POLICY", -1},
     {0x0005000d, BOOLEAN, "EVENT_HYPERVISOR_DEBUG", CELLA_BOOT_HYPERVISOR_DEBUGGING},
     {0x0005000e, NUMBER, "EVENT_DRIVER_LOAD_POLICY", -1},
-    {0x0005000f, BYTES, "EVENT_SI_POLICY", -1},
+    {0x0005000f, LIST, "EVENT_SI_POLICY", -1},
     {0x00050010, NUMBER, "EVENT_HYPERVISOR_MMIO_NX_POLICY", -1},
     {0x00050011, NUMBER, "EVENT_HYPERVISOR_MSR_FILTER_POLICY", -1},
     {0x00050012, NUMBER, "EVENT_VSM_LAUNCH_TYPE", -1},
@@ -75,7 +77,7 @@ static const struct tag {
     {0x00070008, TEXT, "EVENT_AUTHORITYPUBLISHER", -1},
     {0x00070009, BYTES, "EVENT_AUTHORITYSHA1THUMBPRINT", -1},
     {0x0007000a, BOOLEAN, "EVENT_IMAGEVALIDATED", -1},
-    {0x0007000b, NUMBER, "EVENT_MODULE_SVN", -1},
+    {0x0007000b, INTEGER, "EVENT_MODULE_SVN", -1},
     {0x00090001, TEXT, "EVENT_ELAM_KEYNAME", -1},
     {0x00090002, BYTES, "EVENT_ELAM_CONFIGURATION", -1},
     {0x00090003, BYTES, "EVENT_ELAM_POLICY", -1},
@@ -125,20 +127,33 @@ static json_t *text_json(struct cella_bytes data) {
 
 static json_t *group_json(struct cella_bytes data, unsigned depth, struct cella_boot_facts *facts);
 
+/* The word that a published policy has for it. */
+static json_t *number_json(const struct tag *tag, uint64_t number) {
+    json_t *out = json_pack("{s:I}", "Value", (json_int_t)number);
+    if (number == 1 && strcmp(tag->name, "EVENT_VBS_HVCI_POLICY") == 0)
+        json_object_set_new(out, "String", json_string("HypervisorEnforcedCodeIntegrityEnable"));
+    return out;
+}
+
 static json_t *value_json(const struct tag *tag, struct cella_bytes data, unsigned depth,
                           struct cella_boot_facts *facts) {
+    bool fits = data.size < 8 || (data.size == 8 && !(data.data[7] >> 7));
     switch (tag->form) {
     case BOOLEAN: return json_boolean(is_true(data));
     case NUMBER:
-        if (data.size > 8 || (data.size == 8 && data.data[7] >> 7)) break;
-        return json_pack("{s:I}", "Value", (json_int_t)number_of(data));
+        if (!fits) break;
+        return number_json(tag, number_of(data));
+    case INTEGER:
+        if (!fits) break;
+        return json_integer((json_int_t)number_of(data));
     case TEXT: return text_json(data);
     case GROUP:
     case GROUPS: return depth < DEPTH_MAX ? group_json(data, depth + 1, facts) : NULL;
-    case BYTES: break;
+    case BYTES:
+    case LIST: break;
     }
-    return cella_json_base64(
-        cella_bytes(data.data, data.size < BYTES_SHOWN_MAX ? data.size : (size_t)BYTES_SHOWN_MAX));
+    size_t size = data.size < BYTES_SHOWN_MAX ? data.size : (size_t)BYTES_SHOWN_MAX;
+    return json_pack("{s:o}", "RawData", cella_json_base64(cella_bytes(data.data, size)));
 }
 
 static void note(const struct tag *tag, struct cella_bytes data, struct cella_boot_facts *facts) {
@@ -153,11 +168,12 @@ static void note(const struct tag *tag, struct cella_bytes data, struct cella_bo
     if (strcmp(tag->name, "EVENT_ELAM_AGGREGATION") == 0) facts->said[CELLA_BOOT_ELAM].yes = true;
 }
 
-/* What comes more than once at one level becomes a list; modules are one always. */
+/* What comes more than once at one level becomes a list; modules and code
+ * integrity policies are one always. */
 static bool add(json_t *to, const struct tag *tag, json_t *value) {
     json_t *there = json_object_get(to, tag->name);
     if (json_is_array(there)) return json_array_append_new(there, value) == 0;
-    if (tag->form == GROUPS)
+    if (tag->form == GROUPS || tag->form == LIST)
         return json_object_set_new(to, tag->name, json_pack("[o]", value)) == 0;
     if (!there) return json_object_set_new(to, tag->name, value) == 0;
     return json_object_set_new(to, tag->name, json_pack("[O,o]", there, value)) == 0;
