@@ -279,6 +279,32 @@ static void texts_that_do_not_parse(void **state) {
     stand_remove(&stand);
 }
 
+/* The largest policy is taken, one byte more is not; nor is a JWS beyond its own limit. */
+static void sizes(void **state) {
+    (void)state;
+    static const char text[] = "version=1.0; authorizationrules{=> permit();};";
+    struct stand stand;
+    char *policy = malloc(CELLA_POLICY_TEXT_MAX + 2), *huge = malloc(CELLA_JWS_SIZE_MAX + 2);
+    stand_make(&stand, CELLA_ATTEST_AAD);
+    stand_start(&stand);
+    for (size_t over = 0; over < 2; over++) {
+        memset(policy, ' ', CELLA_POLICY_TEXT_MAX + over);
+        memcpy(policy, text, sizeof(text) - 1);
+        policy[CELLA_POLICY_TEXT_MAX + over] = 0;
+        char *jws = policy_jws(NULL, policy);
+        ANSWER answer = {0};
+        put(&stand, CELLA_ATTEST_SGX, jws, &answer);
+        assert_int_equal(answer.status, over ? 400 : 200);
+        assert_string_equal(answer.code, over ? "PolicyParsingError" : "");
+        free(jws);
+    }
+    memset(huge, 'a', CELLA_JWS_SIZE_MAX + 1);
+    huge[CELLA_JWS_SIZE_MAX + 1] = 0;
+    NOT_SET(&stand, CELLA_ATTEST_SGX, huge, 400, "InvalidOperation");
+    free(policy), free(huge);
+    stand_remove(&stand);
+}
+
 /* --- Signatures --- */
 
 static void signed_by_anyone_where_roles_guard(void **state) {
@@ -690,6 +716,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_policy_statement),
         cmocka_unit_test(flipped_and_cut_statements),
         cmocka_unit_test(texts_that_do_not_parse),
+        cmocka_unit_test(sizes),
         cmocka_unit_test(signed_by_anyone_where_roles_guard),
         cmocka_unit_test(signatures_that_do_not_hold),
         cmocka_unit_test(isolated_wants_a_manager),
