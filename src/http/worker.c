@@ -166,9 +166,10 @@ void cella_http_worker_stop_all(struct worker *w) {
 }
 
 static bool drained(struct worker *w) {
-    uint64_t since = w->now_ms - w->server->stopped_ms;
     uint32_t cut = 0;
-    if (!w->draining || since < GRACE_MS) return false;
+    if (!w->draining) return false;
+    uint64_t then = w->server->stopped_ms, since = w->now_ms > then ? w->now_ms - then : 0;
+    if (since < GRACE_MS) return false;
     bool over = since >= w->server->settings.drain_ms;
     for (struct connection *c = w->connections, *next; c; c = next) {
         next = c->next;

@@ -7,9 +7,11 @@
  * Settings by name: workers, header_max, request_ms, idle_ms, connection_max, peer_max, drain_ms,
  * tls12, body_max; access_log=FILE; cert=FILE and key=FILE for both sites. */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct stand {
     struct cella_metrics *metrics;
     const char *cert, *key;
     uint32_t body_max;
+    atomic_bool over;
     char json[JSON_SIZE];
 };
 
@@ -199,9 +202,13 @@ static CELLA_RESULT certify(struct stand *s, const char *line) {
 }
 
 static void *commands(void *context) {
+    struct stand *s = context;
+    struct pollfd in = {.fd = 0, .events = POLLIN};
     char line[1024];
-    while (fgets(line, sizeof(line), stdin)) {
-        struct cella_result r = certify(context, line);
+    while (!atomic_load(&s->over)) {
+        if (poll(&in, 1, 50) <= 0) continue;
+        if (!fgets(line, sizeof(line), stdin)) break;
+        struct cella_result r = certify(s, line);
         printf("%s\n", cella_failed(r) ? cella_code_name(cella_code_of(r)) : "done");
         fflush(stdout);
         cella_result_drop(r);
@@ -258,7 +265,7 @@ static CELLA_RESULT serve(struct stand *s, const char *path) {
            (unsigned)cella_http_server_port(server, 2));
     fflush(stdout);
     TRY(cella_http_server_run(server, stop));
-    pthread_cancel(thread);
+    atomic_store(&s->over, true);
     pthread_join(thread, NULL);
     for (int i = 0; i < 2; i++) {
         cella_buffer_free(&certificate[i]);
