@@ -75,8 +75,7 @@ struct reading {
     struct cella_buffer jws;
     struct cella_statement statement;
     struct policy_item *item;
-    struct cella_policy_fault fault;
-    bool parsing; /* what failed, if anything did, is the policy's text */
+    struct policy_parsing parsing;
 };
 static void reading_free(struct reading *reading) {
     cella_statement_free(&reading->statement);
@@ -88,16 +87,15 @@ static void reading_free(struct reading *reading) {
 static struct cella_result read_policy(struct cella_change *change, struct reading *reading) {
     TRY(check_mode(change->instance));
     TRY(cella_change_read(change, NULL, &reading->jws, &reading->statement));
-    struct cella_result r = policy_item_of(cella_buffer_bytes(&reading->jws), &reading->statement,
-                                           &reading->item, &reading->fault);
-    reading->parsing = reading->fault.line > 0;
-    return r;
+    return policy_item_of(cella_buffer_bytes(&reading->jws), &reading->statement, &reading->item,
+                          &reading->parsing);
 }
 
 /* Symbol, line, column and rule, as Azure's service names them, and what was expected. */
 static struct cella_result parsing_error(const struct reading *reading,
                                          struct cella_result result) {
-    const struct cella_policy_fault *fault = &reading->fault;
+    const struct cella_policy_fault *fault = &reading->parsing.fault;
+    if (!fault->line) return result;
     struct cella_result told = CELLA_FAILURE(
         cella_code_of(result), NULL,
         "Policy parsing failed at line %u, column %u (%s): unexpected symbol %s, expected %s",
@@ -108,8 +106,8 @@ static struct cella_result parsing_error(const struct reading *reading,
 
 static void refuse_reading(const struct cella_change *change, const struct reading *reading,
                            struct cella_result result) {
-    if (reading->parsing) result = parsing_error(reading, result);
-    cella_change_refuse(change, reading->parsing ? "PolicyParsingError" : "InvalidOperation",
+    if (reading->parsing.failed) result = parsing_error(reading, result);
+    cella_change_refuse(change, reading->parsing.failed ? "PolicyParsingError" : "InvalidOperation",
                         result);
 }
 
@@ -139,7 +137,7 @@ void cella_policies_put(struct cella_attest_instance *instance, enum cella_attes
                         const struct cella_caller *caller, const struct cella_http_request *request,
                         struct cella_http_response *response) {
     struct cella_change change = {instance, caller, request, response, .action = NULL};
-    READING reading = {.parsing = false};
+    READING reading = {.item = NULL};
     describe(&change, type, "policy set");
     struct cella_result r = read_policy(&change, &reading);
     if (cella_failed(r)) {
@@ -170,7 +168,7 @@ void cella_policies_reset(struct cella_attest_instance *instance, enum cella_att
                           const struct cella_http_request *request,
                           struct cella_http_response *response) {
     struct cella_change change = {instance, caller, request, response, .action = NULL};
-    READING reading = {.parsing = false};
+    READING reading = {.item = NULL};
     describe(&change, type, "policy reset");
     struct cella_result r = read_reset(&change, type, &reading);
     if (!cella_failed(r))

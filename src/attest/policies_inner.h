@@ -31,9 +31,14 @@ struct cella_policies {
     struct policy_slot slot[CELLA_ATTEST_TYPE_COUNT];
 };
 
-/* policies_item.c: of a statement that was read; the text must compile (fault tells where not). */
+/* Why a text is no policy: told apart from all else that may be wrong with a statement. */
+struct policy_parsing {
+    bool failed;                     /* to compile it */
+    struct cella_policy_fault fault; /* line 0: it is the whole text, say its size */
+};
+/* policies_item.c: of a statement that was read; the text must compile. parsing may be NULL. */
 CELLA_RESULT policy_item_of(struct cella_bytes jws, const struct cella_statement *statement,
-                            struct policy_item **out, struct cella_policy_fault *fault);
+                            struct policy_item **out, struct policy_parsing *parsing);
 /* What stands when nothing is stored. */
 CELLA_RESULT policy_item_default(enum cella_attest_type type, struct policy_item **out);
 /* Of what the store has; one that cannot be used becomes an item with its failure. must_be_signed:

@@ -32,10 +32,13 @@ CELLA_RESULT cella_policy_hash(struct cella_bytes text, char hash[44]) {
 }
 
 /* Of text and jws. */
-static struct cella_result finish(struct policy_item *item, struct cella_policy_fault *fault) {
+static struct cella_result finish(struct policy_item *item, struct policy_parsing *parsing) {
     item->entry.text = cella_buffer_bytes(&item->text);
     TRY(cella_policy_hash(item->entry.text, item->entry.hash));
-    TRY(cella_policy_compile(item->entry.text, &item->policy, fault));
+    struct cella_result r =
+        cella_policy_compile(item->entry.text, &item->policy, parsing ? &parsing->fault : NULL);
+    if (parsing) parsing->failed = cella_failed(r) && cella_code_of(r) != CELLA_ERR_MEMORY;
+    TRY(r);
     item->entry.policy = item->policy;
     item->entry.signer = item->signer;
     return CELLA_SUCCESS;
@@ -49,13 +52,13 @@ static struct cella_result blank(struct policy_item **out) {
 }
 
 CELLA_RESULT policy_item_of(struct cella_bytes jws, const struct cella_statement *statement,
-                            struct policy_item **out, struct cella_policy_fault *fault) {
+                            struct policy_item **out, struct policy_parsing *parsing) {
     ITEM item = NULL;
     TRY(blank(&item));
     TRY(cella_buffer_append(&item->jws, jws));
     TRY(cella_statement_policy(statement, &item->text));
     item->signer = json_incref(statement->signer);
-    TRY(finish(item, fault));
+    TRY(finish(item, parsing));
     *out = MOVE(item);
     return CELLA_SUCCESS;
 }
