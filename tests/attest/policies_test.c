@@ -512,6 +512,38 @@ static void no_change_without_audit(void **state) {
     stand_remove(&stand);
 }
 
+/* A disk that is full: refused as our fault, said so in the log, and nothing is changed. */
+static void a_full_disk_changes_nothing(void **state) {
+    (void)state;
+    enum { ROOM = 64 << 10, LARGE = 200 << 10 };
+    struct stand stand;
+    struct rlimit none, before;
+    char *policy = malloc(LARGE + 1);
+    stand_make(&stand, CELLA_ATTEST_AAD);
+    stand_start(&stand);
+    SET(&stand, CELLA_ATTEST_SGX, UNSECURED_PERMIT);
+    memset(policy, ' ', LARGE);
+    memcpy(policy, DENY, sizeof(DENY) - 1);
+    policy[LARGE] = 0;
+    char *jws = policy_jws(NULL, policy);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){ROOM, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ANSWER full = {0}, read = {0};
+    put(&stand, CELLA_ATTEST_SGX, jws, &full);
+    get(&stand, CELLA_ATTEST_SGX, &read);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(full.status, 503);
+    assert_string_equal(claim_text(&read, "x-ms-policy"), UNSECURED_PERMIT);
+    assert_true(stands(&stand, CELLA_ATTEST_SGX, PERMIT));
+    assert_int_equal(audited(&stand, "\"failed\""), 1);
+    SET(&stand, CELLA_ATTEST_SGX, jws);
+    assert_true(stands(&stand, CELLA_ATTEST_SGX, policy));
+    free(policy), free(jws);
+    stand_remove(&stand);
+}
+
 /* --- Races, other processes, kill -9 --- */
 
 enum { RACE_TEXTS = 4, RACE_WRITES = 25 };
@@ -724,6 +756,7 @@ int main(void) {
         cmocka_unit_test(isolated_does_not_go_by_unsigned_ones),
         cmocka_unit_test(moved_policies_do_not_open),
         cmocka_unit_test(no_change_without_audit),
+        cmocka_unit_test(a_full_disk_changes_nothing),
         cmocka_unit_test(reads_never_see_a_mix),
         cmocka_unit_test(the_later_commit_stands),
         cmocka_unit_test(a_lent_policy_stays),
