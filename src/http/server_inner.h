@@ -93,7 +93,7 @@ struct cella_http_server {
     struct worker *worker; /* owned */
     struct cella_http_peers *peers;
     _Atomic uint32_t count; /* of connections, all workers' */
-    atomic_bool stopping, running;
+    atomic_bool told, stopping, running;
     int stop_fd;
     uint64_t stopped_ms;
     struct cella_metric *connections, *accepted, *received, *sent, *too_many, *timeouts,

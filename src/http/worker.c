@@ -144,25 +144,24 @@ static void take(struct worker *w, struct site *site) {
 
 /* --- The end --- */
 
-/* Told to stop: what waits in the kernel's queue is still served, then nobody is taken. */
-static void start_to_drain(struct worker *w) {
-    struct cella_http_server *server = w->server;
-    w->draining = true;
-    if (w->index == 0) {
-        for (size_t i = 0; i < server->settings.site_count; i++) {
-            while (!full(w) && take_one(w, &server->site[i])) {}
-            shutdown(server->site[i].fd, SHUT_RDWR);
-        }
-    }
-    listen_no_more(w);
-}
-
+/* Whichever worker hears it first, for others may be at work. What waits in the kernel's queue is
+ * still served, then nobody is taken. */
 void cella_http_worker_stop_all(struct worker *w) {
     struct cella_http_server *server = w->server;
+    if (atomic_exchange(&server->told, true)) return;
     server->stopped_ms = cella_http_now_ns() / 1000000;
     atomic_store(&server->stopping, true);
-    epoll_ctl(w->epoll, EPOLL_CTL_DEL, server->stop_fd, NULL);
+    for (size_t i = 0; i < server->settings.site_count; i++) {
+        while (!full(w) && take_one(w, &server->site[i])) {}
+        shutdown(server->site[i].fd, SHUT_RDWR);
+    }
     for (uint32_t i = 0; i < server->settings.workers; i++) wake(&server->worker[i]);
+}
+
+static void start_to_drain(struct worker *w) {
+    w->draining = true;
+    epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->stop_fd, NULL);
+    listen_no_more(w);
 }
 
 static bool drained(struct worker *w) {
@@ -238,7 +237,7 @@ CELLA_RESULT cella_http_worker_open(struct cella_http_server *server, unsigned i
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ENSURE(w->epoll >= 0 && w->wake >= 0, CELLA_ERR_IO, NULL, "no descriptor for a worker: %m");
     TRY(add(w, w->wake, EPOLLIN, w));
-    if (index == 0) TRY(add(w, server->stop_fd, EPOLLIN, server));
+    TRY(add(w, server->stop_fd, EPOLLIN, server));
     listen_again(w);
     ENSURE(w->listening, CELLA_ERR_IO, NULL, "a worker cannot listen: %m");
     return CELLA_SUCCESS;
