@@ -74,7 +74,6 @@ static void hide_data(json_t *policy) {
         const char *text = json_string_value(json_object_get(condition, "condition"));
         if (!text || !shows_evidence_alone(text)) json_object_del(condition, "found");
     }
-    json_object_del(policy, "issued"); /* values; their names are among the claims' */
 }
 
 static json_t *policy_object(const struct cella_decision *decision,
@@ -89,7 +88,7 @@ static json_t *policy_object(const struct cella_decision *decision,
     for (size_t i = 0; outcome && i < outcome->issued_count; i++)
         json_array_append_new(issued, json_stringn((const char *)outcome->issued[i].type.data,
                                                    outcome->issued[i].type.size));
-    json_object_set_new(policy, "issued", issued);
+    json_object_set_new(policy, "issued", issued); /* names in the place of values */
     if (decided->ignored) json_object_set_new(policy, "ignored", json_deep_copy(decided->ignored));
     return policy;
 }

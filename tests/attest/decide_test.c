@@ -206,9 +206,12 @@ static void test_policy(void **state) {
         "=> issue(type=\"x-ms-attestation-type\", value=\"sgx\"); "
         "=> issue(type=\"x-ms-compliance-status\", value=\"azure-compliant-cvm\"); "
         "=> issue(type=\"x-ms-cella-assurance\", value=\"S3\"); "
-        "=> issue(type=\"jti\", value=\"x\"); };");
+        "=> issue(type=\"jti\", value=\"x\"); "
+        "=> issue(type=\"nonce\", value=\"x\"); };");
     ANSWERED(set, 200);
-    REPLY reply = ask(&b, DEV, NULL);
+    json_t *body = body_of("evidence", cella_buffer_bytes(&b.fixture.evidence));
+    json_object_set_new(body, "nonce", json_string("mine"));
+    REPLY reply = rig_attest(&b.rig, DEV, "SoftwareEnclave", body);
     ANSWERED(reply, 200);
     assert_false(reply.unsecured);
     assert_string_equal(reply_text(&reply, "one"), "a");
@@ -221,6 +224,7 @@ static void test_policy(void **state) {
     assert_null(json_object_get(reply.claims, "x-ms-compliance-status"));
     assert_int_equal(strlen(reply_text(&reply, "jti")), 64);
     assert_true(json_integer_value(json_object_get(reply.claims, "exp")) > time(NULL));
+    assert_string_equal(reply_text(&reply, "nonce"), "mine");
     const json_t *shown = json_object_get(reply.claims, "x-ms-policy");
     assert_int_equal(json_object_size(shown), 3);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(shown, "two"), 1)), 2);
