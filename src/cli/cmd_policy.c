@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/policy_file.h"
+#include "cli/policy_release.h"
 #include "cli/policy_sign.h"
 #include "policy/outcome_json.h"
 
@@ -11,14 +12,22 @@ const char cella_help_policy[] =
     "usage: cella policy check FILE\n"
     "       cella policy test FILE --claims CLAIMS [--expect permit|deny]\n"
     "       cella policy explain FILE --claims CLAIMS [--json]\n"
-    "       cella policy sign FILE|--reset|--manager PEM --key KEY --cert PEM [--out FILE]\n\n"
+    "       cella policy sign FILE|--reset|--manager PEM --key KEY --cert PEM [--out FILE]\n"
+    "       cella policy release --authority URL [--tee software|sgx|snp|tdx] "
+    "[--mrenclave|--measurement HEX]...\n"
+    "                [--mrsigner HEX] [--product-id N] [--min-svn N] [--config-id HEX] "
+    "[--assurance S0..S3]\n"
+    "                [--claim NAME=VALUE]... [--allow-debug] [-o FILE]\n\n"
     "Policies in Azure Attestation's language, 1.0 to 1.2 (docs/formats/policy.md).\n"
     "  check    parses it; warns of rules that can never permit and of claims that no TEE has\n"
     "  test     evaluates it over claims and prints what it issues\n"
     "  explain  says which rule permitted, denied or did not fire, with the values compared\n"
     "  sign     makes the JWS that an isolated attestation instance takes: a policy, a reset, or\n"
     "           a policy management certificate to add or remove "
-    "(docs/formats/attestation-policies.md)\n\n"
+    "(docs/formats/attestation-policies.md)\n"
+    "  release  writes a release policy for a key of a vault: to what code, proven to which "
+    "service, it may go\n"
+    "           (docs/formats/release-policy.md)\n\n"
     "  --claims FILE    JSON: an object of claims as in a token, or a list of {\"type\", "
     "\"value\", \"issuer\"}\n"
     "  --expect WORD    permit (the default) or deny: what the policy should say\n"
@@ -183,6 +192,8 @@ static struct cella_result evaluate(const struct arguments *arguments) {
 
 CELLA_RESULT cella_cmd_policy(int argc, char **argv) {
     struct arguments arguments = {0};
+    if (argc > 1 && strcmp(argv[1], "release") == 0)
+        return cella_cli_policy_release(argc - 1, argv + 1);
     TRY(parse(argc, argv, &arguments));
     if (strcmp(arguments.verb, "sign") == 0) {
         arguments.sign.policy = arguments.path;
