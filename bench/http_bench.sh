@@ -89,3 +89,7 @@ for _ in range(1000):
 print(f"{who:8} {(resident() - before) / 1000:.1f}")
 P
 done
+
+echo
+echo "100 requests a second, alone and beside 2,000 slow clients (K17)"
+python3 bench/http_flood.py "$stand" "$load" "${SLOW:-2000}" "${FLOOD_SECONDS:-12}"
