@@ -74,6 +74,9 @@ static const char enclave_policy[] =
                 COPY("x-ms-attestation-type", "tee") "};";
 static const char machine_policy[] = "version= 1.0;authorizationrules{=> permit();};";
 
+/* Where there is none; not an empty text, which makes the JavaScript client throw a TypeError. */
+static const char no_policy[] = "// No policy is set for this type: it is refused until one is.\n";
+
 static const char *default_text(enum cella_attest_type type) {
     switch (type) {
     case CELLA_ATTEST_SGX:
@@ -94,7 +97,7 @@ CELLA_RESULT policy_item_default(enum cella_attest_type type, struct policy_item
     TRY(blank(&item));
     item->entry.is_default = true;
     item->none = !text;
-    TRY(cella_statement_unsecured(cella_bytes_text(text ? text : ""), &item->jws));
+    TRY(cella_statement_unsecured(cella_bytes_text(text ? text : no_policy), &item->jws));
     if (text) {
         TRY(cella_buffer_append(&item->text, cella_bytes_text(text)));
         TRY(finish(item, NULL));
