@@ -188,6 +188,35 @@ static void test_stale(void **state) {
     assert_true(json_is_true(json_object_get(accepted.claims, "x-ms-cella-collateral-stale")));
 }
 
+/* Open Enclave's header before the quote: exactly it. */
+static void test_open_enclave(void **state) {
+    (void)state;
+    RIG rig;
+    CELLA_BUFFER quote = {0}, report = {0};
+    static const uint8_t header[8] = {1, 0, 0, 0, 2, 0, 0, 0};
+    uint8_t size[8] = {0};
+    if (!read_vector(RIG_SGX "/quote.bin", &quote)) skip();
+    for (size_t i = 0; i < 8; i++) size[i] = (uint8_t)(quote.size >> 8 * i);
+    GOOD(cella_buffer_append(&report, CELLA_BYTES_OF(header)));
+    GOOD(cella_buffer_append(&report, CELLA_BYTES_OF(size)));
+    GOOD(cella_buffer_append(&report, cella_buffer_bytes(&quote)));
+    rig_make(&rig, SGX_COLL, RIG_TIME_SGX);
+    REPLY good =
+        rig_attest(&rig, DEV, "OpenEnclave", body_of("report", cella_buffer_bytes(&report)));
+    ANSWERED(good, 200);
+    for (size_t at = 0; at < 16; at++) {
+        report.data[at] ^= 1;
+        REPLY reply =
+            rig_attest(&rig, DEV, "OpenEnclave", body_of("report", cella_buffer_bytes(&report)));
+        ANSWERED(reply, 400);
+        assert_true(mentions(&reply, "Open Enclave's header"));
+        report.data[at] ^= 1;
+        REPLY cut = rig_attest(&rig, DEV, "OpenEnclave",
+                               body_of("report", cella_bytes(report.data, at + 1)));
+        ANSWERED(cut, 400);
+    }
+}
+
 /* --- SEV-SNP --- */
 
 static json_t *snp_body(bool chain, const char *report_name) {
@@ -375,6 +404,32 @@ static void test_software(void **state) {
     fixture_free(&f);
 }
 
+/* What an enclave was started with is bound by its configuration id: the hash, then zeros. */
+static void test_init_time(void **state) {
+    (void)state;
+    RIG rig;
+    struct fixture f;
+    static const char data[] = "{\"role\":\"ward 7\"}";
+    fixture_new(&f);
+    rig_make(&rig, NULL, 0);
+    software_trust(&rig, &f);
+    for (int tail = 0; tail < 2; tail++) {
+        memset(f.claims.identity.config_id, 0, sizeof(f.claims.identity.config_id));
+        GOOD(cella_sha256(cella_bytes_text(data), f.claims.identity.config_id));
+        f.claims.identity.config_id[63] = (uint8_t)tail;
+        f.evidence.size = 0;
+        GOOD(cella_software_evidence(f.signer, &f.claims, &f.evidence));
+        for (int json = 0; json < 2; json++) {
+            json_t *body = software_body(cella_buffer_bytes(&f.evidence));
+            json_object_set_new(body, "initTimeData", data_of(data, json ? "JSON" : "Binary"));
+            REPLY reply = rig_attest(&rig, DEV, "SoftwareEnclave", body);
+            ANSWERED(reply, tail ? 400 : 200);
+            assert_true(has(&reply, "x-ms-inittime") == (json && !tail));
+        }
+    }
+    fixture_free(&f);
+}
+
 /* A request for keys is bound to its evidence by all 64 bytes. */
 static void test_key_request(void **state) {
     (void)state;
@@ -428,6 +483,8 @@ int main(void) {
         cmocka_unit_test(test_tdx),
         cmocka_unit_test(test_software),
         cmocka_unit_test(test_key_request),
+        cmocka_unit_test(test_init_time),
+        cmocka_unit_test(test_open_enclave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
