@@ -50,6 +50,7 @@ struct cella_service_identity {
     struct cella_service_list listen;
     const char *tenant;
     uint64_t token_s, rotate_s;
+    bool assertion_once;
 };
 struct cella_service_issuer {
     const char *name;

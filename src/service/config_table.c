@@ -34,6 +34,7 @@ const struct cella_setting_row cella_setting_rows[] = {
     ROW(IDENTITY, identity, tenant, GUID, NULL, 0, 0),
     ROW(IDENTITY, identity, token_s, COUNT, "3600", 60, DAY_S),
     ROW(IDENTITY, identity, rotate_s, COUNT, "2592000", 3600, YEAR_S),
+    ROW(IDENTITY, identity, assertion_once, BOOL, "no", 0, 0),
     ROW(ISSUER, issuer, issuer, TEXT, NULL, 0, 0),
     ROW(ISSUER, issuer, jwks, PATH, NULL, 0, 0),
     ROW(ISSUER, issuer, tenant, TEXT, NULL, 0, 0),

@@ -123,10 +123,17 @@ static CELLA_RESULT open_identity(struct cella_service *s) {
                                  c->issuer[i].tenant),
                "[issuer %s]", c->issuer[i].name);
     if (!c->identity.url) return CELLA_SUCCESS;
+    _Static_assert((int)CELLA_SERVICE_ATTEST_MAX <= (int)CELLA_ISSUER_RESOURCES,
+                   "every instance can be what a token is for");
+    const char *resource[CELLA_SERVICE_ATTEST_MAX];
+    for (size_t i = 0; i < c->attest_count; i++) resource[i] = c->attest[i].url;
     struct cella_issuer_settings settings = {.url = c->identity.url,
                                              .tenant = c->identity.tenant,
                                              .token_s = (uint32_t)c->identity.token_s,
-                                             .rotate_s = (uint32_t)c->identity.rotate_s};
+                                             .rotate_s = (uint32_t)c->identity.rotate_s,
+                                             .resource = resource,
+                                             .resource_count = c->attest_count,
+                                             .assertion_once = c->identity.assertion_once};
     TRY(cella_issuer_new(&settings, s->database, s->sealer, &s->issuer));
     return cella_issuer_join(s->issuer, s->issuers);
 }
