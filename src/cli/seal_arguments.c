@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/envelope.h"
 #include "seal/keyfile.h"
 
 static double now_s(void) {
@@ -51,6 +52,12 @@ static struct cella_result parse_words(const char *verb, int argc, char **argv,
                 value = &s->key_path;
             else if (strcmp(word, "--name") == 0)
                 value = &s->name;
+            else if (strcmp(word, "--vault") == 0)
+                value = &s->vault;
+            else if (strcmp(word, "--ca") == 0)
+                value = &s->ca;
+            else if (strcmp(word, "--wrapped") == 0)
+                value = &s->wrapped;
             else if (strcmp(word, "--info") == 0 && strcmp(verb, "seal") == 0)
                 value = &s->info;
             else if (strcmp(word, "--force") == 0)
@@ -72,8 +79,22 @@ static struct cella_result parse_words(const char *verb, int argc, char **argv,
     }
     if (s->info) return CELLA_SUCCESS;
     if (places < 2) return cella_cli_usage(verb, "expected IN and OUT, found %d of them", places);
-    if (!s->key_path) return cella_cli_usage(verb, "expected --key FILE");
+    if (!s->key_path == !s->vault)
+        return cella_cli_usage(verb, "expected either --key FILE or --vault URL");
     return CELLA_SUCCESS;
+}
+
+/* The wrapped key lies beside the sealed file, unless it is said where. */
+static struct cella_result vault_key(const char *verb, const char *sealed,
+                                     struct cella_cli_seal *s) {
+    char path[4096];
+    if (!s->wrapped && strcmp(sealed, "-") == 0)
+        return cella_cli_usage(verb, "expected --wrapped FILE, where the wrapped key is kept");
+    int size = s->wrapped ? snprintf(path, sizeof(path), "%s", s->wrapped)
+                          : snprintf(path, sizeof(path), "%s.key.json", sealed);
+    ENSURE(size > 0 && (size_t)size < sizeof(path), CELLA_ERR_LIMIT, NULL, "a path this long");
+    if (strcmp(verb, "seal") == 0) return cella_cli_envelope_new(s->vault, s->ca, path, &s->key);
+    return cella_cli_envelope_open(s->vault, s->ca, path, &s->key);
 }
 
 CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv,
@@ -87,7 +108,10 @@ CELLA_RESULT cella_cli_seal_parse(const char *verb, int argc, char **argv,
     if (strcmp(s->name, "-") == 0 || !s->name[0])
         return cella_cli_usage(verb, "expected --name NAME, since '%s' gives no name to bind to",
                                sealed);
-    TRY(cella_keyfile_read(s->key_path, &s->key));
+    if (s->vault)
+        TRY(vault_key(verb, sealed, s));
+    else
+        TRY(cella_keyfile_read(s->key_path, &s->key));
     s->options.key = cella_secret_bytes(&s->key);
     s->options.name = cella_bytes_text(s->name);
     s->options.progress = s->progress.wanted ? show_progress : NULL;

@@ -15,6 +15,7 @@ struct cella_cli_progress {
 
 struct cella_cli_seal {
     const char *key_path, *name, *in, *out, *info;
+    const char *vault, *ca, *wrapped; /* instead of key_path: envelope.h */
     bool force;
     struct cella_cli_progress progress;
     struct cella_secret key;           /* owned */
