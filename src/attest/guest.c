@@ -120,6 +120,9 @@ static struct cella_result decide(struct cella_decision *decision,
     TRY(cella_policy_claims_new(&decision->claims));
     TRY(cella_guest_claims(info, &checked, compliance(decision, &checked), decision->claims,
                            &decision->service));
+    if (decision->stale)
+        cella_policy_claims_boolean(decision->claims, "x-ms-cella-collateral-stale", true,
+                                    CELLA_POLICY_SERVICE);
     return answer(decision, &checked, response);
 }
 

@@ -342,6 +342,7 @@ static void test_mutations(void **state) {
     json_t *json = guest_json(&good);
     char *text = json_dumps(json, JSON_COMPACT);
     size_t size = strlen(text);
+    forge_seed("guest_snp", -1, cella_bytes(text, size));
     for (size_t cut = 0; cut < size; cut += 7) {
         CELLA_GUEST_INFO info = {0};
         struct cella_result r = cella_guest_info_parse(cella_bytes(text, cut), &info);

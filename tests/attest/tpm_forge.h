@@ -54,6 +54,19 @@ static inline void forge_u32le(struct cella_buffer *to, uint32_t v) {
     forge_append(to, b, 4);
 }
 
+/* What fuzzing begins with: written where CELLA_SEEDS says, for fuzz/corpus. */
+static inline void forge_seed(const char *name, int first, struct cella_bytes bytes) {
+    const char *folder = getenv("CELLA_SEEDS");
+    char path[512];
+    if (!folder) return;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    if (first >= 0) fputc(first, file);
+    fwrite(bytes.data, 1, bytes.size, file);
+    fclose(file);
+}
+
 /* --- Keys --- */
 
 static inline size_t forge_modulus(EVP_PKEY *key, uint8_t out[512]) {

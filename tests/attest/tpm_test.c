@@ -643,6 +643,9 @@ static void test_mutations(void **state) {
                   cella_jose_key_members(attest_key), "service_context", "AAAA");
     char *text = json_dumps(payload, JSON_COMPACT);
     size_t size = strlen(text);
+    forge_seed("tpm_request_own", 0, cella_bytes(text, size));
+    forge_seed("tpm_request_claim", 1, cella_buffer_bytes(&claim));
+    forge_seed("tpm_request_log", 3, cella_buffer_bytes(&tpm.log));
     {
         CELLA_TPM_REQUEST request = {0};
         GOOD(cella_tpm_request_parse(cella_bytes(text, size), &request));
