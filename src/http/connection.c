@@ -15,6 +15,7 @@ enum {
     BODY_ROOM = 65536,     /* of a body, what is made room for before it comes */
     REQUESTS_AT_ONCE = 16, /* of one client, before others have their turn */
     LINGER_MS = 1000,
+    UPDATES_MAX = 16,       /* messages of a handshake after it, within one request */
     IDLE_OUT_MAX = 1 << 16, /* bytes that a worker keeps for its next answer */
 };
 
@@ -33,6 +34,17 @@ static void watch(struct connection *c, uint32_t events) {
 }
 
 /* --- Life --- */
+
+/* New keys are a client's right in TLS 1.3, and asking to renegotiate in 1.2; but OpenSSL goes
+ * through as many as come before it gives a byte, and a worker with it (K17, K18). An end of stream
+ * stops it. */
+static void on_message(int sending, int version, int type, const void *data, size_t size, SSL *ssl,
+                       void *context) {
+    struct connection *c = context;
+    (void)version, (void)data, (void)size, (void)ssl;
+    if (sending || type != SSL3_RT_HANDSHAKE || c->state == HANDSHAKE) return;
+    if (++c->updates == UPDATES_MAX) shutdown(c->fd, SHUT_RD);
+}
 
 void cella_http_connection_open(struct worker *w, const struct inbox *entry) {
     struct connection *c = calloc(1, sizeof(*c));
@@ -62,6 +74,8 @@ void cella_http_connection_open(struct worker *w, const struct inbox *entry) {
     getnameinfo((const struct sockaddr *)&entry->address, entry->address_size, c->peer_text,
                 sizeof(c->peer_text), NULL, 0, NI_NUMERICHOST);
     SSL_set_accept_state(ssl);
+    SSL_set_msg_callback(ssl, on_message);
+    SSL_set_msg_callback_arg(ssl, c);
     expect_within(c, settings(c)->request_ms);
 }
 
@@ -175,6 +189,7 @@ static void next_request(struct connection *c) {
     size_t left = c->in.size - used;
     c->framed = c->chunked = false;
     c->head_size = c->body_size = 0;
+    c->updates = 0;
     c->scan = (struct cella_http_scan){0};
     c->chunks = (struct cella_http_chunks){0};
     if (left) memmove(c->in.data, c->in.data + used, left);

@@ -45,10 +45,11 @@ struct connection {
     int fd;
     uint32_t events; /* that epoll tells */
     uint8_t state;
-    bool fresh;   /* not read from since epoll told */
-    bool waiting; /* in the list of those to go on with */
-    bool last;    /* ends after the answer */
-    bool framed;  /* the head of the request in `in` was read, and says how long it is: */
+    uint32_t updates; /* of TLS keys, within this request */
+    bool fresh;       /* not read from since epoll told */
+    bool waiting;     /* in the list of those to go on with */
+    bool last;        /* ends after the answer */
+    bool framed;      /* the head of the request in `in` was read, and says how long it is: */
     bool chunked;
     size_t head_size, body_size;
     struct cella_http_scan scan;

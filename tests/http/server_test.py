@@ -109,6 +109,27 @@ check("ALPN protocol: http/1.1" in text, "ALPN", text)
 check("alert no application protocol" in (text := openssl(stand, "-alpn", "h2")), "only HTTP/2: no handshake", text)
 text = openssl(stand, "-tls1_3", "-sess_out", str(work / "session"), text=GET + LAST)
 check("NewSessionTicket" not in text and "Reused" not in text and not (work / "session").exists(), "no ticket to resume with", text)
+
+
+def updates(number):
+    """Asks for new keys that often, and then for an answer."""
+    client = subprocess.Popen(["openssl", "s_client", "-tls1_3", "-connect", f"127.0.0.1:{stand.a}"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(0.3)
+    try:
+        for line in [b"K\n"] * number + [GET + b"\r\n"]:
+            client.stdin.write(line)
+            client.stdin.flush()
+            time.sleep(0.02)
+        time.sleep(0.3)
+        return b"HTTP/1.1 200" in client.communicate(b"Q\n", timeout=10)[0]
+    except OSError:
+        client.wait(10)
+        return False
+
+
+check(updates(5), "a client may change its keys")
+check(not updates(40), "but not without end")
 with stand.connect(plain=True) as s:
     s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     check(ends(s, 3) is not None, "plain HTTP gets no answer")
