@@ -85,7 +85,7 @@ static void names_mistakes(void **state) {
         {TLS "development = yes\n" IDENTITY, "and not both"},
         {"[tls]\nkey = k\n" IDENTITY, "certificate and key go together"},
         {"x = 1\n", "cella.conf:1: 'x' stands before the first [section]"},
-        {"[tls]\n[vault v]\n", "cella.conf:2: unknown section [vault v]"},
+        {"[tls]\n[cellar v]\n", "cella.conf:2: unknown section [cellar v]"},
         {"[server]\nworker = 1\n", "cella.conf:2: unknown setting 'worker' in [server]"},
         {"[server]\nworkers = 1\nworkers = 2\n", "cella.conf:3: [server] workers was already set"},
         {"[server]\n\n[server]\n", "cella.conf:3: [server] was already begun in line 1"},

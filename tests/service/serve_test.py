@@ -168,7 +168,7 @@ shutil.rmtree(copy)
 conf = data / "cella.conf"
 text = conf.read_text()
 for change, words in ((text.replace("workers = 0", "worker = 0"), "unknown setting 'worker'"),
-                      (text + "[vault v]\nurl = https://x\n", "unknown section [vault v]"),
+                      (text + "[cellar v]\nurl = https://x\n", "unknown section [cellar v]"),
                       (text.replace("policy_certificates = dev/", "policy_certificates = nowhere/"), "nowhere/policy-signing.pem"),
                       (text + "[ledger]\n", "unknown section [ledger]")):
     conf.write_text(change)
