@@ -229,6 +229,15 @@ static bool check_version(struct call *call) {
     return false;
 }
 
+CELLA_RESULT cella_attest_keyset(struct cella_attest *attest, size_t index, const char **url,
+                                 struct cella_buffer *jwks) {
+    *url = NULL;
+    if (index >= attest->count) return CELLA_SUCCESS;
+    const struct cella_attest_instance *instance = &attest->origin[index]->instance;
+    *url = instance->settings.url;
+    return cella_tokens_keyset(instance->tokens, jwks);
+}
+
 /* --- Answers --- */
 
 static void answer_keys(struct call *call) {

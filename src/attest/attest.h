@@ -23,6 +23,10 @@ CELLA_RESULT cella_attest_add(struct cella_attest *attest,
 /* The handler; context: the service. An unknown host is 404. */
 void cella_attest_answer(void *context, const struct cella_http_request *request,
                          struct cella_http_response *response);
+/* The key set of the instance at index, as its /certs has it, appended; *url: its origin. NULL url
+ * after the last. For a vault of the same server, which need not ask over the network. */
+CELLA_RESULT cella_attest_keyset(struct cella_attest *attest, size_t index, const char **url,
+                                 struct cella_buffer *jwks);
 /* Rotation and housekeeping; now and then, from one thread. */
 CELLA_RESULT cella_attest_tend(struct cella_attest *attest, uint64_t now_unix);
 /* The largest body that the service reads. */

@@ -7,7 +7,7 @@
 #include "service/service.h"
 
 const char cella_help_serve[] =
-    "usage: cella serve [attest] --data DIR [options]\n"
+    "usage: cella serve [attest|vault] --data DIR [options]\n"
     "       cella serve --check --data DIR    read the configuration, and change nothing\n"
     "Serves what DIR/cella.conf says, until SIGTERM or SIGINT; `attest`: the attestation service "
     "and the issuer\n"
@@ -34,10 +34,10 @@ static CELLA_RESULT set_port(const char *value, unsigned *port) {
 static CELLA_RESULT read_options(int argc, char **argv, struct cella_service_options *o,
                                  bool *check) {
     enum { DATA = 1, HOST, PORT, LISTEN, QUIET, CHECK };
-    static const struct option options[] = {
-        {"data", 1, NULL, DATA},     {"host", 1, NULL, HOST},   {"port", 1, NULL, PORT},
-        {"listen", 1, NULL, LISTEN}, {"quiet", 0, NULL, QUIET}, {"check", 0, NULL, CHECK},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"data", 1, NULL, DATA},   {"host", 1, NULL, HOST},
+                                            {"port", 1, NULL, PORT},   {"listen", 1, NULL, LISTEN},
+                                            {"quiet", 0, NULL, QUIET}, {"check", 0, NULL, CHECK},
+                                            {NULL, 0, NULL, 0}};
     *o = (struct cella_service_options){.host = "localhost", .port = 8443};
     opterr = 0; /* the message is ours */
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) switch (c) {
@@ -50,9 +50,10 @@ static CELLA_RESULT read_options(int argc, char **argv, struct cella_service_opt
         default:
             return cella_cli_usage("serve", "unknown or incomplete option '%s'", argv[optind - 1]);
         }
-    if (argc - optind > 1 || (argc - optind == 1 && strcmp(argv[optind], "attest") != 0))
-        return cella_cli_usage("serve", "expected nothing or 'attest' to serve, found '%s'",
-                               argv[optind]);
+    if (argc - optind > 1 || (argc - optind == 1 && strcmp(argv[optind], "attest") != 0 &&
+                              strcmp(argv[optind], "vault") != 0))
+        return cella_cli_usage(
+            "serve", "expected nothing, 'attest' or 'vault' to serve, found '%s'", argv[optind]);
     if (argc > optind) o->only = argv[optind];
     if (!o->data || !*o->data) return cella_cli_usage("serve", "expected --data DIR");
     return CELLA_SUCCESS;

@@ -10,7 +10,7 @@
 #include "store/database.h"
 #include "store/sealer.h"
 
-enum { CELLA_ISSUER_RESOURCES = 64, CELLA_ISSUER_TOKEN_S_MAX = 86400 };
+enum { CELLA_ISSUER_RESOURCES = 128, CELLA_ISSUER_TOKEN_S_MAX = 86400 };
 
 struct cella_issuer_settings {
     const char *url;    /* "https://localhost:8443", no slash at the end */

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "service/service_inner.h"
+#include "service/vaults.h"
 
 enum { LOOK_MS = 2000, TEND_S = 10, COLLATERAL_S = 2, PAUSE_MS = 200 };
 
@@ -93,6 +94,7 @@ static void *tend(void *context) {
     while (wait(s, TEND_S)) {
         if (s->issuer) tell("identity", cella_issuer_tend(s->issuer, now_unix()));
         if (s->attest) tell("attestation", cella_attest_tend(s->attest, now_unix()));
+        if (s->vaults) tell("vault", cella_service_vaults_tend(s, now_unix()));
         cella_service_health_look(s, now_unix());
     }
     return NULL;

@@ -189,6 +189,10 @@ CELLA_RESULT cella_service_certificates_open(const struct cella_service_config *
         if (config->attest[i].certificate)
             TRY(add_pair(c, config->attest[i].name, config->attest[i].certificate,
                          config->attest[i].key));
+    for (size_t i = 0; i < config->vault_count; i++)
+        if (config->vault[i].certificate)
+            TRY(add_pair(c, config->vault[i].name, config->vault[i].certificate,
+                         config->vault[i].key));
     for (size_t i = 0; i < c->count; i++) TRY(open_pair(c, &c->pair[i], now_unix, check));
     *out = MOVE(c);
     return CELLA_SUCCESS;

@@ -24,7 +24,7 @@ struct cella_service_certificates {
     const char *folder;
     struct cella_service_hosts hosts;
     size_t count;
-    struct cella_service_pair pair[1 + CELLA_SERVICE_ATTEST_MAX];
+    struct cella_service_pair pair[1 + CELLA_SERVICE_ATTEST_MAX + CELLA_SERVICE_VAULT_MAX];
 };
 
 /* Reads every pair that the configuration names; development ones are issued first. With check

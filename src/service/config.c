@@ -223,21 +223,43 @@ static const char *after_word(const char *text, const char *word) {
     return text + size + strspn(text + size, " \t");
 }
 
-static CELLA_RESULT begin_named(struct parse *p, const char *name, bool attest) {
-    struct cella_service_config *c = p->config;
-    WANT(cella_conf_name(name), "[%s]: expected a name of 1 to 63 of 0-9, a-z and -, found '%s'",
-         attest ? "attest NAME" : "issuer NAME", name);
-    WANT(attest ? c->attest_count < CELLA_SERVICE_ATTEST_MAX
-                : c->issuer_count < CELLA_SERVICE_ISSUER_MAX,
-         "more sections [%s] than %d", attest ? "attest NAME" : "issuer NAME",
-         attest ? (int)CELLA_SERVICE_ATTEST_MAX : (int)CELLA_SERVICE_ISSUER_MAX);
-    p->section = attest ? CELLA_SECTION_ATTEST : CELLA_SECTION_ISSUER;
-    if (attest) {
-        p->part = &c->attest[c->attest_count];
-        return keep(c, name, &c->attest[c->attest_count++].name);
+/* The next section of a kind that comes by name; its first member is the name. */
+struct named {
+    const char *word; /* "attest" */
+    enum cella_setting_section section;
+    size_t *count;
+    size_t max;
+    void *first;
+    size_t size;
+};
+
+static CELLA_RESULT begin_named(struct parse *p, const char *name, const struct named *kind) {
+    WANT(cella_conf_name(name),
+         "[%s NAME]: expected a name of 1 to 63 of 0-9, a-z and -, found '%s'", kind->word, name);
+    WANT(*kind->count < kind->max, "more sections [%s NAME] than %zu", kind->word, kind->max);
+    p->section = kind->section;
+    p->part = (char *)kind->first + (*kind->count)++ * kind->size;
+    return keep(p->config, name, p->part);
+}
+
+/* Finds the kind that a section's name begins with; *rest: what is behind it. */
+static bool find_named(struct cella_service_config *c, const char *name, struct named *out,
+                       const char **rest) {
+#define KIND(word, SECTION, part)                                                                  \
+    {                                                                                              \
+        word, CELLA_SECTION_##SECTION, &c->part##_count, sizeof(c->part) / sizeof(c->part[0]),     \
+            c->part, sizeof(c->part[0])                                                            \
     }
-    p->part = &c->issuer[c->issuer_count];
-    return keep(c, name, &c->issuer[c->issuer_count++].name);
+    const struct named kinds[] = {KIND("attest", ATTEST, attest), KIND("issuer", ISSUER, issuer),
+                                  KIND("vault", VAULT, vault),
+                                  KIND("authority", AUTHORITY, authority)};
+#undef KIND
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        *rest = after_word(name, kinds[i].word);
+        *out = kinds[i];
+        if (*rest) return true;
+    }
+    return false;
 }
 
 static void *part_of(struct cella_service_config *c, enum cella_setting_section section) {
@@ -254,14 +276,13 @@ static void *part_of(struct cella_service_config *c, enum cella_setting_section 
 
 static CELLA_RESULT begin_section(struct parse *p, const char *name) {
     const char *rest;
+    struct named kind;
     WANT(strlen(name) <= SECTION_SIZE, "expected a section's name of at most %d bytes",
          SECTION_SIZE);
     snprintf(p->section_name, sizeof(p->section_name), "%s", name);
     TRY(note_seen(p, ""));
-    if ((rest = after_word(name, "attest")))
-        TRY(begin_named(p, rest, true));
-    else if ((rest = after_word(name, "issuer")))
-        TRY(begin_named(p, rest, false));
+    if (find_named(p->config, name, &kind, &rest))
+        TRY(begin_named(p, rest, &kind));
     else {
         p->section = CELLA_SECTION_NONE;
         for (int i = 1; i < CELLA_SECTION_COUNT; i++)
@@ -269,7 +290,7 @@ static CELLA_RESULT begin_section(struct parse *p, const char *name) {
         p->part = part_of(p->config, p->section);
         WANT(p->part,
              "unknown section [%s]; expected [server], [tls], [store], [audit], [identity], "
-             "[issuer NAME], [attest NAME] or [collateral]",
+             "[issuer NAME], [attest NAME], [vault NAME], [authority NAME] or [collateral]",
              name);
         return CELLA_SUCCESS; /* its defaults are there already */
     }

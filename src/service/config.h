@@ -18,6 +18,8 @@ enum {
     CELLA_SERVICE_CONFIG_MAX = 1 << 18, /* bytes of the file */
     CELLA_SERVICE_ATTEST_MAX = 32,      /* instances */
     CELLA_SERVICE_ISSUER_MAX = 16,
+    CELLA_SERVICE_VAULT_MAX = 32,
+    CELLA_SERVICE_AUTHORITY_MAX = 16,
     CELLA_SERVICE_LIST_MAX = 16, /* values of one setting */
 };
 #define CELLA_SERVICE_CONFIG_NAME "cella.conf"
@@ -65,6 +67,17 @@ struct cella_service_attest {
     struct cella_service_list accept_tcb;
     uint64_t token_s, rotate_s, grace_s, insecure_time;
 };
+struct cella_service_vault {
+    const char *name, *url;
+    struct cella_service_list listen;
+    const char *certificate, *key, *login, *resource;
+    bool hsm, purge_protection, insecure_release_software;
+    uint64_t recover_days, rate;
+};
+struct cella_service_authority {
+    const char *name;
+    const char *url, *jwks;
+};
 struct cella_service_collateral {
     struct cella_service_list path, source, platform_keys;
     const char *cache, *ca, *roots;
@@ -79,9 +92,11 @@ struct cella_service_config {
     struct cella_service_audit audit;
     struct cella_service_identity identity;
     struct cella_service_collateral collateral;
-    size_t issuer_count, attest_count;
+    size_t issuer_count, attest_count, vault_count, authority_count;
     struct cella_service_issuer issuer[CELLA_SERVICE_ISSUER_MAX];
     struct cella_service_attest attest[CELLA_SERVICE_ATTEST_MAX];
+    struct cella_service_vault vault[CELLA_SERVICE_VAULT_MAX];
+    struct cella_service_authority authority[CELLA_SERVICE_AUTHORITY_MAX];
     char **text; /* owned: every text the above point to */
     size_t text_count;
 };

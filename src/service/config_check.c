@@ -89,6 +89,47 @@ static CELLA_RESULT check_attest(const struct cella_service_config *c, size_t at
     return CELLA_SUCCESS;
 }
 
+static CELLA_RESULT check_vault(const struct cella_service_config *c, size_t at, const char *name) {
+    const struct cella_service_vault *v = &c->vault[at];
+    const char *which;
+    WANT(v->url && v->listen.count, "[vault %s]: expected %s", v->name, v->url ? "listen" : "url");
+    WANT(!v->certificate == !v->key, "[vault %s]: certificate and key go together", v->name);
+    WANT(v->login || c->identity.url,
+         "[vault %s]: expected login = https://HOST/TENANT, where clients get their tokens, since "
+         "there is no [identity]",
+         v->name);
+    WANT(!v->login || strncmp(v->login, "https://", 8) == 0,
+         "[vault %s]: login: expected https://HOST/TENANT, found '%s'", v->name, v->login);
+    WANT(!c->identity.url || strcmp(v->url, c->identity.url) != 0,
+         "[vault %s]: [identity] has the same url", v->name);
+    WANT(!shared(&v->listen, &c->identity.listen, &which),
+         "[vault %s]: [identity] listens on %s too", v->name, which);
+    for (size_t k = 0; k < c->attest_count; k++) {
+        const struct cella_service_attest *a = &c->attest[k];
+        WANT(strcmp(a->url, v->url) != 0 && strcmp(a->name, v->name) != 0,
+             "[vault %s]: [attest %s] has the same url or name", v->name, a->name);
+        WANT(!shared(&v->listen, &a->listen, &which), "[vault %s]: [attest %s] listens on %s too",
+             v->name, a->name, which);
+    }
+    for (size_t k = 0; k < at; k++) {
+        const struct cella_service_vault *b = &c->vault[k];
+        WANT(strcmp(v->url, b->url) != 0, "[vault %s]: [vault %s] has the same url", v->name,
+             b->name);
+        WANT(!shared(&v->listen, &b->listen, &which) ||
+                 (same(v->certificate, b->certificate) && same(v->key, b->key)),
+             "[vault %s]: [vault %s] listens on %s too, with another certificate", v->name, b->name,
+             which);
+    }
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT check_authorities(const struct cella_service_config *c, const char *name) {
+    for (size_t k = 0; k < c->authority_count; k++)
+        WANT(c->authority[k].url && c->authority[k].jwks, "[authority %s]: expected url and jwks",
+             c->authority[k].name);
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT check_metrics(const struct cella_service_config *c, const char *name) {
     struct cella_service_list metrics = {.item = {c->server.metrics}, .count = 1};
     const char *which;
@@ -99,6 +140,9 @@ static CELLA_RESULT check_metrics(const struct cella_service_config *c, const ch
     for (size_t i = 0; i < c->attest_count; i++)
         WANT(!shared(&metrics, &c->attest[i].listen, &which),
              "[server] metrics: [attest %s] listens on %s", c->attest[i].name, which);
+    for (size_t i = 0; i < c->vault_count; i++)
+        WANT(!shared(&metrics, &c->vault[i].listen, &which),
+             "[server] metrics: [vault %s] listens on %s", c->vault[i].name, which);
     return CELLA_SUCCESS;
 }
 
@@ -106,11 +150,13 @@ CELLA_RESULT cella_service_config_check(const struct cella_service_config *c, co
     TRY(check_tls(c, name));
     TRY(check_identity(c, name));
     for (size_t i = 0; i < c->attest_count; i++) TRY(check_attest(c, i, name));
+    for (size_t i = 0; i < c->vault_count; i++) TRY(check_vault(c, i, name));
+    TRY(check_authorities(c, name));
     TRY(check_metrics(c, name));
     for (size_t i = 0; i < c->collateral.source.count; i++)
         WANT(strcmp(c->collateral.source.item[i], "none") != 0 || c->collateral.source.count == 1,
              "[collateral] source: none stands alone");
-    WANT(c->identity.url || c->attest_count,
-         "nothing to serve: expected [identity] or at least one [attest NAME]");
+    WANT(c->identity.url || c->attest_count || c->vault_count,
+         "nothing to serve: expected [identity], or at least one [attest NAME] or [vault NAME]");
     return CELLA_SUCCESS;
 }

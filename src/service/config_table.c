@@ -51,6 +51,19 @@ const struct cella_setting_row cella_setting_rows[] = {
     ROW(ATTEST, attest, rotate_s, COUNT, "7776000", 3600, 10 * YEAR_S),
     ROW(ATTEST, attest, grace_s, COUNT, "0", 0, YEAR_S),
     ROW(ATTEST, attest, insecure_time, TIME, NULL, 0, 0),
+    ROW(VAULT, vault, url, URL, NULL, 0, 0),
+    ROW(VAULT, vault, listen, LISTEN, NULL, 0, 0),
+    ROW(VAULT, vault, hsm, BOOL, "no", 0, 0),
+    ROW(VAULT, vault, certificate, PATH, NULL, 0, 0),
+    ROW(VAULT, vault, key, PATH, NULL, 0, 0),
+    ROW(VAULT, vault, login, TEXT, NULL, 0, 0),
+    ROW(VAULT, vault, resource, TEXT, NULL, 0, 0),
+    ROW(VAULT, vault, recover_days, COUNT, "90", 7, 90),
+    ROW(VAULT, vault, purge_protection, BOOL, "no", 0, 0),
+    ROW(VAULT, vault, insecure_release_software, BOOL, "no", 0, 0),
+    ROW(VAULT, vault, rate, COUNT, "2000", 1, 1000000),
+    ROW(AUTHORITY, authority, url, TEXT, NULL, 0, 0),
+    ROW(AUTHORITY, authority, jwks, PATH, NULL, 0, 0),
     ROW(COLLATERAL, collateral, path, PATHS, "", 0, 0),
     ROW(COLLATERAL, collateral, cache, PATH, NULL, 0, 0),
     ROW(COLLATERAL, collateral, source, SOURCES, "", 0, 0),
@@ -64,8 +77,9 @@ const size_t cella_setting_row_count = sizeof(cella_setting_rows) / sizeof(cella
 
 const char *cella_setting_section_name(enum cella_setting_section section) {
     static const char *const name[CELLA_SECTION_COUNT] = {
-        "",         "server",      "tls",         "store",     "audit",
-        "identity", "issuer NAME", "attest NAME", "collateral"};
+        "",           "server",         "tls",         "store",
+        "audit",      "identity",       "issuer NAME", "attest NAME",
+        "vault NAME", "authority NAME", "collateral"};
     return name[section];
 }
 

@@ -106,7 +106,10 @@ static CELLA_RESULT add_urls(const struct cella_service_development *d, struct c
     } url[] = {{"AZURE_AUTHORITY_HOST", 0},
                {"ATTESTATION_AAD_URL", CELLA_SERVICE_PORT_AAD},
                {"ATTESTATION_ISOLATED_URL", CELLA_SERVICE_PORT_ISOLATED},
-               {"ATTESTATION_SHARED_URL", CELLA_SERVICE_PORT_SHARED}};
+               {"ATTESTATION_SHARED_URL", CELLA_SERVICE_PORT_SHARED},
+               {"KEYVAULT_URI", CELLA_SERVICE_PORT_VAULT},
+               {"CELLA_VAULT", CELLA_SERVICE_PORT_VAULT},
+               {"AZURE_MANAGEDHSM_URI", CELLA_SERVICE_PORT_HSM}};
     for (size_t i = 0; i < sizeof(url) / sizeof(url[0]); i++) {
         char text[320];
         cella_service_development_url(d, url[i].offset, text, sizeof(text));
@@ -125,7 +128,12 @@ struct app {
 static void free_app(struct app *app) { cella_secret_free(&app->secret); }
 
 static CELLA_RESULT make_store(const char *folder, struct app *app) {
-    static const char *const roles[] = {"Attestation Contributor", "Attestation Explainer"};
+    static const char *const roles[][2] = {{"Attestation Contributor", "/attest"},
+                                           {"Attestation Explainer", "/attest"},
+                                           {"Key Vault Administrator", "/vault"},
+                                           {"Managed HSM Administrator", "/vault/devhsm"},
+                                           {"Managed HSM Crypto Officer", "/vault/devhsm"},
+                                           {"Managed HSM Crypto User", "/vault/devhsm"}};
     CELLA_DATABASE database = NULL;
     CELLA_SEALER sealer = NULL;
     char path[PATH_SIZE];
@@ -135,7 +143,7 @@ static CELLA_RESULT make_store(const char *folder, struct app *app) {
     TRY(cella_identity_migrate(database));
     TRY(cella_apps_new(database, "dev", app->id, app->object, &app->secret));
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-        TRY(cella_access_assign(database, app->object, roles[i], "/attest"));
+        TRY(cella_access_assign(database, app->object, roles[i][0], roles[i][1]));
     return CELLA_SUCCESS;
 }
 

@@ -18,9 +18,11 @@ CELLA_RESULT cella_service_development_config(const struct cella_service_develop
                                               struct cella_buffer *out);
 /* The URL of a part: the first port and its offset. */
 enum {
+    CELLA_SERVICE_PORT_VAULT = 1,
     CELLA_SERVICE_PORT_AAD = 2,
     CELLA_SERVICE_PORT_ISOLATED = 3,
     CELLA_SERVICE_PORT_SHARED = 4,
+    CELLA_SERVICE_PORT_HSM = 5,
     CELLA_SERVICE_PORT_METRICS = 6
 };
 void cella_service_development_url(const struct cella_service_development *d, unsigned offset,

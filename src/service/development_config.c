@@ -48,6 +48,16 @@ static CELLA_RESULT add_instance(const struct cella_service_development *d, cons
     return cella_service_text(out, "mode = %s\n", mode);
 }
 
+static CELLA_RESULT add_vault(const struct cella_service_development *d, const char *name,
+                              unsigned offset, bool hsm, const char *remark,
+                              struct cella_buffer *out) {
+    char url[320];
+    cella_service_development_url(d, offset, url, sizeof(url));
+    TRY(cella_service_text(out, "\n# %s\n[vault %s]\nurl = %s\n", remark, name, url));
+    TRY(add_listen(d, offset, out));
+    return cella_service_text(out, "hsm = %s\n", hsm ? "yes" : "no");
+}
+
 CELLA_RESULT cella_service_development_config(const struct cella_service_development *d,
                                               struct cella_buffer *out) {
     char url[320];
@@ -84,6 +94,10 @@ CELLA_RESULT cella_service_development_config(const struct cella_service_develop
     TRY(cella_service_text(out, "policy_certificates = dev/policy-signing.pem\n"));
     TRY(add_instance(d, "devshared", CELLA_SERVICE_PORT_SHARED, "shared",
                      "Default policies, and nothing can be set.", out));
+    TRY(add_vault(d, "devvault", CELLA_SERVICE_PORT_VAULT, false,
+                  "A key vault. Keys go to what the attestation services above prove.", out));
+    TRY(add_vault(d, "devhsm", CELLA_SERVICE_PORT_HSM, true,
+                  "The same with the protocol of a Managed HSM; the keys are software's.", out));
     return cella_service_text(
         out, "\n[collateral]\n# Put bundles and files here (`cella collateral`); they are "
              "taken as they come.\npath = collateral\n"

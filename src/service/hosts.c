@@ -53,5 +53,9 @@ CELLA_RESULT cella_service_hosts_of(const struct cella_service_config *config,
         cella_service_host_of_url(config->attest[i].url, host, sizeof(host));
         TRY(cella_service_hosts_add(out, host, true));
     }
+    for (size_t i = 0; i < config->vault_count; i++) {
+        cella_service_host_of_url(config->vault[i].url, host, sizeof(host));
+        TRY(cella_service_hosts_add(out, host, true));
+    }
     return CELLA_SUCCESS;
 }

@@ -26,6 +26,7 @@
 #include "service/folder.h"
 #include "service/instances.h"
 #include "service/service_inner.h"
+#include "service/vaults.h"
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -123,16 +124,22 @@ static CELLA_RESULT open_identity(struct cella_service *s) {
                                  c->issuer[i].tenant),
                "[issuer %s]", c->issuer[i].name);
     if (!c->identity.url) return CELLA_SUCCESS;
-    _Static_assert((int)CELLA_SERVICE_ATTEST_MAX <= (int)CELLA_ISSUER_RESOURCES,
-                   "every instance can be what a token is for");
-    const char *resource[CELLA_SERVICE_ATTEST_MAX];
-    for (size_t i = 0; i < c->attest_count; i++) resource[i] = c->attest[i].url;
+    _Static_assert((int)(CELLA_SERVICE_ATTEST_MAX + 2 * CELLA_SERVICE_VAULT_MAX) <=
+                       (int)CELLA_ISSUER_RESOURCES,
+                   "every instance and vault can be what a token is for");
+    const char *resource[CELLA_SERVICE_ATTEST_MAX + 2 * CELLA_SERVICE_VAULT_MAX];
+    size_t resource_count = 0;
+    for (size_t i = 0; i < c->attest_count; i++) resource[resource_count++] = c->attest[i].url;
+    for (size_t i = 0; i < c->vault_count; i++) {
+        resource[resource_count++] = c->vault[i].url;
+        if (c->vault[i].resource) resource[resource_count++] = c->vault[i].resource;
+    }
     struct cella_issuer_settings settings = {.url = c->identity.url,
                                              .tenant = c->identity.tenant,
                                              .token_s = (uint32_t)c->identity.token_s,
                                              .rotate_s = (uint32_t)c->identity.rotate_s,
                                              .resource = resource,
-                                             .resource_count = c->attest_count,
+                                             .resource_count = resource_count,
                                              .assertion_once = c->identity.assertion_once};
     TRY(cella_issuer_new(&settings, s->database, s->sealer, &s->issuer));
     return cella_issuer_join(s->issuer, s->issuers);
@@ -188,11 +195,21 @@ static void warn_of_settings(const struct cella_service *s) {
                       s->config.attest[i].name);
 }
 
+/* `cella serve attest` and `cella serve vault` leave the other service out. */
+static CELLA_RESULT choose(struct cella_service *s) {
+    const char *only = s->options->only;
+    if (!only) return CELLA_SUCCESS;
+    bool vault = strcmp(only, "vault") == 0;
+    *(vault ? &s->config.attest_count : &s->config.vault_count) = 0;
+    ENSURE(s->config.attest_count + s->config.vault_count > 0, CELLA_ERR_USAGE,
+           "add a section for it to cella.conf", "serve %s: %s has no section [%s NAME]", only,
+           s->folder, only);
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT open_all(struct cella_service *s) {
     TRY(open_folder(s));
-    ENSURE(!s->options->only || s->config.attest_count > 0, CELLA_ERR_USAGE,
-           "add a section [attest NAME] to cella.conf", "serve attest: %s has no instance of it",
-           s->folder);
+    TRY(choose(s));
     warn_of_settings(s);
     TRY(cella_service_certificates_open(&s->config, (uint64_t)time(NULL), false, &s->certificates));
     TRY(open_store(s));
@@ -200,12 +217,16 @@ static CELLA_RESULT open_all(struct cella_service *s) {
     cella_service_health_open(s);
     TRY(open_identity(s));
     TRY(cella_service_instances_open(s));
+    TRY(cella_service_vaults_open(s));
     TRY(open_server(s));
     return CELLA_SUCCESS;
 }
 
 static void close_all(struct cella_service *s) {
     cella_http_server_free(&s->server);
+    cella_vaults_free(&s->vaults);
+    cella_authorities_free(&s->authorities);
+    cella_jose_key_free(&s->release_key);
     cella_attest_free(&s->attest);
     cella_trust_free(&s->trust);
     cella_issuer_free(&s->issuer);
@@ -216,6 +237,7 @@ static void close_all(struct cella_service *s) {
     cella_database_close(&s->database);
     cella_service_certificates_free(&s->certificates);
     for (size_t i = 0; i < s->file_count; i++) cella_buffer_free(&s->file[i]);
+    for (size_t i = 0; i < s->login_count; i++) cella_buffer_free(&s->login[i]);
     cella_service_config_free(&s->config);
     if (s->access_log > STDERR_FILENO) close(s->access_log);
     cella_fd_close(&s->signals);
@@ -235,6 +257,8 @@ static CELLA_RESULT tell_ready(struct cella_service *s, uint64_t start_ns) {
     if (s->config.identity.url) printf("identity  %s\n", s->config.identity.url);
     for (size_t i = 0; i < s->config.attest_count; i++)
         printf("attest    %s  %s\n", s->config.attest[i].url, s->config.attest[i].name);
+    for (size_t i = 0; i < s->config.vault_count; i++)
+        printf("vault     %s  %s\n", s->config.vault[i].url, s->config.vault[i].name);
     printf("metrics   https://%s/metrics\nready after %llu ms\n", s->config.server.metrics, ms);
     ENSURE(fflush(stdout) == 0, CELLA_ERR_IO, NULL, "cannot write standard output: %m");
     return CELLA_SUCCESS;

@@ -15,6 +15,7 @@
 #include "service/service.h"
 #include "store/database.h"
 #include "store/sealer.h"
+#include "vault/vault.h"
 
 enum { CELLA_SERVICE_WHY = 256 };
 
@@ -45,8 +46,13 @@ struct cella_service {
     struct cella_issuer *issuer;
     struct cella_trust *trust;
     struct cella_attest *attest;
+    struct cella_authorities *authorities;
+    struct cella_jose_key *release_key;
+    struct cella_vaults *vaults;
     struct cella_buffer file[2 * CELLA_SERVICE_ATTEST_MAX]; /* owned: what instances read */
     size_t file_count;
+    struct cella_buffer login[CELLA_SERVICE_VAULT_MAX]; /* owned: of the vaults' challenges */
+    size_t login_count;
     struct cella_http_site site[CELLA_HTTP_SITES];
     const struct cella_service_pair *pair[CELLA_HTTP_SITES]; /* of the site */
     size_t site_count;

@@ -41,5 +41,11 @@ CELLA_RESULT cella_service_sites(struct cella_service *s) {
             TRY(add_site(s, a->listen.item[k], "attest", cella_attest_answer, s->attest,
                          CELLA_ATTEST_BODY_MAX, a->certificate ? a->name : NULL));
     }
+    for (size_t i = 0; i < s->config.vault_count; i++) {
+        const struct cella_service_vault *v = &s->config.vault[i];
+        for (size_t k = 0; k < v->listen.count; k++)
+            TRY(add_site(s, v->listen.item[k], "vault", cella_vaults_answer, s->vaults,
+                         CELLA_VAULT_BODY_MAX, v->certificate ? v->name : NULL));
+    }
     return CELLA_SUCCESS;
 }
