@@ -57,13 +57,10 @@ bool cella_attest_base64(struct cella_bytes text, uint8_t *out, size_t *size) {
 }
 
 /* Room for all that a body holds is made once, so that views stay. */
-static CELLA_RESULT decode(struct cella_attest_body *body, const char *what, const json_t *text,
-                           struct cella_bytes *out) {
-    size_t size = 0;
-    ENSURE(json_is_string(text), CELLA_ERR_FORMAT, NULL,
-           "%s: expected a string in base64url, found %s", what, text ? "another type" : "none");
-    struct cella_bytes from = cella_bytes(json_string_value(text), json_string_length(text));
+static CELLA_RESULT decode_text(struct cella_attest_body *body, const char *what,
+                                struct cella_bytes from, struct cella_bytes *out) {
     uint8_t *to = body->store.data + body->store.size;
+    size_t size = 0;
     ENSURE(body->store.capacity - body->store.size >= from.size, CELLA_ERR_INTERNAL, NULL,
            "no room for a body's data");
     ENSURE(cella_attest_base64(from, to, &size), CELLA_ERR_FORMAT, NULL,
@@ -71,6 +68,14 @@ static CELLA_RESULT decode(struct cella_attest_body *body, const char *what, con
     body->store.size += size;
     *out = cella_bytes(to, size);
     return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT decode(struct cella_attest_body *body, const char *what, const json_t *text,
+                           struct cella_bytes *out) {
+    ENSURE(json_is_string(text), CELLA_ERR_FORMAT, NULL,
+           "%s: expected a string in base64url, found %s", what, text ? "another type" : "none");
+    return decode_text(body, what, cella_bytes(json_string_value(text), json_string_length(text)),
+                       out);
 }
 
 /* --- Members --- */
@@ -125,55 +130,144 @@ static CELLA_RESULT read_rest(struct cella_attest_body *body) {
     return CELLA_SUCCESS;
 }
 
-/* --- A nonce of 64 bits without a sign --- */
+/* --- What the reader of JSON need not see --- */
 
-/* Where the digits of a number under "nonce" begin, with how many there are; NULL: no such. Only
- * what the strict reader then reads counts: quotes put around digits elsewhere would be no JSON, or
- * a string's own. */
-static const uint8_t *find_nonce(struct cella_bytes text, size_t *digits) {
-    static const char name[] = "\"nonce\"";
-    const uint8_t *end = text.data + text.size;
-    const uint8_t *at = memmem(text.data, text.size, name, sizeof(name) - 1);
-    if (!at) return NULL;
-    at += sizeof(name) - 1;
-    while (at < end && (*at == ' ' || *at == ':' || *at == '\t' || *at == '\n' || *at == '\r'))
-        at++;
-    for (*digits = 0; at + *digits < end && at[*digits] >= '0' && at[*digits] <= '9';) ++*digits;
-    return at;
+/* Parts of the text, found before it is read as JSON: the evidence, whose thousands of characters
+ * cost more to copy through the reader than all the rest, and a nonce that no integer here holds.
+ * What is left in their places is JSON exactly where the text was: a string begins at the first
+ * quote outside of one, whatever else is wrong. */
+struct found {
+    struct cella_bytes evidence; /* between its quotes; data NULL: not found so */
+    struct cella_bytes nonce;    /* its digits */
+};
+
+struct walk {
+    struct cella_bytes text;
+    size_t at;
+};
+
+static void skip_space(struct walk *w) {
+    while (w->at < w->text.size && strchr(" \t\r\n", w->text.data[w->at]) && w->text.data[w->at])
+        w->at++;
 }
 
-/* Numbers of 2^63 and above, which no integer here holds, are read as the text of their digits. */
-static CELLA_RESULT quote_nonce(struct cella_bytes text, struct cella_buffer *out,
-                                struct cella_bytes *use) {
-    enum { WIDE = 19, WIDEST = 20 };
-    size_t digits = 0;
-    const uint8_t *at = find_nonce(text, &digits);
-    *use = text;
-    if (!at || digits < WIDE || digits > WIDEST) return CELLA_SUCCESS;
-    if (digits == WIDE && memcmp(at, "9223372036854775807", WIDE) <= 0) return CELLA_SUCCESS;
-    if (digits == WIDEST && memcmp(at, "18446744073709551615", WIDEST) > 0) return CELLA_SUCCESS;
-    size_t before = (size_t)(at - text.data);
-    TRY(cella_buffer_append(out, cella_bytes(text.data, before)));
-    TRY(cella_buffer_append(out, cella_bytes_text("\"")));
-    TRY(cella_buffer_append(out, cella_bytes(at, digits)));
-    TRY(cella_buffer_append(out, cella_bytes_text("\"")));
-    TRY(cella_buffer_append(out, cella_bytes(at + digits, text.size - before - digits)));
-    *use = cella_buffer_bytes(out);
+/* The content of the string whose quote is at w->at, which moves behind it; false when it has no
+ * end. *plain: nothing in it is escaped. */
+static bool take_string(struct walk *w, struct cella_bytes *content, bool *plain) {
+    const uint8_t *begin = w->text.data + w->at + 1, *end = w->text.data + w->text.size;
+    const uint8_t *quote = memchr(begin, '"', (size_t)(end - begin));
+    *plain = quote && !memchr(begin, '\\', (size_t)(quote - begin));
+    for (quote = *plain ? quote : begin; quote < end && *quote != '"'; quote++)
+        if (*quote == '\\') quote++;
+    if (quote >= end) return false;
+    *content = cella_bytes(begin, (size_t)(quote - begin));
+    w->at += content->size + 2;
+    return true;
+}
+
+static bool same(struct cella_bytes a, const char *b) {
+    return a.size == strlen(b) && cella_equal(a.data, b, a.size);
+}
+
+/* The value behind a member's name; w is left where the value begins. */
+static void look_at_value(struct walk *w, struct cella_bytes name, const char *member,
+                          struct found *out) {
+    struct walk value = {w->text, ++w->at};
+    struct cella_bytes content;
+    bool plain = false;
+    skip_space(&value);
+    w->at = value.at;
+    if (value.at == value.text.size) return;
+    if (same(name, member) && !out->evidence.data && value.text.data[value.at] == '"' &&
+        take_string(&value, &content, &plain) && plain)
+        out->evidence = content;
+    if (!same(name, "nonce") || out->nonce.data) return;
+    while (value.at < value.text.size && value.text.data[value.at] >= '0' &&
+           value.text.data[value.at] <= '9')
+        value.at++;
+    out->nonce = cella_bytes(w->text.data + w->at, value.at - w->at);
+}
+
+/* Through the members of the outermost object; nothing deeper counts. */
+static void look(struct cella_bytes text, const char *member, struct found *out) {
+    struct walk w = {text, 0};
+    struct cella_bytes content;
+    bool plain = false;
+    int depth = 0;
+    while (w.at < text.size) {
+        char c = (char)text.data[w.at];
+        if (c != '"') {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            w.at++;
+            continue;
+        }
+        if (!take_string(&w, &content, &plain)) return;
+        skip_space(&w);
+        if (depth == 1 && plain && w.at < text.size && text.data[w.at] == ':')
+            look_at_value(&w, content, member, out);
+        if (out->evidence.data == text.data + w.at + 1) w.at += out->evidence.size + 2;
+    }
+}
+
+/* Numbers from 2^63 to 2^64 - 1, which Microsoft's sidecar sends, are read as text. */
+static bool is_wide(struct cella_bytes digits) {
+    static const char least[] = "9223372036854775808", most[] = "18446744073709551615";
+    if (digits.size == sizeof(least) - 1) return memcmp(digits.data, least, digits.size) >= 0;
+    return digits.size == sizeof(most) - 1 && digits.data[0] != '0' &&
+           memcmp(digits.data, most, digits.size) <= 0;
+}
+
+static CELLA_RESULT put(struct cella_buffer *out, struct cella_bytes text, size_t from,
+                        size_t until) {
+    return cella_buffer_append(out, cella_bytes(text.data + from, until - from));
+}
+
+/* The text without the evidence, and with quotes around a wide nonce. */
+static CELLA_RESULT reduce(struct cella_bytes text, const struct found *found,
+                           struct cella_buffer *out) {
+    struct cella_bytes first = found->evidence, second = found->nonce;
+    static const char quote[] = "\"";
+    bool wide = is_wide(found->nonce), turned = wide && second.data < first.data;
+    if (turned) first = found->nonce, second = found->evidence;
+    size_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        struct cella_bytes part = i == 0 ? first : second;
+        bool nonce = part.data == found->nonce.data;
+        if (!part.data || (nonce && !wide)) continue;
+        size_t from = (size_t)(part.data - text.data);
+        TRY(put(out, text, at, from));
+        at = from + part.size;
+        if (!nonce) continue;
+        TRY(cella_buffer_append(out, cella_bytes_text(quote)));
+        TRY(cella_buffer_append(out, part));
+        TRY(cella_buffer_append(out, cella_bytes_text(quote)));
+    }
+    return put(out, text, at, text.size);
+}
+
+static CELLA_RESULT read_evidence(struct cella_attest_body *body, const char *member,
+                                  const struct found *found) {
+    if (found->evidence.data)
+        TRY(decode_text(body, member, found->evidence, &body->evidence));
+    else
+        TRY(decode(body, member, json_object_get(body->root, member), &body->evidence));
+    ENSURE(body->evidence.size > 0, CELLA_ERR_FORMAT, NULL, "%s: expected evidence, found none",
+           member);
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_attest_body_read(struct cella_bytes text, const char *member,
                                     struct cella_attest_body *out) {
-    CELLA_BUFFER quoted = {0};
+    CELLA_BUFFER reduced = {0};
+    struct found found = {0};
     uint8_t *room = NULL;
     *out = (struct cella_attest_body){0};
-    TRY(quote_nonce(text, &quoted, &text));
-    TRY(cella_json_object(text, "request body", &out->root));
+    look(text, member, &found);
+    TRY(reduce(text, &found, &reduced));
+    TRY(cella_json_object(cella_buffer_bytes(&reduced), "request body", &out->root));
     TRY(cella_buffer_extend(&out->store, text.size, &room));
     out->store.size = 0;
-    TRY(decode(out, member, json_object_get(out->root, member), &out->evidence));
-    ENSURE(out->evidence.size > 0, CELLA_ERR_FORMAT, NULL, "%s: expected evidence, found none",
-           member);
+    TRY(read_evidence(out, member, &found));
     TRY(read_data(out, "runtimeData", &out->runtime));
     TRY(read_data(out, "initTimeData", &out->init));
     return read_rest(out);

@@ -286,9 +286,12 @@ CELLA_RESULT cella_decide(struct cella_decision *decision, uint32_t lifetime_s, 
     if (!policy_of(decision) && !cella_decide_open(decision, response)) return CELLA_SUCCESS;
     TRY(cella_policy_claims_result(decision->claims));
     const struct cella_policy_claim *claim = cella_policy_claims_at(decision->claims, &size);
-    TRY(cella_policy_evaluate(policy_of(decision), claim, size, true, &outcome));
+    TRY(cella_policy_evaluate(policy_of(decision), claim, size, false, &outcome));
     if (outcome.verdict == CELLA_POLICY_PERMITTED) /* A35: anything else is no permission */
         return permit(decision, &outcome, lifetime_s, header, response, token);
+    /* again, to see why: evaluation is pure, and the trace is for denials alone */
+    cella_policy_outcome_free(&outcome);
+    TRY(cella_policy_evaluate(policy_of(decision), claim, size, true, &outcome));
     refuse_outcome(decision, response, &outcome);
     return CELLA_SUCCESS;
 }
