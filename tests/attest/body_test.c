@@ -147,6 +147,47 @@ static void test_refused(void **state) {
     }
 }
 
+/* The evidence goes past the reader of JSON: wherever it stands, and whatever else looks like it,
+ * what is read is what JSON says. */
+static void test_where_evidence_stands(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } row[] = {
+        {"{\"x\":{\"quote\":\"////\"},\"quote\":\"AQID\"}", true},
+        {"{\"x\":[\"quote\",\"////\"],\"quote\":\"AQID\"}", true},
+        {"{\"x\":\"\\\"quote\\\":\\\"////\",\"quote\":\"AQID\"}", true},
+        {"{\"x\":\"quote\",\"quote\" :\t\n\"AQID\" }", true},
+        {"{\"quote\":\"AQID\",\"nonce\":9223372036854775808}", true},
+        {"{\"nonce\":9223372036854775808,\"quote\":\"AQID\"}", true},
+        {"{\"qu\\u006fte\":\"AQID\"}", true}, /* JSON, if unusual */
+        {"{\"quote\":\"AQ\\u0049D\"}", true},
+        {"{\"x\":{\"nonce\":9223372036854775808},\"quote\":\"AQID\"}", false},
+        {"{\"qu\\u006fte\":\"////\",\"quote\":\"AQID\"}", false},
+        {"{\"quote\":\"AQID\",\"qu\\u006fte\":\"////\"}", false},
+        {"{\"quote\":\"AQID\",\"quote\":\"AQID\"}", false},
+        {"{\"nonce\":9223372036854775808,\"nonce\":1,\"quote\":\"AQID\"}", false},
+        {"[\"quote\":\"AQID\"]", false},
+        {"\"quote\":\"AQID\"", false},
+        {"{\"quote\":\"AQID}", false},
+        {"{\"quote\":\"AQID\\", false},
+        {"{\"quote\"\"AQID\"}", false},
+        {"{\"quote\":{\"quote\":\"AQID\"}}", false},
+        {"{\"a\":}\"quote\":\"AQID\"}", false},
+        {"{\"quote\":\"AQ\nID\"}", false},
+        {"{\"quote\":", false},
+    };
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        CELLA_ATTEST_BODY body = {0};
+        bool good = read(row[i].text, &body) == CELLA_OK;
+        if (good != row[i].good) fail_msg("%s", row[i].text);
+        if (!good) continue;
+        assert_int_equal(body.evidence.size, 3);
+        assert_memory_equal(body.evidence.data, "\1\2\3", 3);
+    }
+}
+
 /* A29: nesting and size end in a refusal, not in the stack. */
 static void test_deep(void **state) {
     (void)state;
@@ -185,7 +226,7 @@ int main(void) {
         cmocka_unit_test(test_whole),   cmocka_unit_test(test_base64),
         cmocka_unit_test(test_absent),  cmocka_unit_test(test_nonce),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_where_evidence_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
