@@ -86,6 +86,7 @@ void cella_http_connection_close(struct connection *c) {
     close(c->fd);
     cella_buffer_free(&c->in);
     cella_buffer_free(&c->out);
+    atomic_fetch_sub(&c->worker->server->held, c->held);
     cella_http_worker_leave(c->worker, &c->peer);
     free(c);
 }
@@ -115,6 +116,19 @@ static bool make_room(struct cella_buffer *buffer, size_t size) {
     return good;
 }
 
+/* Counts what the connection holds beyond its fair share; whether all of them hold no more than
+ * they may (K17). */
+static bool hold(struct connection *c) {
+    struct cella_http_server *server = c->worker->server;
+    size_t now = (c->in.capacity > BODY_ROOM ? c->in.capacity : 0) +
+                 (c->out.capacity > BODY_ROOM ? c->out.capacity : 0);
+    if (now == c->held) return true;
+    bool more = now > c->held;
+    size_t all = atomic_fetch_add(&server->held, now - c->held) + now - c->held;
+    c->held = now;
+    return !more || all <= server->settings.memory_max;
+}
+
 /* Whether more of the request may come, and up to which size. */
 static size_t room_wanted(const struct connection *c) {
     size_t limit = settings(c)->header_max, size = c->in.size;
@@ -125,6 +139,8 @@ static size_t room_wanted(const struct connection *c) {
     return step < limit ? step : limit;
 }
 
+static enum moved refuse(struct connection *c, int status, const char *why);
+
 static enum moved receive(struct connection *c) {
     size_t room = room_wanted(c);
     bool first = c->in.size == 0;
@@ -132,6 +148,7 @@ static enum moved receive(struct connection *c) {
     if (!c->fresh && !SSL_has_pending(c->ssl)) return LATER;
     c->fresh = false;
     if (!make_room(&c->in, room)) return OVER;
+    if (!hold(c)) return refuse(c, 503, "too much is being received at once");
     int got = SSL_read(c->ssl, c->in.data + c->in.size, (int)(room - c->in.size));
     if (got <= 0) {
         if (first) cella_buffer_free(&c->in); /* an idle client costs no room */
@@ -221,6 +238,7 @@ static enum moved send_answer(struct connection *c, bool made) {
         if (cella_failed(r)) m = OVER;
         cella_result_drop(r);
         c->state = WRITING;
+        if (!hold(c)) m = OVER;
     }
     if (out->capacity > IDLE_OUT_MAX) cella_buffer_free(out);
     return m == MOVED ? answered(c) : m;
@@ -324,7 +342,9 @@ void cella_http_connection_drive(struct connection *c) {
     for (int i = 0; i < 2 * REQUESTS_AT_ONCE; i++) {
         enum moved m = ways[c->state](c);
         if (m == OVER) return cella_http_connection_close(c);
-        if (m == LATER) return;
+        if (m == MOVED) continue;
+        (void)hold(c);
+        return;
     }
     c->waiting = true; /* bytes may lie in OpenSSL's buffer, of which epoll knows nothing */
     c->ready = c->worker->ready;

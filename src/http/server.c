@@ -23,6 +23,7 @@ static void defaults(struct cella_http_settings *s) {
     if (!s->idle_ms) s->idle_ms = 3 * s->request_ms;
     if (!s->connection_max) s->connection_max = 4096;
     if (!s->peer_max) s->peer_max = s->connection_max;
+    if (!s->memory_max) s->memory_max = UINT64_C(256) << 20;
     if (!s->drain_ms) s->drain_ms = 5000;
 }
 

@@ -74,6 +74,8 @@ struct cella_http_settings {
     uint32_t connection_max; /* of all workers [4096]; more wait in the kernel's queue */
     uint32_t peer_max;       /* connections of one address, for IPv6 of one /64 [connection_max]
                                 (K17) */
+    uint64_t memory_max;     /* bytes of requests and answers under way that are larger than 64 KiB
+                                [256 MiB]; more is 503 (K17) */
     uint32_t drain_ms;       /* for requests under way when told to stop [5000] */
     bool tls12;              /* also TLS 1.2, with ECDHE and AEAD alone (K18) */
     int access_log_fd;       /* [0: none] a line a request: no query, no header, no body (K11) */

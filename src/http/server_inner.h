@@ -57,6 +57,7 @@ struct connection {
     struct cella_buffer in;  /* owned: empty while idle */
     struct cella_buffer out; /* owned: of an answer, what the client did not take yet */
     size_t out_from;
+    size_t held; /* of both, what is counted in the server's */
     struct cella_http_peer peer;
     char peer_text[CELLA_HTTP_PEER];
 };
@@ -94,6 +95,7 @@ struct cella_http_server {
     struct worker *worker; /* owned */
     struct cella_http_peers *peers;
     _Atomic uint32_t count; /* of connections, all workers' */
+    _Atomic size_t held;    /* bytes of large requests and answers, all connections' */
     atomic_bool told, stopping, running;
     int stop_fd;
     uint64_t stopped_ms;

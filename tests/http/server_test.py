@@ -329,6 +329,32 @@ for s in held + wrapped:
     s.close()
 stand.stop()
 
+# --- Memory (K17) ---
+stand = Stand(program, workers=2, memory_max=2000000, request_ms=5000)
+held = []
+for _ in range(8):
+    held.append(stand.connect())
+    held[-1].sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"y" * 900000)
+time.sleep(0.5)
+refused = 0
+for s in held:
+    s.settimeout(0.2)
+    try:
+        refused += b"HTTP/1.1 503" in s.recv(65536)
+    except TimeoutError:
+        pass
+check(5 <= refused <= 7, "large bodies beyond the memory for them", refused)
+check(stand.get("a", GET + LAST)[0][0] == 200, "small requests are answered all the same")
+for s in held:
+    s.close()
+time.sleep(0.3)
+for _ in range(20):
+    got = stand.get("a", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n" + LAST + b"y" * 1000000)
+    if got[0][0] != 200:
+        break
+check(got[0][0] == 200, "and large ones when the others went", got)
+stand.stop()
+
 # --- Many idle ones, and slow ones beside quick ones; the whole size is in bench/http_flood.py ---
 stand = Stand(program, workers=2, request_ms=3000, idle_ms=20000)
 before = rss(stand.process)

@@ -4,8 +4,8 @@
  * the metrics. It prints "a PORT b PORT m PORT"; then each line of standard input is a command:
  * "certify SITE CERTIFICATE KEY" of files, answered by "done" or the error. SIGTERM ends it.
  *
- * Settings by name: workers, header_max, request_ms, idle_ms, connection_max, peer_max, drain_ms,
- * tls12, body_max; access_log=FILE; cert=FILE and key=FILE for both sites. */
+ * Settings by name: workers, memory_max, header_max, request_ms, idle_ms, connection_max, peer_max,
+ * drain_ms, tls12, body_max; access_log=FILE; cert=FILE and key=FILE for both sites. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -162,6 +162,8 @@ static CELLA_RESULT read_settings(struct stand *s, int argc, char **argv) {
             t->access_log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         else if (strcmp(argv[i], "tls12") == 0)
             t->tls12 = *value == '1';
+        else if (strcmp(argv[i], "memory_max") == 0)
+            t->memory_max = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "cert") == 0)
             s->cert = value;
         else if (strcmp(argv[i], "key") == 0)
