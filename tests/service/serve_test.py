@@ -232,10 +232,46 @@ check("openid-configuration" not in (data / "access.log.1").read_text(), "and no
 check(server.stop()[0] == 0, "the end")
 conf.write_text(text)
 
+# --- the service manager is told; a request under way is answered, and a second signal does not wait for it ---
+import socket
+import ssl
+notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notified.bind(str(work / "notify"))
+notified.settimeout(10)
+aad = ("127.0.0.1", int(environment["ATTESTATION_AAD_URL"].rsplit(":", 1)[1]))
+server = Server(cella, data, "--quiet", env={"NOTIFY_SOCKET": str(work / "notify")}, wait=False)
+check(notified.recv(100) == b"READY=1", "READY=1")
+HALF = b"POST /attest/SgxEnclave?api-version=2020-10-01 HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n" \
+       b"Content-Length: 2\r\n\r\n{" % aad[1]
+with socket.create_connection(aad, timeout=10) as raw, client.context.wrap_socket(raw, server_hostname="localhost") as s:
+    s.sendall(HALF)
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    check(server.process.poll() is None, "a request under way is waited for")
+    try:
+        Client(data).ask(environment["ATTESTATION_AAD_URL"] + "/certs", timeout=3)
+        check(False, "no new connection is taken")
+    except OSError:
+        check(True, "no new connection is taken")
+    s.sendall(b"}")
+    got = s.recv(1000)
+    check(got.startswith(b"HTTP/1.1 400 "), "and answered", got)
+check(server.process.wait(timeout=10) == 0, "and then the end")
+server.stop()
+server = Server(cella, data)
+with socket.create_connection(aad, timeout=10) as raw, client.context.wrap_socket(raw, server_hostname="localhost") as s:
+    s.sendall(HALF)
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    started = time.monotonic()
+    status, err = server.stop()
+    check(status == 1 and time.monotonic() - started < 2 and "second time" in err, "a second signal", (status, err))
+
 # --- nothing in plain text ---
 server = Server(cella, data)
-import socket
-with socket.create_connection(("127.0.0.1", int(environment["ATTESTATION_AAD_URL"].rsplit(":", 1)[1])), timeout=5) as s:
+with socket.create_connection(aad, timeout=5) as s:
     s.sendall(b"GET /certs HTTP/1.1\r\nHost: localhost\r\n\r\n")
     got = b""
     try:
