@@ -260,7 +260,6 @@ static CELLA_RESULT change(struct cella_issuer *issuer, const struct made_key *m
     CELLA_SESSION session = NULL;
     TRY(cella_session_begin(issuer->database, true, &session));
     TRY(read_rows(session, &rows));
-    if (!has_work(issuer, &rows, now_unix)) return CELLA_SUCCESS;
     if (rows.count > 0) TRY(pull(session, &rows, now_unix));
     TRY(forget(session, &rows, now_unix));
     if (made->key && is_due(issuer, &rows, now_unix)) {

@@ -400,6 +400,8 @@ static void test_clock(void **state) {
     assert_int_equal(check_bearer(s, member(&a, "access_token"), now, &caller), CELLA_OK);
     GOOD(cella_issuer_tend(s->issuer, now + 10));
     assert_int_equal(published(s), 1);
+    GOOD(cella_issuer_tend(s->issuer, now + 30 * 86400)); /* its age counts from now on */
+    assert_int_equal(published(s), 2);
 }
 
 /* A second process on the same store: the same keys, and one new key for both. */
