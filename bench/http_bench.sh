@@ -10,12 +10,14 @@ ninja -C "$build" tests/http/http_stand bench/load >/dev/null
 stand=$(realpath "$build/tests/http/http_stand") load=$(realpath "$build/bench/load")
 command -v nginx >/dev/null || { echo "skipped: nginx is not installed (Debian: nginx-light)"; exit 0; }
 work=$(mktemp -d)
-ours= theirs=
+ours='' theirs='' p=''
 trap 'for p in $ours $theirs; do kill "$p" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
     -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 ulimit -n 8192 2>/dev/null || true
-cpu() { [ "$(nproc)" -gt 1 ] && taskset -c "$@" || { shift; "$@"; }; }
+cpu() {
+    if [ "$(nproc)" -gt 1 ]; then taskset -c "$@"; else shift && "$@"; fi
+}
 
 "$stand" "$work/x" workers=1 connection_max=4096 idle_ms=600000 cert="$work/cert.pem" key="$work/key.pem" >"$work/ports" </dev/null &
 ours=$!
