@@ -206,7 +206,7 @@ static void test_issuer(void **state) {
                                       "https://issuer.test.evil/realm",
                                       "https://issuer.test/realm2",
                                       "",
-                                      " " ISS};
+                                      (" " ISS)};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         NO(check_claim(o, "iss", json_string(bad[i])));
     WHY(o, "iss");
@@ -399,6 +399,19 @@ static void test_threads(void **state) {
     pthread_join(thread, NULL);
 }
 
+static void test_speed(void **state) {
+    enum { COUNT = 2000 };
+    struct other *o = *state;
+    struct timespec a, b;
+    CELLA_BUFFER token = {0};
+    sign(&o->a, CELLA_JOSE_RS256, header_of(&o->a), claims_of(), &token);
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < COUNT; i++) YES(check_text(o, cella_buffer_bytes(&token), NOW));
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
+    print_message("cella_bearer_check, RS256: %.1f us\n", us / COUNT);
+}
+
 static int setup(void **state) {
     struct other *o = calloc(1, sizeof(*o));
     setenv("CELLA_LOG", "error", 0);
@@ -429,7 +442,7 @@ int main(void) {
         cmocka_unit_test(test_audience),   cmocka_unit_test(test_times),
         cmocka_unit_test(test_names),      cmocka_unit_test(test_flips),
         cmocka_unit_test(test_tenant),     cmocka_unit_test(test_file_changes),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -480,6 +480,22 @@ static void test_settings(void **state) {
         REFUSED(cella_issuer_new(&bad[i], s->database, s->sealer, &issuer), CELLA_ERR_USAGE);
 }
 
+static void test_speed(void **state) {
+    enum { COUNT = 300 };
+    struct stand *s = *state;
+    struct wish w = usual(s);
+    struct timespec a, b;
+    ANSWER answer = {0};
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < COUNT; i++) {
+        wish_for(s, TOKEN, &w, &answer);
+        assert_int_equal(answer.status, 200);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
+    print_message("a token by secret: %.0f us\n", us / COUNT);
+}
+
 static int setup(void **state) {
     struct stand *s = calloc(1, sizeof(*s));
     stand_new(s, false);
@@ -500,7 +516,7 @@ int main(void) {
         TEST(test_bodies),        TEST(test_basic),    TEST(test_secrets),
         TEST(test_apps),          TEST(test_rotation), TEST(test_clock),
         TEST(test_two_processes), TEST(test_race),     TEST(test_sealed),
-        TEST(test_settings),
+        TEST(test_settings),      TEST(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
