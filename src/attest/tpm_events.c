@@ -7,7 +7,6 @@
 #include "crypto/jose.h"
 
 enum {
-    EV_SEPARATOR = 4,
     EV_EVENT_TAG = 6,
     EV_EFI_VARIABLE_DRIVER_CONFIG = (int)0x80000001,
     EV_EFI_VARIABLE_BOOT = (int)0x80000002,
@@ -124,19 +123,11 @@ static bool value_measured(const struct cella_tpm_proof *proof, const struct cel
            cella_tpm_proof_event(proof, &of_value, &measured) && measured;
 }
 
-static void note_secure_boot(const struct cella_event *event, const struct variable *variable,
-                             struct cella_boot_facts *facts) {
+static bool is_secure_boot(const struct variable *variable) {
     static const char global[] = "8BE4DF61-93CA-11D2-AA0D-00E098032B8C";
     char guid[37];
-    if (event->index != PCR_SECURE_BOOT || facts->past_secure_boot ||
-        event->type != (uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG ||
-        strcmp(variable->name, "SecureBoot") != 0)
-        return;
     show_guid(variable->guid, guid);
-    if (strcmp(guid, global) != 0) return;
-    bool on = variable->data.size == 1 && variable->data.data[0] == 1;
-    facts->said[CELLA_BOOT_SECURE_BOOT].yes |= on;
-    facts->said[CELLA_BOOT_SECURE_BOOT].no |= !on;
+    return strcmp(variable->name, "SecureBoot") == 0 && strcmp(guid, global) == 0;
 }
 
 static json_t *variable_json(const struct variable *variable) {
@@ -146,25 +137,108 @@ static json_t *variable_json(const struct variable *variable) {
                      "VariableData", cella_json_base64(variable->data));
 }
 
-/* --- Events --- */
+/* --- Frames --- */
+
+/* Of an event only digest and PCR are measured: type and data are whoever's who hands out the log,
+ * and anybody with the kernel's rights can extend PCRs after the boot. So what firmware and loaders
+ * say counts only before the boundary that they themselves measure, known by its digest; and of the
+ * PCRs that facts are read from nothing before it may be hidden: every event there must have the
+ * data that its digest is of, under the type that such data have. */
+struct frame {
+    uint32_t boundary[CELLA_TPM_PCR_MAX]; /* EventSeq; NO_BOUNDARY */
+    uint32_t hiding;                      /* bit p: some event before it hides something */
+    uint32_t begun;                       /* bit p: an event was seen */
+    bool secure_first; /* PCR 7 begins with SecureBoot, as the Firmware Profile has it */
+};
+enum { NO_BOUNDARY = -1 };
 
 /* Where Windows' loader measures, from static and from dynamic roots of trust. */
-static bool is_windows(uint32_t pcr) { return (pcr >= 11 && pcr <= 14) || pcr == 19 || pcr == 20; }
+static bool is_windows(uint32_t pcr) { return pcr >= 12 && pcr <= 14; }
+static bool is_dynamic(uint32_t pcr) { return pcr == 19 || pcr == 20; }
+
+/* Separators of firmware (Firmware Profile, section 3.3.2) and of Windows' loader. */
+static bool is_boundary(const struct cella_tpm_proof *proof, const struct cella_event *event) {
+    static const char words[][5] = {"\0\0\0\0", "\xff\xff\xff\xff", "WBCL"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct cella_event as = *event;
+        bool same = false;
+        as.data = cella_bytes(words[i], 4);
+        if (cella_tpm_proof_event(proof, &as, &same) && same) return true;
+    }
+    return false;
+}
+
+static bool hides(const struct cella_event *event, bool measured) {
+    struct variable variable;
+    if (event->index == PCR_SECURE_BOOT)
+        return !measured || (read_variable(event->data, &variable) && !is_variable(event->type));
+    return (is_windows(event->index) || is_dynamic(event->index)) &&
+           (!measured || event->type != EV_EVENT_TAG);
+}
+
+static void frame_add(const struct cella_tpm_proof *proof, const struct cella_event *event,
+                      bool measured, uint32_t seq, struct frame *frame) {
+    struct variable variable;
+    uint32_t pcr = event->index, bit = 1U << pcr;
+    if (frame->boundary[pcr] != (uint32_t)NO_BOUNDARY) return;
+    if (is_boundary(proof, event)) {
+        frame->boundary[pcr] = seq;
+        return;
+    }
+    if (hides(event, measured)) frame->hiding |= bit;
+    if (pcr == PCR_SECURE_BOOT && !(frame->begun & bit))
+        frame->secure_first =
+            measured && read_variable(event->data, &variable) && is_secure_boot(&variable);
+    frame->begun |= bit;
+}
+
+/* Whether an event at that place is firmware's or a loader's own, and nothing is hidden beside it.
+ */
+static bool in_frame(const struct frame *frame, uint32_t pcr, uint32_t seq) {
+    bool inside = frame->boundary[pcr] != (uint32_t)NO_BOUNDARY && seq < frame->boundary[pcr];
+    bool whole = !(frame->hiding >> pcr & 1) && (pcr != PCR_SECURE_BOOT || frame->secure_first);
+    return whole && (inside || is_dynamic(pcr));
+}
+
+/* --- Events --- */
+
+struct walk {
+    const struct cella_tpm_proof *proof;
+    struct frame frame;
+    struct cella_boot_facts *facts;
+    json_t *list; /* or NULL */
+};
+
+static json_t *told_variable(const struct walk *walk, const struct cella_event *event,
+                             bool measured, uint32_t seq) {
+    struct variable variable;
+    bool authority =
+        event->type == (uint32_t)EV_EFI_VARIABLE_AUTHORITY && event->index == PCR_SECURE_BOOT;
+    bool framed = event->index <= PCR_SECURE_BOOT && in_frame(&walk->frame, event->index, seq);
+    if (!read_variable(event->data, &variable)) return NULL;
+    if (measured && framed && event->index == PCR_SECURE_BOOT && is_secure_boot(&variable)) {
+        bool on = variable.data.size == 1 && variable.data.data[0] == 1;
+        walk->facts->said[CELLA_BOOT_SECURE_BOOT].yes |= on;
+        walk->facts->said[CELLA_BOOT_SECURE_BOOT].no |= !on;
+    }
+    bool told = (framed && (measured || value_measured(walk->proof, event, &variable))) ||
+                (authority && measured);
+    return told ? variable_json(&variable) : NULL;
+}
+
+static json_t *told_tag(const struct walk *walk, const struct cella_event *event, uint32_t seq) {
+    struct cella_boot_facts others = {0};
+    bool of_boot = is_windows(event->index) || is_dynamic(event->index);
+    if (of_boot && !in_frame(&walk->frame, event->index, seq)) return NULL;
+    return cella_tpm_tagged(event->data, of_boot ? walk->facts : &others);
+}
 
 /* NULL: nothing that could be told. */
-static json_t *processed(const struct cella_tpm_proof *proof, const struct cella_event *event,
-                         bool measured, struct cella_boot_facts *facts) {
-    struct variable variable;
-    if (is_variable(event->type)) {
-        if (!read_variable(event->data, &variable)) return NULL;
-        if (measured) note_secure_boot(event, &variable, facts);
-        bool told = measured || value_measured(proof, event, &variable);
-        return told ? variable_json(&variable) : NULL;
-    }
+static json_t *processed(const struct walk *walk, const struct cella_event *event, bool measured,
+                         uint32_t seq) {
+    if (is_variable(event->type)) return told_variable(walk, event, measured, seq);
     if (!measured) return NULL;
-    struct cella_boot_facts others = {0};
-    if (event->type == EV_EVENT_TAG)
-        return cella_tpm_tagged(event->data, is_windows(event->index) ? facts : &others);
+    if (event->type == EV_EVENT_TAG) return told_tag(walk, event, seq);
     if (event->data.size > DATA_SHOWN_MAX) return NULL;
     return json_pack("{s:o}", "Data", cella_json_base64(event->data));
 }
@@ -200,32 +274,40 @@ static struct cella_result add_event(const struct cella_tpm_proof *proof,
     return CELLA_SUCCESS;
 }
 
-static struct cella_result walk(const struct cella_tpm_proof *proof, struct cella_bytes log,
-                                json_t *list, struct cella_boot_facts *facts) {
+static struct cella_result tell(const struct walk *walk, const struct cella_event *event,
+                                bool measured, uint32_t seq) {
+    CELLA_JSON data = processed(walk, event, measured, seq);
+    return walk->list ? add_event(walk->proof, event, data, seq, walk->list) : CELLA_SUCCESS;
+}
+
+/* Twice: what is told of an event rests on what comes after it. */
+static struct cella_result pass(struct walk *walk, struct cella_bytes log, bool telling) {
     struct cella_eventlog reader;
     struct cella_event event;
     bool found = true, measured = false;
-    if (log.size == 0) return CELLA_SUCCESS;
     TRY(cella_eventlog_begin(log, &reader));
     for (uint32_t seq = 0;; seq++) {
         TRY(cella_eventlog_next(&reader, &event, &found));
         if (!found) return CELLA_SUCCESS;
         ENSURE(seq < EVENTS_MAX, CELLA_ERR_LIMIT, NULL, "event log: more than %d events",
                EVENTS_MAX);
-        if (!cella_tpm_proof_event(proof, &event, &measured)) continue;
-        CELLA_JSON data = processed(proof, &event, measured, facts);
-        if (event.index == PCR_SECURE_BOOT && event.type == EV_SEPARATOR)
-            facts->past_secure_boot = true;
-        if (list) TRY(add_event(proof, &event, data, seq, list));
+        if (!cella_tpm_proof_event(walk->proof, &event, &measured)) continue;
+        if (telling)
+            TRY(tell(walk, &event, measured, seq));
+        else
+            frame_add(walk->proof, &event, measured, seq, &walk->frame);
     }
 }
 
 CELLA_RESULT cella_tpm_events(const struct cella_tpm_proof *proof, struct cella_bytes log,
                               json_t **events, struct cella_boot_facts *facts) {
     CELLA_JSON list = events ? json_array() : NULL;
+    struct walk walk = {.proof = proof, .facts = facts, .list = list};
     cella_zero(facts, sizeof(*facts));
+    for (unsigned p = 0; p < CELLA_TPM_PCR_MAX; p++) walk.frame.boundary[p] = (uint32_t)NO_BOUNDARY;
     ENSURE(!events || list, CELLA_ERR_MEMORY, NULL, "no memory for the events of a log");
-    TRY(walk(proof, log, list, facts));
+    if (log.size) TRY(pass(&walk, log, false));
+    if (log.size) TRY(pass(&walk, log, true));
     if (!events) return CELLA_SUCCESS;
     *events = json_pack("{s:O}", "Events", list);
     ENSURE(*events, CELLA_ERR_MEMORY, NULL, "no memory for the events of a log");

@@ -2,7 +2,9 @@
  * 9.6) and as plain facts.
  *
  * Only PCRs that the log replays to are told of, and the data of an event only where its digest is
- * that of the data: the rest of a log is anybody's words (A21). */
+ * that of the data: the rest of a log is anybody's words (A21). What firmware and Windows' loader
+ * say is told only before the boundary that they measure themselves, and only where nothing is
+ * hidden before it. */
 #ifndef CELLA_ATTEST_TPM_EVENTS_H
 #define CELLA_ATTEST_TPM_EVENTS_H
 
@@ -33,7 +35,6 @@ struct cella_boot_facts {
     bool has_hvci;
     uint64_t hvci_policy;
     uint32_t windows_events; /* tagged events of Windows' loader */
-    bool past_secure_boot;   /* PCR 7's separator was seen */
 };
 /* True only when it was said, and never the contrary. */
 static inline bool cella_boot_is(const struct cella_boot_facts *facts, enum cella_boot_fact fact) {
