@@ -16,7 +16,7 @@
 #include "service/service_inner.h"
 #include "service/vaults.h"
 
-enum { LOOK_MS = 2000, TEND_S = 10, COLLATERAL_S = 2, PAUSE_MS = 200 };
+enum { LOOK_MS = 2000, TEND_S = 10, COLLATERAL_S = 2, PAUSE_MS = 200, AGAIN_MS = 500 };
 
 static uint64_t now_unix(void) { return (uint64_t)time(NULL); }
 
@@ -46,11 +46,21 @@ static void reopen_access_log(const struct cella_service *s) {
                   s->config.server.access_log);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A signal that comes again at once is the same one: timeout(1) sends it to us and to our group. */
 static void stop(struct cella_service *s) {
+    static uint64_t first_ms; /* of the only thread that comes here */
     if (atomic_exchange(&s->stopping, true)) {
+        if (now_ms() - first_ms < AGAIN_MS) return;
         cella_log(CELLA_LOG_WARN, "told to stop a second time: connections are cut off");
         _exit(1);
     }
+    first_ms = now_ms();
     cella_log(CELLA_LOG_INFO, "told to stop: answering what is under way");
     pthread_mutex_lock(&s->health.lock);
     s->health.stopping = true;

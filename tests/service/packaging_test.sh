@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The service manager takes the unit of the services, and its sandbox is what the unit promises: packaging_test.sh CELLA
 set -euo pipefail
-cella=$1
+cella=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 command -v systemd-analyze >/dev/null || { echo "skipped: no systemd-analyze"; exit 77; }
 work=$(mktemp -d)

@@ -264,7 +264,10 @@ with socket.create_connection(aad, timeout=10) as raw, client.context.wrap_socke
     s.sendall(HALF)
     time.sleep(0.3)
     server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    time.sleep(0.1)
+    server.process.send_signal(signal.SIGTERM)  # at once: the same one, as timeout(1) sends it twice
+    time.sleep(0.6)
+    check(server.process.poll() is None, "the same signal at once is none more")
     started = time.monotonic()
     status, err = server.stop()
     check(status == 1 and time.monotonic() - started < 2 and "second time" in err, "a second signal", (status, err))
