@@ -119,6 +119,42 @@ static inline void guest_make(struct guest *g) {
     guest_sign(g, cella_bytes(NULL, 0));
 }
 
+/* The copy shares keys and certificates with the good one; buffers are its own. */
+static inline struct guest *guest_copy(const struct guest *from_guest) {
+    static struct guest g;
+    g = (struct guest){.mask = from_guest->mask, .type = from_guest->type};
+    g.tpm.ak = from_guest->tpm.ak;
+    g.tpm.enc = from_guest->tpm.enc;
+    memcpy(g.tpm.pcr, from_guest->tpm.pcr, sizeof(g.tpm.pcr));
+    g.root_key = from_guest->root_key;
+    g.authority_key = from_guest->authority_key;
+    g.chip_key = from_guest->chip_key;
+    g.payload = json_incref(from_guest->payload);
+    memcpy(g.report, from_guest->report, sizeof(g.report));
+    const struct cella_buffer *from[] = {&from_guest->root,
+                                         &from_guest->authority,
+                                         &from_guest->leaf,
+                                         &from_guest->runtime,
+                                         &from_guest->ak_public,
+                                         &from_guest->quote,
+                                         &from_guest->quote_signature,
+                                         &from_guest->key_public,
+                                         &from_guest->certify,
+                                         &from_guest->certify_signature,
+                                         &from_guest->tpm.log};
+    struct cella_buffer *to[] = {
+        &g.root,   &g.authority,       &g.leaf,       &g.runtime, &g.ak_public,
+        &g.quote,  &g.quote_signature, &g.key_public, &g.certify, &g.certify_signature,
+        &g.tpm.log};
+    for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++)
+        forge_append(to[i], from[i]->data, from[i]->size);
+    return &g;
+}
+static inline void guest_drop(struct guest *g) {
+    g->tpm.ak = g->tpm.enc = g->root_key = g->authority_key = g->chip_key = NULL;
+    guest_free(g);
+}
+
 /* --- As JSON --- */
 
 static inline json_t *guest_base64(struct cella_bytes bytes, bool url) {
