@@ -365,6 +365,56 @@ static void test_ring(void **state) {
     ANSWERED(gone, 404);
 }
 
+/* --- Many at once --- */
+
+struct crowd {
+    struct bench *bench;
+    bool permitted, denied; /* what it saw */
+};
+
+static void *attest_many(void *context) {
+    struct crowd *crowd = context;
+    for (int i = 0; i < 150; i++) {
+        REPLY reply = ask(crowd->bench, DEV, NULL);
+        bool good = reply.status == 200;
+        if (!good) assert_string_equal(reply.code, "PolicyEvaluationError");
+        *(good ? &crowd->permitted : &crowd->denied) = true;
+    }
+    return NULL;
+}
+
+/* While a policy is replaced under them: each decision is by the one or by the other. */
+static void test_threads(void **state) {
+    (void)state;
+    enum { THREADS = 3 };
+    BENCH b;
+    struct crowd crowd[THREADS];
+    pthread_t thread[THREADS];
+    bench_make(&b);
+    GOOD(cella_access_assign(b.rig.stand.database, "operator", "Attestation Explainer", "/"));
+    static const char *const policies[] = {"version=1.0; authorizationrules{=> permit();};",
+                                           "version=1.0; authorizationrules{=> deny();};"};
+    REPLY first = set_policy(&b, DEV, policies[0]);
+    ANSWERED(first, 200);
+    for (int i = 0; i < THREADS; i++) {
+        crowd[i] = (struct crowd){.bench = &b};
+        assert_int_equal(pthread_create(&thread[i], NULL, attest_many, &crowd[i]), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        REPLY set = set_policy(&b, DEV, policies[i % 2]);
+        ANSWERED(set, 200);
+        REPLY why = rig_get(&b.rig, DEV, "/decisions/00000000-0000-4000-8000-000000000001" VERSION,
+                            rig_bearer(&b.rig, "operator", RESOURCE, 0));
+        assert_true(why.status == 200 || why.status == 404);
+        GOOD(cella_attest_tend(b.rig.attest, (uint64_t)time(NULL)));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(thread[i], NULL);
+        assert_true(crowd[i].permitted || crowd[i].denied);
+    }
+    assert_int_equal(audited(&b.rig.stand, "\"action\":\"attest\""), THREADS * 150);
+}
+
 static void test_settings_refused(void **state) {
     (void)state;
     BENCH b;
@@ -391,12 +441,13 @@ static void test_settings_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hosts),  cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_roles),  cmocka_unit_test(test_bearer_ignored),
-        cmocka_unit_test(test_shared), cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_denied), cmocka_unit_test(test_explained_without_data),
-        cmocka_unit_test(test_draft),  cmocka_unit_test(test_audit_fails),
-        cmocka_unit_test(test_ring),   cmocka_unit_test(test_settings_refused),
+        cmocka_unit_test(test_hosts),   cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_roles),   cmocka_unit_test(test_bearer_ignored),
+        cmocka_unit_test(test_shared),  cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_denied),  cmocka_unit_test(test_explained_without_data),
+        cmocka_unit_test(test_draft),   cmocka_unit_test(test_audit_fails),
+        cmocka_unit_test(test_ring),    cmocka_unit_test(test_settings_refused),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

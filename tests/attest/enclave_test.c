@@ -170,6 +170,27 @@ static void test_no_collateral(void **state) {
     assert_null(strstr(reply.message, "being fetched")); /* nothing is, here */
 }
 
+/* What is missing is fetched behind the request's back, and the client told to come again. */
+static void test_fetching(void **state) {
+    (void)state;
+    RIG rig;
+    json_t *body = sgx_body();
+    if (!body) skip();
+    rig_make(&rig, NULL, RIG_TIME_SGX);
+    char cache[256];
+    snprintf(cache, sizeof(cache), "%s/cache", rig.stand.folder);
+    struct cella_trust_settings trust = {
+        .source = "pcs=https://127.0.0.1:1 kds=https://127.0.0.1:1", .cache = cache};
+    cella_attest_free(&rig.attest);
+    cella_trust_free(&rig.trust);
+    GOOD(cella_trust_new(&trust, &rig.trust));
+    rig_start(&rig);
+    REPLY reply = rig_attest(&rig, DEV, "SgxEnclave", body);
+    ANSWERED(reply, 400);
+    assert_true(mentions(&reply, "being fetched"));
+    assert_string_equal(reply.retry, "5");
+}
+
 /* Past its time, within the grace: accepted, and said in the token. */
 static void test_stale(void **state) {
     (void)state;
@@ -470,21 +491,14 @@ static void test_key_request(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sgx),
-        cmocka_unit_test(test_sgx_damaged),
-        cmocka_unit_test(test_runtime_data),
-        cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_tcb),
-        cmocka_unit_test(test_no_collateral),
-        cmocka_unit_test(test_stale),
-        cmocka_unit_test(test_snp),
-        cmocka_unit_test(test_snp_references),
-        cmocka_unit_test(test_snp_malformed),
-        cmocka_unit_test(test_tdx),
-        cmocka_unit_test(test_software),
-        cmocka_unit_test(test_key_request),
-        cmocka_unit_test(test_init_time),
-        cmocka_unit_test(test_open_enclave),
+        cmocka_unit_test(test_sgx),           cmocka_unit_test(test_sgx_damaged),
+        cmocka_unit_test(test_runtime_data),  cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_tcb),           cmocka_unit_test(test_no_collateral),
+        cmocka_unit_test(test_stale),         cmocka_unit_test(test_fetching),
+        cmocka_unit_test(test_snp),           cmocka_unit_test(test_snp_references),
+        cmocka_unit_test(test_snp_malformed), cmocka_unit_test(test_tdx),
+        cmocka_unit_test(test_software),      cmocka_unit_test(test_key_request),
+        cmocka_unit_test(test_init_time),     cmocka_unit_test(test_open_enclave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,7 @@ static void test_sgx_tokens(void **state) {
     if (!holder || !read_vector(REPORT, &report)) skip();
     rig_make(&rig, COLLATERAL, RECORDED);
     cella_attest_free(&rig.attest);
+    rig.settings.algorithm = CELLA_JOSE_RS256;
     rig.settings.accept_tcb[0] = "SWHardeningNeeded";
     rig.settings.accept_tcb[1] = "OutOfDate";
     rig.settings.accept_tcb_count = 2;

@@ -88,6 +88,8 @@ static inline void rig_start(struct rig *rig) {
 }
 static inline void rig_make(struct rig *rig, const char *collateral, uint64_t time_unix) {
     *rig = (struct rig){0};
+    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 0); /* no disk to wait for */
+    rig->settings.algorithm = CELLA_JOSE_ES256;                         /* keys are made fast */
     stand_make(&rig->stand, CELLA_ATTEST_AAD);
     rig_issuer(rig);
     rig_trust(rig, collateral);
@@ -112,7 +114,7 @@ struct reply {
     json_t *body;   /* NULL: no JSON object */
     json_t *claims; /* of its token, whose signature is checked unless it has none */
     bool unsecured;
-    char id[40], code[64], message[2048], allow[32];
+    char id[40], code[64], message[2048], allow[32], retry[16];
 };
 static inline void reply_free(struct reply *reply) {
     json_decref(reply->body);
@@ -147,6 +149,9 @@ static inline void reply_read(struct rig *rig, const char *host,
     for (size_t i = 0; i < response->header_count; i++)
         if (strcmp(response->header[i].name, "Allow") == 0)
             snprintf(out->allow, sizeof(out->allow), "%s", response->header[i].value);
+    for (size_t i = 0; i < response->header_count; i++)
+        if (strcmp(response->header[i].name, "Retry-After") == 0)
+            snprintf(out->retry, sizeof(out->retry), "%s", response->header[i].value);
     struct cella_result r = cella_json_object(response->body, "answer", &out->body);
     cella_result_drop(r);
     const json_t *error = json_object_get(out->body, "error");
@@ -162,7 +167,7 @@ static inline void reply_read(struct rig *rig, const char *host,
 static inline struct reply rig_call(struct rig *rig, const char *method, const char *host,
                                     const char *target, const char *authorization,
                                     struct cella_bytes body) {
-    static unsigned number;
+    static _Atomic unsigned number;
     struct reply out = {0};
     struct cella_http_response response = {0};
     struct cella_http_message message = {0};
