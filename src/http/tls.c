@@ -54,7 +54,8 @@ static CELLA_RESULT use_key(SSL_CTX *context, struct cella_bytes pem) {
     return CELLA_SUCCESS;
 }
 
-/* HTTP/1.1 or nothing: a client that means to speak another protocol is told so (RFC 7301 §3.2). */
+/* HTTP/1.1 or nothing: a client that means to speak another protocol is told so (RFC 7301 §3.2).
+ */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
                            const unsigned char *in, unsigned in_size, void *context) {
     static const unsigned char ours[] = "\x08http/1.1";
