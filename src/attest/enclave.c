@@ -110,11 +110,20 @@ static bool lacks_collateral(const struct cella_reason *why) {
 /* What is missing is fetched behind the request's back: it waits for no network. */
 static const char *want(struct enclave *e) {
     struct cella_trust *trust = e->decision->instance->trust;
-    if (!trust || !lacks_collateral(&e->verified.reason)) return "";
+    if (!trust) return "";
     cella_trust_want(trust, e->evidence);
-    if (!cella_trust_fetches(trust)) return "";
+    if (!cella_trust_fetches(trust)) return "the service's operator has to add it";
     cella_http_header(e->response, "Retry-After", "5");
-    return " It is being fetched: try again in a few seconds.";
+    return "it is being fetched; try again in a few seconds";
+}
+
+/* The verifier speaks to who runs the command; a client has no flags. */
+static const char *remedy_of(struct enclave *e) {
+    const struct cella_reason *why = &e->verified.reason;
+    if (lacks_collateral(why)) return want(e);
+    if (strstr(why->remedy, "--accept-tcb"))
+        return "update the platform, or have the service's operator accept that status";
+    return strstr(why->remedy, "--") || !why->remedy[0] ? "ask for new evidence" : why->remedy;
 }
 
 static void refuse(struct enclave *e) {
@@ -130,11 +139,9 @@ static void refuse(struct enclave *e) {
                                (const char *)advisory->bytes.data);
     }
     e->decision->reason = *why;
-    const char *fetching = want(e);
     cella_decide_refuse(e->decision, e->response, "InvalidParameter",
-                        "The evidence is not accepted: %s, %s: expected %s, found %s.%s%s%s%s",
-                        why->step, why->field, why->expected, why->found, advisories,
-                        why->remedy[0] ? " To do: " : "", why->remedy, fetching);
+                        "The evidence is not accepted: %s, %s: expected %s, found %s.%s To do: %s.",
+                        why->step, why->field, why->expected, why->found, advisories, remedy_of(e));
 }
 
 /* --- Whole --- */
