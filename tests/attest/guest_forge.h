@@ -100,7 +100,7 @@ static inline void guest_runtime(struct guest *g, EVP_PKEY *key) {
 static inline void guest_sign(struct guest *g, struct cella_bytes extra) {
     forge_public(g->tpm.ak, AK_ATTRIBUTES, CELLA_TPM_RSASSA, &g->ak_public);
     forge_public(g->tpm.enc, ENC_ATTRIBUTES, CELLA_TPM_NULL, &g->key_public);
-    forge_quote(&g->tpm, g->mask, extra, &g->quote);
+    forge_tpm_quote(&g->tpm, g->mask, extra, &g->quote);
     forge_rsa_sign(g->tpm.ak, cella_buffer_bytes(&g->quote), &g->quote_signature);
     forge_certify(cella_buffer_bytes(&g->key_public), CELLA_TPM_ATTEST_CERTIFY, &g->certify);
     forge_rsa_sign(g->tpm.ak, cella_buffer_bytes(&g->certify), &g->certify_signature);

@@ -128,16 +128,16 @@ static void test_quote(void **state) {
     forge_quote_of(&g->tpm, CELLA_TPM_MAGIC, 0x8014, g->mask, none, &g->quote);
     resign_quote(g);
     refused(g, "type");
-    forge_quote(&g->tpm, 0, none, &g->quote);
+    forge_tpm_quote(&g->tpm, 0, none, &g->quote);
     resign_quote(g);
     refused(g, "PCR selection");
-    forge_quote(&g->tpm, 0x7f, none, &g->quote); /* fewer than PcrSet says */
+    forge_tpm_quote(&g->tpm, 0x7f, none, &g->quote); /* fewer than PcrSet says */
     resign_quote(g);
     refused(g, "PcrSet");
-    forge_quote(&g->tpm, 0x1ff, none, &g->quote); /* more than there are values */
+    forge_tpm_quote(&g->tpm, 0x1ff, none, &g->quote); /* more than there are values */
     resign_quote(g);
     refused(g, "PCR values");
-    forge_quote(&g->tpm, g->mask, none, &g->quote);
+    forge_tpm_quote(&g->tpm, g->mask, none, &g->quote);
     resign_quote(g);
     GOOD(check_with(g, none));
     g->tpm.pcr[3][0] ^= 1;

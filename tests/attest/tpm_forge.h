@@ -227,8 +227,8 @@ static inline void forge_quote_of(const struct forge_tpm *tpm, uint32_t magic, u
     forge_append(out, select, 3);
     forge_2b(out, CELLA_BYTES_OF(digest));
 }
-static inline void forge_quote(const struct forge_tpm *tpm, uint32_t mask, struct cella_bytes extra,
-                               struct cella_buffer *out) {
+static inline void forge_tpm_quote(const struct forge_tpm *tpm, uint32_t mask,
+                                   struct cella_bytes extra, struct cella_buffer *out) {
     forge_quote_of(tpm, CELLA_TPM_MAGIC, CELLA_TPM_ATTEST_QUOTE, mask, extra, out);
 }
 

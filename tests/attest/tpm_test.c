@@ -204,7 +204,7 @@ static json_t *tpm_data(const struct client *client) {
                  spki = {0};
     CELLA_JOSE_KEY ak = NULL;
     extra_data(client, &extra);
-    forge_quote(&tpm, client->mask, cella_buffer_bytes(&extra), &quote);
+    forge_tpm_quote(&tpm, client->mask, cella_buffer_bytes(&extra), &quote);
     forge_rsa_sign(tpm.ak, cella_buffer_bytes(&quote), &signature);
     if (client->break_signature) signature.data[5] ^= 1;
     for (unsigned p = 0; p < 24; p++)
@@ -531,7 +531,7 @@ static void test_mutations(void **state) {
     CELLA_BUFFER claim = {0}, quote = {0}, signature = {0};
     CLIENT client;
     client_make(&client);
-    forge_quote(&tpm, ALL_PCRS, cella_bytes(NULL, 0), &quote);
+    forge_tpm_quote(&tpm, ALL_PCRS, cella_bytes(NULL, 0), &quote);
     forge_rsa_sign(tpm.ak, cella_buffer_bytes(&quote), &signature);
     platform_claim(&client, cella_buffer_bytes(&quote), cella_buffer_bytes(&signature), &claim);
     struct cella_tpm_statement statement;
