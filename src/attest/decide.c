@@ -10,6 +10,7 @@
 #include "attest/outcome.h"
 #include "attest/tokens.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 enum { VALIDITY_MAX_MINUTES = 365 * 24 * 60, REASON_MAX = 1200 };
@@ -212,7 +213,7 @@ static const struct cella_policy_value *property(const struct cella_policy_outco
     const struct cella_policy_value *found = NULL;
     for (size_t i = 0; i < outcome->property_count; i++) {
         struct cella_bytes type = outcome->property[i].type;
-        if (type.size == strlen(name) && memcmp(type.data, name, type.size) == 0)
+        if (type.size == strlen(name) && cella_equal(type.data, name, type.size))
             found = &outcome->property[i].value;
     }
     return found;

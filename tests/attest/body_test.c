@@ -69,8 +69,8 @@ static void test_absent(void **state) {
     (void)state;
     static const char *const texts[] = {
         "{\"quote\":\"AQID\",\"initTimeData\":{\"data\":\"\",\"dataType\":\"\"}}",
-        "{\"quote\":\"AQID\",\"initTimeData\":null,\"runtimeData\":null,\"nonce\":null,"
-        "\"draftPolicyForAttestation\":null}",
+        ("{\"quote\":\"AQID\",\"initTimeData\":null,\"runtimeData\":null,\"nonce\":null,"
+         "\"draftPolicyForAttestation\":null}"),
         "{\"quote\":\"AQID\",\"initTimeData\":{}}",
         "{\"quote\":\"AQID\",\"initTimeData\":{\"data\":null,\"dataType\":\"nonsense\"}}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -138,8 +138,8 @@ static void test_refused(void **state) {
         "{\"quote\":\"AQID\",\"runtimeData\":{\"data\":\"e30\",\"dataType\":7}}",
         "{\"quote\":\"AQID\",\"runtimeData\":{\"data\":\"W10\",\"dataType\":\"JSON\"}}",
         "{\"quote\":\"AQID\",\"runtimeData\":{\"data\":\"e2E\",\"dataType\":\"JSON\"}}",
-        "{\"quote\":\"AQID\",\"initTimeData\":{\"data\":\"eyJhIjoxLCJhIjoyfQ\",\"dataType\":"
-        "\"JSON\"}}",
+        ("{\"quote\":\"AQID\",\"initTimeData\":{\"data\":\"eyJhIjoxLCJhIjoyfQ\",\"dataType\":"
+         "\"JSON\"}}"),
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         CELLA_ATTEST_BODY body = {0};

@@ -275,8 +275,8 @@ static void test_explained_without_data(void **state) {
         "version=1.0; authorizationrules{ [type==\"x-ms-runtime\", value==\"x\"] => permit(); };",
         "version=1.0; authorizationrules{ [value==\"x\"] => permit(); };",
         "version=1.0; authorizationrules{ [type!=\"x-ms-ver\", value==\"x\"] => permit(); };",
-        "version=1.2; authorizationrules{=> permit();}; issuancerules{ c:[type==\"x-ms-runtime\"] "
-        "=> issue(type=\"mine\", value=JmesPath(c.value, \"canary\")); };"};
+        ("version=1.2; authorizationrules{=> permit();}; issuancerules{ c:[type==\"x-ms-runtime\"] "
+         "=> issue(type=\"mine\", value=JmesPath(c.value, \"canary\")); };")};
     GOOD(cella_access_assign(b.rig.stand.database, "operator", "Attestation Explainer",
                              "/attest/dev"));
     GOOD(cella_sha256(cella_bytes_text(data), b.fixture.claims.report_data));

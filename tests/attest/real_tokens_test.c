@@ -155,7 +155,7 @@ static void test_snp_token(void **state) {
     (void)state;
     RIG rig;
     bool unsecured = false;
-    CELLA_BUFFER report = {0}, vcek = {0};
+    CELLA_BUFFER report = {0};
     CELLA_JSON theirs = claims_of("maa-jwt/sev-snp-sample/token.jwt", &unsecured);
 #define SNP "snp-report/v3-milan-vcek-confidential-sidecar-49d19193"
     if (!theirs || !read_vector(SNP "/report.bin", &report)) skip();
