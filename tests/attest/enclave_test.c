@@ -240,18 +240,23 @@ static void test_open_enclave(void **state) {
 
 /* --- SEV-SNP --- */
 
-static json_t *snp_body(bool chain, const char *report_name) {
-    CELLA_BUFFER report = {0}, vcek = {0}, encoded = {0}, pem = {0};
-    if (!read_vector(SNP "/report.bin", &report) || !read_vector(SNP "/vcek.der", &vcek))
-        return NULL;
-    GOOD(cella_base64_encode(cella_buffer_bytes(&vcek), false, &encoded));
-    GOOD(cella_buffer_append(&pem, cella_bytes_text("-----BEGIN CERTIFICATE-----\n")));
+static void add_pem(struct cella_buffer *pem, const char *path) {
+    CELLA_BUFFER der = {0}, encoded = {0};
+    assert_true(read_vector(path, &der));
+    GOOD(cella_base64_encode(cella_buffer_bytes(&der), false, &encoded));
+    GOOD(cella_buffer_append(pem, cella_bytes_text("-----BEGIN CERTIFICATE-----\n")));
     for (size_t at = 0; at < encoded.size; at += 64) {
         size_t size = encoded.size - at < 64 ? encoded.size - at : 64;
-        GOOD(cella_buffer_append(&pem, cella_bytes(encoded.data + at, size)));
-        GOOD(cella_buffer_append(&pem, cella_bytes_text("\n")));
+        GOOD(cella_buffer_append(pem, cella_bytes(encoded.data + at, size)));
+        GOOD(cella_buffer_append(pem, cella_bytes_text("\n")));
     }
-    GOOD(cella_buffer_append(&pem, cella_bytes_text("-----END CERTIFICATE-----\n")));
+    GOOD(cella_buffer_append(pem, cella_bytes_text("-----END CERTIFICATE-----\n")));
+}
+
+static json_t *snp_body(bool chain, const char *report_name) {
+    CELLA_BUFFER report = {0}, pem = {0};
+    if (!read_vector(SNP "/report.bin", &report)) return NULL;
+    add_pem(&pem, SNP "/vcek.der");
     CELLA_JSON inner = json_pack("{s:o}", report_name, base64url(cella_buffer_bytes(&report)));
     if (chain) json_object_set_new(inner, "VcekCertChain", base64url(cella_buffer_bytes(&pem)));
     char *text = json_dumps(inner, JSON_COMPACT);
@@ -277,6 +282,42 @@ static void test_snp(void **state) {
     REPLY none = rig_attest(&rig, DEV, "SevSnpVm", snp_body(false, "SnpReport"));
     ANSWERED(none, 400);
     assert_true(mentions(&none, "vcek"));
+}
+
+/* The whole chain, in whichever order; one of another line, or a chip's alone that is another's,
+ * does not hold (A07, A15). */
+static void test_snp_chains(void **state) {
+    (void)state;
+    static const struct {
+        const char *name[3];
+        int status;
+    } chains[] = {
+        {{SNP "/vcek.der", "snp-certs/milan/ask.der", "snp-certs/milan/ark.der"}, 200},
+        {{"snp-certs/milan/ark.der", "snp-certs/milan/ask.der", SNP "/vcek.der"}, 200},
+        {{SNP "/vcek.der", NULL, NULL}, 200},
+        {{SNP "/vcek.der", "snp-certs/milan/ask.der", NULL}, 200},
+        {{"snp-certs/milan/ask.der", "snp-certs/milan/ark.der", NULL}, 400},
+        {{"snp-certs/milan/vcek-052df5.der", "snp-certs/milan/ask.der", "snp-certs/milan/ark.der"},
+         400},
+        {{"snp-certs/milan/vlek-43001b.der", "snp-certs/milan/asvk.der", "snp-certs/milan/ark.der"},
+         400},
+    };
+    RIG rig;
+    CELLA_BUFFER report = {0};
+    if (!read_vector(SNP "/report.bin", &report)) skip();
+    rig_make(&rig, NULL, 0);
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+        CELLA_BUFFER pem = {0};
+        for (size_t k = 0; k < 3 && chains[i].name[k]; k++) add_pem(&pem, chains[i].name[k]);
+        CELLA_JSON inner =
+            json_pack("{s:o, s:o}", "SnpReport", base64url(cella_buffer_bytes(&report)),
+                      "VcekCertChain", base64url(cella_buffer_bytes(&pem)));
+        char *text = json_dumps(inner, JSON_COMPACT);
+        REPLY reply = rig_attest(&rig, DEV, "SevSnpVm", body_of("report", cella_bytes_text(text)));
+        free(text);
+        if (reply.status != chains[i].status)
+            fail_msg("chain %zu: %d %s", i, reply.status, reply.message);
+    }
 }
 
 static void test_snp_references(void **state) {
@@ -491,14 +532,23 @@ static void test_key_request(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sgx),           cmocka_unit_test(test_sgx_damaged),
-        cmocka_unit_test(test_runtime_data),  cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_tcb),           cmocka_unit_test(test_no_collateral),
-        cmocka_unit_test(test_stale),         cmocka_unit_test(test_fetching),
-        cmocka_unit_test(test_snp),           cmocka_unit_test(test_snp_references),
-        cmocka_unit_test(test_snp_malformed), cmocka_unit_test(test_tdx),
-        cmocka_unit_test(test_software),      cmocka_unit_test(test_key_request),
-        cmocka_unit_test(test_init_time),     cmocka_unit_test(test_open_enclave),
+        cmocka_unit_test(test_sgx),
+        cmocka_unit_test(test_sgx_damaged),
+        cmocka_unit_test(test_runtime_data),
+        cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_tcb),
+        cmocka_unit_test(test_no_collateral),
+        cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_fetching),
+        cmocka_unit_test(test_snp),
+        cmocka_unit_test(test_snp_chains),
+        cmocka_unit_test(test_snp_references),
+        cmocka_unit_test(test_snp_malformed),
+        cmocka_unit_test(test_tdx),
+        cmocka_unit_test(test_software),
+        cmocka_unit_test(test_key_request),
+        cmocka_unit_test(test_init_time),
+        cmocka_unit_test(test_open_enclave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
