@@ -152,7 +152,7 @@ CELLA_RESULT cella_guest_check(const struct cella_guest_info *info,
     if (confidential) return check_hardware(info, collateral, options, out);
     TRY_IN(cella_tpm_proof_vouched(collateral, cella_spki_bytes(&out->ak),
                                    cella_buffer_bytes(&info->ak_certificate), options->time_unix,
-                                   &out->vouched),
+                                   true, &out->vouched),
            "TrustedLaunch");
     return CELLA_SUCCESS;
 }

@@ -22,7 +22,7 @@ static struct cella_result check_aik(const struct cella_tpm_request *request,
     const uint32_t need = CELLA_TPM_RESTRICTED | CELLA_TPM_SIGN;
     struct cella_result r = cella_tpm_proof_vouched(collateral, cella_spki_bytes(&request->ak),
                                                     cella_buffer_bytes(&request->ak_certificate),
-                                                    time_unix, &out->aik_vouched);
+                                                    time_unix, false, &out->aik_vouched);
     out->aik_validated = !cella_failed(r);
     bool fatal = demand->require_valid_aik || cella_code_of(r) == CELLA_ERR_MEMORY;
     if (cella_failed(r) && fatal)

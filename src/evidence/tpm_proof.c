@@ -1,9 +1,11 @@
 #include "evidence/tpm_proof.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "evidence/tpm_check.h"
+#include "evidence/tpm_roots.h"
 
 static bool same(struct cella_bytes a, struct cella_bytes b) {
     return a.size == b.size && cella_equal(a.data, b.data, a.size);
@@ -172,6 +174,15 @@ static void build_chain(const struct cella_tpm_state *state, const struct cella_
     }
 }
 
+/* A machine of another cloud is none of Azure's, however good its key is. */
+static void keep_azure(struct cella_tpm_state *state) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < state->root_count; i++)
+        if (strcmp(state->root[i].name, cella_tpm_roots[CELLA_TPM_ROOT_GOOGLE].name) != 0)
+            state->root[kept++] = state->root[i];
+    state->root_count = kept;
+}
+
 static struct cella_result check_chain(const struct cella_tpm_state *state,
                                        const struct cella_certificate *leaf, uint64_t time_unix,
                                        struct cella_verification *out) {
@@ -190,7 +201,7 @@ static struct cella_result check_chain(const struct cella_tpm_state *state,
 
 CELLA_RESULT cella_tpm_proof_vouched(const struct cella_collateral *collateral,
                                      struct cella_bytes ak_spki, struct cella_bytes certificate,
-                                     uint64_t time_unix, const char **by) {
+                                     uint64_t time_unix, bool azure, const char **by) {
     const struct cella_tpm_state *state = cella_collateral_of(collateral, &cella_family_tpm);
     ENSURE(state, CELLA_ERR_MEMORY, NULL, "no memory for the roots of TPMs");
     *by = "trusted";
@@ -205,7 +216,12 @@ CELLA_RESULT cella_tpm_proof_vouched(const struct cella_collateral *collateral,
     ENSURE(same(leaf.spki, ak_spki), CELLA_ERR_INTEGRITY, "send the certificate of this very key",
            "certificate of the attestation key: it is of another key");
     CELLA_VERIFICATION out = {0};
-    struct cella_result r = check_chain(state, &leaf, time_unix, &out);
+    struct cella_tpm_state *use = malloc(sizeof(*use)); /* borrows all that the state owns */
+    ENSURE(use, CELLA_ERR_MEMORY, NULL, "no memory for a chain of certificates");
+    *use = *state;
+    if (azure) keep_azure(use);
+    struct cella_result r = check_chain(use, &leaf, time_unix, &out);
+    free(use);
     if (!cella_failed(r) || !out.reason.step[0]) return r;
     enum cella_code code = cella_code_of(r);
     cella_result_drop(r);

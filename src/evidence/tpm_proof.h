@@ -43,9 +43,9 @@ CELLA_RESULT cella_tpm_name(const struct cella_tpm_public *public, uint8_t *name
 /* That somebody who is trusted vouches for an attestation key: the key is trusted itself, or its
  * certificate leads through the collateral's certificates to a pinned root of TPMs. *by:
  * "trusted" or "certificate". Refusals say what to give. certificate: DER, perhaps with padding
- * behind it; may be empty. */
+ * behind it; may be empty. azure: another cloud's root that is built in does not count. */
 CELLA_RESULT cella_tpm_proof_vouched(const struct cella_collateral *collateral,
                                      struct cella_bytes ak_spki, struct cella_bytes certificate,
-                                     uint64_t time_unix, const char **by);
+                                     uint64_t time_unix, bool azure, const char **by);
 
 #endif

@@ -2,7 +2,11 @@
 #ifndef CELLA_EVIDENCE_TPM_ROOTS_H
 #define CELLA_EVIDENCE_TPM_ROOTS_H
 
-enum { CELLA_TPM_ROOT_COUNT = 3, CELLA_TPM_ROOT_MODULUS = 512 /* bytes */ };
+enum {
+    CELLA_TPM_ROOT_GOOGLE = 0,
+    CELLA_TPM_ROOT_COUNT = 3,
+    CELLA_TPM_ROOT_MODULUS = 512 /* bytes */
+};
 
 struct cella_tpm_root {
     const char *name;                             /* common name of its certificate */

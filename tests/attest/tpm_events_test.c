@@ -158,6 +158,31 @@ static void test_azure_quotes(void **state) {
     }
 }
 
+/* A key that Google certified: a TPM for Tpm, but no machine of Azure's. */
+static void test_clouds(void **state) {
+    (void)state;
+    CELLA_BUFFER chain = {0}, leaf = {0};
+    struct cella_collateral *set = NULL;
+    struct cella_certificate certificate;
+    const char *by = NULL;
+    bool found = false, taken = false;
+    size_t at = 0;
+    const uint64_t now = 1775000000;
+    vector_read("tpm2-quote/vaportpm-gcp-amd/ak_cert_chain.pem", &chain);
+    VECTOR_OK(cella_pem_next(cella_buffer_bytes(&chain), "CERTIFICATE", &at, &leaf, &found));
+    VECTOR_OK(cella_certificate_parse(cella_buffer_bytes(&leaf), &certificate));
+    VECTOR_OK(cella_collateral_new(&set));
+    VECTOR_OK(cella_collateral_add(set, "ak_cert_chain.pem", cella_buffer_bytes(&chain), &taken));
+    VECTOR_OK(cella_collateral_finish(set));
+    struct cella_bytes der = cella_buffer_bytes(&leaf);
+    VECTOR_OK(cella_tpm_proof_vouched(set, certificate.spki, der, now, false, &by));
+    assert_string_equal(by, "certificate");
+    assert_true(failed(cella_tpm_proof_vouched(set, certificate.spki, der, now, true, &by)));
+    assert_true(failed(cella_tpm_proof_vouched(NULL, certificate.spki, der, now, false, &by)));
+    assert_true(failed(cella_tpm_proof_vouched(set, certificate.spki, der, 1, false, &by)));
+    cella_collateral_free(&set);
+}
+
 /* Tagged events of any form: never more than memory. */
 static void test_tagged(void **state) {
     (void)state;
@@ -191,7 +216,8 @@ int main(void) {
     const struct CMUnitTest with_vectors[] = {cmocka_unit_test(test_windows),
                                               cmocka_unit_test(test_linux),
                                               cmocka_unit_test(test_azure_quotes),
-                                              cmocka_unit_test(test_tagged)};
+                                              cmocka_unit_test(test_tagged),
+                                              cmocka_unit_test(test_clouds)};
     const struct CMUnitTest without[] = {cmocka_unit_test(test_tagged)};
     if (vector_has("MANIFEST.tsv")) return cmocka_run_group_tests(with_vectors, NULL, NULL);
     return cmocka_run_group_tests(without, NULL, NULL);
