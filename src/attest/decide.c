@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { VALIDITY_MAX_MINUTES = 365 * 24 * 60, REASON_MAX = 1200 };
+enum { VALIDITY_MAX_MINUTES = 365 * 24 * 60, REASON_MAX = 1200, TRACE_STEPS_MAX = 100000 };
 
 void cella_decision_free(struct cella_decision *decision) {
     cella_policy_outcome_free(&decision->settings);
@@ -290,9 +290,12 @@ CELLA_RESULT cella_decide(struct cella_decision *decision, uint32_t lifetime_s, 
     TRY(cella_policy_evaluate(policy_of(decision), claim, size, false, &outcome));
     if (outcome.verdict == CELLA_POLICY_PERMITTED) /* A35: anything else is no permission */
         return permit(decision, &outcome, lifetime_s, header, response, token);
-    /* again, to see why: evaluation is pure, and the trace is for denials alone */
-    cella_policy_outcome_free(&outcome);
-    TRY(cella_policy_evaluate(policy_of(decision), claim, size, true, &outcome));
+    /* Again, to see why: evaluation is pure, and the trace is for denials alone; not of what took
+     * long, which a draft of anybody's may be made to do. */
+    if (outcome.steps <= TRACE_STEPS_MAX) {
+        cella_policy_outcome_free(&outcome);
+        TRY(cella_policy_evaluate(policy_of(decision), claim, size, true, &outcome));
+    }
     refuse_outcome(decision, response, &outcome);
     return CELLA_SUCCESS;
 }
