@@ -251,7 +251,7 @@ static const char *bank_name(enum cella_hash bank) {
 static json_t *digests_json(enum cella_hash bank, const uint8_t *digest) {
     char hex[2 * CELLA_HASH_SIZE_MAX + 1];
     cella_hex_encode(cella_bytes(digest, cella_hash_size(bank)), hex);
-    return json_pack("{s:[s]}", bank_name(bank), hex);
+    return json_pack("{s:s}", bank_name(bank), hex);
 }
 
 static struct cella_result add_event(const struct cella_tpm_proof *proof,

@@ -53,7 +53,7 @@ static inline bool cella_boot_said(const struct cella_boot_facts *facts,
  * facts. events may be NULL. The proof's log was replayed before. */
 CELLA_RESULT cella_tpm_events(const struct cella_tpm_proof *proof, struct cella_bytes log,
                               json_t **events, struct cella_boot_facts *facts);
-/* {"PCRs":[{"Index","Digests":{"SHA256":[hex]}}]} of those that were quoted; new. */
+/* {"PCRs":[{"Index","Digests":{"SHA256":hex}}]} of those that were quoted; new. */
 CELLA_RESULT cella_tpm_pcrs_json(const struct cella_tpm_proof *proof, json_t **out);
 
 /* Tagged events of Windows' loader as {"EVENT_TRUSTBOUNDARY":{...}}; NULL when the data is none.

@@ -268,7 +268,7 @@ static void test_tpm(void **state) {
     start(&stand, NULL, ak);
     char *policy = policy_jws(
         NULL, "version=1.2; authorizationrules{c:[type==\"pcrs\"] => add(type=\"first\", "
-              "value=JsonToClaimValue(JmesPath(c.value, \"PCRs[? Index == `0`].Digests.SHA256[0] "
+              "value=JsonToClaimValue(JmesPath(c.value, \"PCRs[? Index == `0`].Digests.SHA256 "
               "| @[0] != '0000000000000000000000000000000000000000000000000000000000000000'\")));"
               "[type==\"first\", value==true] && [type==\"attestKeyBound\", value==true] && "
               "[type==\"aikValidated\", value==true] => permit();};"

@@ -106,7 +106,7 @@ try:
 
     policy = ("version=1.2; configurationrules{ => issueproperty(type=\"required_pcr_mask\", value=255); };"
               "authorizationrules{ c:[type==\"pcrs\"] => add(type=\"measured\", value=JsonToClaimValue(JmesPath(c.value, "
-              "\"PCRs[? Index == `0`].Digests.SHA256[0] | @[0] != '%s'\")));" % ("0" * 64) +
+              "\"PCRs[? Index == `0`].Digests.SHA256 | @[0] != '%s'\")));" % ("0" * 64) +
               "[type==\"measured\", value==true] && [type==\"aikValidated\", value==true] && "
               "[type==\"attestKeyBound\", value==true] => permit(); };"
               "issuancerules{ c:[type==\"aikPubHash\"] => issue(claim=c); };")

@@ -278,7 +278,7 @@ static const char tells[] =
     "version=1.2; configurationrules{ => issueproperty(type=\"required_pcr_mask\", value=255); };"
     "authorizationrules{"
     "c:[type == \"pcrs\", issuer==\"AttestationService\"] => add(type=\"pcr23\", "
-    "value=JsonToClaimValue(JmesPath(c.value, \"PCRs[? Index == `23`].Digests.SHA256[0] | @[0] == "
+    "value=JsonToClaimValue(JmesPath(c.value, \"PCRs[? Index == `23`].Digests.SHA256 | @[0] == "
     "'0000000000000000000000000000000000000000000000000000000000000000'\")));"
     "[type==\"aikValidated\", value==true, issuer==\"AttestationService\"] && "
     "[type==\"pcr23\", value==true] => permit(); };"
