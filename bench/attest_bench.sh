@@ -13,8 +13,8 @@ vectors=$(realpath "${CELLA_VECTORS:-../shared/vectors}" 2>/dev/null || true)
 ninja -C "$build" bench/load bench/bench_decision >/dev/null
 load=$build/bench/load
 work=$(mktemp -d)
-server='' platform='' enclave=''
-trap 'for p in $server $enclave $platform; do kill "$p" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+server=''
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
 base=$((20000 + RANDOM % 20000))
 start() { # log: starts the server on the folder and waits until it is ready

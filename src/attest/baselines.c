@@ -9,6 +9,7 @@
 #include "attest/answer.h"
 #include "attest/change.h"
 #include "attest/policies.h"
+#include "base/memory.h"
 #include "base/moment.h"
 #include "evidence/baselines.h"
 
@@ -30,7 +31,7 @@ static struct cella_result identifier_of(const struct cella_attest_instance *ins
         const struct cella_policy_claim *property = &outcome.property[i];
         struct cella_bytes value = property->value.text;
         if (property->type.size == strlen(name) &&
-            memcmp(property->type.data, name, property->type.size) == 0 &&
+            cella_equal(property->type.data, name, property->type.size) &&
             property->value.type == CELLA_POLICY_STRING && value.size < IDENTIFIER)
             snprintf(identifier, IDENTIFIER, "%.*s", (int)value.size, (const char *)value.data);
     }

@@ -3,6 +3,7 @@
 
 #include "attest/tokens_inner.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 
@@ -80,7 +81,7 @@ static unsigned algorithm_of(struct cella_bytes name) {
     static const unsigned known[] = {CELLA_JOSE_RS256, CELLA_JOSE_ES256};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const char *text = cella_jose_name(known[i]);
-        if (name.size == strlen(text) && memcmp(name.data, text, name.size) == 0) return known[i];
+        if (name.size == strlen(text) && cella_equal(name.data, text, name.size)) return known[i];
     }
     return CELLA_JOSE_NONE;
 }

@@ -128,21 +128,21 @@ static json_t *text_json(struct cella_bytes data) {
 static json_t *group_json(struct cella_bytes data, unsigned depth, struct cella_boot_facts *facts);
 
 /* The word that a published policy has for it. */
-static json_t *number_json(const struct tag *tag, uint64_t number) {
+static json_t *number_json(const struct tag *of, uint64_t number) {
     json_t *out = json_pack("{s:I}", "Value", (json_int_t)number);
-    if (number == 1 && strcmp(tag->name, "EVENT_VBS_HVCI_POLICY") == 0)
+    if (number == 1 && strcmp(of->name, "EVENT_VBS_HVCI_POLICY") == 0)
         json_object_set_new(out, "String", json_string("HypervisorEnforcedCodeIntegrityEnable"));
     return out;
 }
 
-static json_t *value_json(const struct tag *tag, struct cella_bytes data, unsigned depth,
+static json_t *value_json(const struct tag *of, struct cella_bytes data, unsigned depth,
                           struct cella_boot_facts *facts) {
     bool fits = data.size < 8 || (data.size == 8 && !(data.data[7] >> 7));
-    switch (tag->form) {
+    switch (of->form) {
     case BOOLEAN: return json_boolean(is_true(data));
     case NUMBER:
         if (!fits) break;
-        return number_json(tag, number_of(data));
+        return number_json(of, number_of(data));
     case INTEGER:
         if (!fits) break;
         return json_integer((json_int_t)number_of(data));
@@ -156,27 +156,27 @@ static json_t *value_json(const struct tag *tag, struct cella_bytes data, unsign
     return json_pack("{s:o}", "RawData", cella_json_base64(cella_bytes(data.data, size)));
 }
 
-static void note(const struct tag *tag, struct cella_bytes data, struct cella_boot_facts *facts) {
-    if (tag->fact >= 0) {
-        facts->said[tag->fact].yes |= is_true(data);
-        facts->said[tag->fact].no |= !is_true(data);
+static void note(const struct tag *of, struct cella_bytes data, struct cella_boot_facts *facts) {
+    if (of->fact >= 0) {
+        facts->said[of->fact].yes |= is_true(data);
+        facts->said[of->fact].no |= !is_true(data);
     }
-    if (strcmp(tag->name, "EVENT_VBS_HVCI_POLICY") == 0 && data.size <= 8) {
+    if (strcmp(of->name, "EVENT_VBS_HVCI_POLICY") == 0 && data.size <= 8) {
         facts->has_hvci = true;
         facts->hvci_policy = number_of(data);
     }
-    if (strcmp(tag->name, "EVENT_ELAM_AGGREGATION") == 0) facts->said[CELLA_BOOT_ELAM].yes = true;
+    if (strcmp(of->name, "EVENT_ELAM_AGGREGATION") == 0) facts->said[CELLA_BOOT_ELAM].yes = true;
 }
 
 /* What comes more than once at one level becomes a list; modules and code
  * integrity policies are one always. */
-static bool add(json_t *to, const struct tag *tag, json_t *value) {
-    json_t *there = json_object_get(to, tag->name);
+static bool add(json_t *to, const struct tag *of, json_t *value) {
+    json_t *there = json_object_get(to, of->name);
     if (json_is_array(there)) return json_array_append_new(there, value) == 0;
-    if (tag->form == GROUPS || tag->form == LIST)
-        return json_object_set_new(to, tag->name, json_pack("[o]", value)) == 0;
-    if (!there) return json_object_set_new(to, tag->name, value) == 0;
-    return json_object_set_new(to, tag->name, json_pack("[O,o]", there, value)) == 0;
+    if (of->form == GROUPS || of->form == LIST)
+        return json_object_set_new(to, of->name, json_pack("[o]", value)) == 0;
+    if (!there) return json_object_set_new(to, of->name, value) == 0;
+    return json_object_set_new(to, of->name, json_pack("[O,o]", there, value)) == 0;
 }
 
 static json_t *group_json(struct cella_bytes data, unsigned depth, struct cella_boot_facts *facts) {
@@ -186,11 +186,11 @@ static json_t *group_json(struct cella_bytes data, unsigned depth, struct cella_
         uint32_t id = cella_reader_u32le(&r), size = cella_reader_u32le(&r);
         struct cella_bytes inner = cella_reader_bytes(&r, size);
         if (r.failed) break; /* the rest is no events: what was read was */
-        const struct tag *tag = find(id);
-        if (!tag) continue;
-        note(tag, inner, facts);
-        json_t *value = value_json(tag, inner, depth, facts);
-        if (value && add(out, tag, value)) continue;
+        const struct tag *of = find(id);
+        if (!of) continue;
+        note(of, inner, facts);
+        json_t *value = value_json(of, inner, depth, facts);
+        if (value && add(out, of, value)) continue;
         json_decref(out);
         return NULL;
     }
@@ -199,8 +199,8 @@ static json_t *group_json(struct cella_bytes data, unsigned depth, struct cella_
 
 json_t *cella_tpm_tagged(struct cella_bytes data, struct cella_boot_facts *facts) {
     struct cella_reader r = cella_reader(data);
-    const struct tag *tag = find(cella_reader_u32le(&r));
-    if (r.failed || !tag) return NULL;
+    const struct tag *of = find(cella_reader_u32le(&r));
+    if (r.failed || !of) return NULL;
     facts->windows_events++;
     return group_json(data, 0, facts);
 }

@@ -332,7 +332,7 @@ CELLA_RESULT cella_audit_open(const char *path, uint32_t sync_ms, struct cella_b
     set_up_locks(audit);
     audit->fd = -1;
     audit->sync_ms = sync_ms;
-    strcpy(audit->path, path);
+    snprintf(audit->path, sizeof(audit->path), "%s", path);
     memcpy(audit->key, key.data, AUDIT_KEY_SIZE);
     TRY(open_log(audit));
     audit->running = pthread_create(&audit->thread, NULL, run, audit) == 0;

@@ -55,7 +55,7 @@ static CELLA_RESULT import(struct cella_vault_client *vault, const char *name,
     TRY(cella_file_read(o->file, FILE_MAX, &file));
     if (o->password) TRY(cella_file_read(o->password, 1024, &password));
     while (password.size && password.data[password.size - 1] == '\n') password.size--;
-    bool pem = file.size > 11 && memcmp(file.data, "-----BEGIN ", 11) == 0;
+    bool pem = file.size > 11 && cella_equal(file.data, "-----BEGIN ", 11);
     if (pem)
         text = MOVE(file);
     else

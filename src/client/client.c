@@ -12,7 +12,7 @@
 enum { TOKENS = 4, EARLY_S = 60, URL_MAX = 1024, BODY_MAX = 4 << 20, FIELD_MAX = 4096 };
 
 /* An access token, by what it is for. */
-struct token {
+struct pass {
     char resource[256];
     struct cella_secret authorization; /* "Bearer ..." and a NUL */
     uint64_t expires_unix;
@@ -23,7 +23,7 @@ struct cella_client {
     char *text[4];
     struct cella_secret secret; /* with a NUL */
     struct cella_downloader *downloader;
-    struct token token[TOKENS];
+    struct pass pass[TOKENS];
     size_t next;
 };
 
@@ -39,7 +39,7 @@ void cella_client_environment(struct cella_client_settings *settings) {
 void cella_client_free(struct cella_client **client) {
     struct cella_client *c = *client;
     if (!c) return;
-    for (size_t i = 0; i < TOKENS; i++) cella_secret_free(&c->token[i].authorization);
+    for (size_t i = 0; i < TOKENS; i++) cella_secret_free(&c->pass[i].authorization);
     for (size_t i = 0; i < sizeof(c->text) / sizeof(c->text[0]); i++) free(c->text[i]);
     cella_secret_free(&c->secret);
     cella_downloader_free(&c->downloader);
@@ -54,13 +54,13 @@ static bool keep(const char *text, char **owned, const char **setting) {
 }
 
 /* "Bearer TOKEN" as it is sent. */
-static CELLA_RESULT keep_token(struct token *token, const char *text) {
+static CELLA_RESULT keep_token(struct pass *pass, const char *text) {
     static const char scheme[] = "Bearer ";
     size_t size = strlen(text);
-    cella_secret_free(&token->authorization);
-    TRY(cella_secret_new(sizeof(scheme) + size, &token->authorization));
-    cella_copy(token->authorization.data, scheme, sizeof(scheme) - 1);
-    cella_copy(token->authorization.data + sizeof(scheme) - 1, text, size);
+    cella_secret_free(&pass->authorization);
+    TRY(cella_secret_new(sizeof(scheme) + size, &pass->authorization));
+    cella_copy(pass->authorization.data, scheme, sizeof(scheme) - 1);
+    cella_copy(pass->authorization.data + sizeof(scheme) - 1, text, size);
     return CELLA_SUCCESS;
 }
 
@@ -77,7 +77,7 @@ CELLA_RESULT cella_client_new(const struct cella_client_settings *settings,
     if (settings->secret && *settings->secret)
         TRY(cella_secret_from(cella_bytes(settings->secret, strlen(settings->secret) + 1),
                               &c->secret));
-    if (settings->token) TRY(keep_token(&c->token[0], settings->token));
+    if (settings->token) TRY(keep_token(&c->pass[0], settings->token));
     struct cella_download_settings download = {.ca_path = c->settings.ca, .body_max = BODY_MAX};
     TRY(cella_downloader_new(&download, &c->downloader));
     *out = c;
@@ -142,7 +142,7 @@ static CELLA_RESULT take_reply(const struct cella_buffer *body, json_t **reply) 
                       : CELLA_SUCCESS;
 }
 
-static CELLA_RESULT ask_token(struct cella_client *c, const char *resource, struct token *token) {
+static CELLA_RESULT ask_token(struct cella_client *c, const char *resource, struct pass *pass) {
     char url[URL_MAX], scope[300];
     CELLA_SECRET form = {0};
     CELLA_BUFFER body = {0};
@@ -173,24 +173,24 @@ static CELLA_RESULT ask_token(struct cella_client *c, const char *resource, stru
     const char *text = json_string_value(json_object_get(reply, "access_token"));
     json_int_t life = json_integer_value(json_object_get(reply, "expires_in"));
     ENSURE(text, CELLA_ERR_PROTOCOL, NULL, "%s: no access_token in the answer", url);
-    snprintf(token->resource, sizeof(token->resource), "%s", resource);
-    token->expires_unix = (uint64_t)time(NULL) + (uint64_t)(life > 0 ? life : 0);
-    return keep_token(token, text);
+    snprintf(pass->resource, sizeof(pass->resource), "%s", resource);
+    pass->expires_unix = (uint64_t)time(NULL) + (uint64_t)(life > 0 ? life : 0);
+    return keep_token(pass, text);
 }
 
 static CELLA_RESULT find_token(struct cella_client *c, const char *resource, const char **out) {
     uint64_t now = (uint64_t)time(NULL);
-    *out = (const char *)c->token[0].authorization.data;
-    if (*out && !c->token[0].resource[0]) return CELLA_SUCCESS; /* given */
+    *out = (const char *)c->pass[0].authorization.data;
+    if (*out && !c->pass[0].resource[0]) return CELLA_SUCCESS; /* given */
     for (size_t i = 0; i < TOKENS; i++) {
-        struct token *token = &c->token[i];
-        *out = (const char *)token->authorization.data;
-        if (*out && strcmp(token->resource, resource) == 0 && now + EARLY_S < token->expires_unix)
+        struct pass *pass = &c->pass[i];
+        *out = (const char *)pass->authorization.data;
+        if (*out && strcmp(pass->resource, resource) == 0 && now + EARLY_S < pass->expires_unix)
             return CELLA_SUCCESS;
     }
-    struct token *token = &c->token[c->next++ % TOKENS];
-    TRY(ask_token(c, resource, token));
-    *out = (const char *)token->authorization.data;
+    struct pass *pass = &c->pass[c->next++ % TOKENS];
+    TRY(ask_token(c, resource, pass));
+    *out = (const char *)pass->authorization.data;
     return CELLA_SUCCESS;
 }
 

@@ -1,6 +1,7 @@
 /* The layout and every derivation: docs/formats/sealed-record.md. */
 #include "store/sealer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,11 +62,11 @@ void cella_sealer_close(struct cella_sealer **sealer) {
 
 CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *purpose,
                                  struct cella_secret *key) {
-    char info[128] = "cella derived key v1|";
+    char info[128];
     CELLA_SECRET made = {0};
-    ENSURE(*purpose && strlen(purpose) < sizeof(info) - strlen(info), CELLA_ERR_INTERNAL, NULL,
+    int size = snprintf(info, sizeof(info), "cella derived key v1|%s", purpose);
+    ENSURE(*purpose && size > 0 && (size_t)size < sizeof(info), CELLA_ERR_INTERNAL, NULL,
            "the purpose of a key has 1 to 100 characters");
-    strcat(info, purpose);
     TRY(cella_secret_new(CELLA_SEALER_KEY_SIZE, &made));
     TRY(cella_hkdf_sha256(cella_secret_bytes(&sealer->root), cella_bytes(NULL, 0),
                           cella_bytes_text(info), made.data, made.size));

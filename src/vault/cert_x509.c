@@ -299,7 +299,7 @@ CELLA_RESULT cella_cert_import(struct cella_bytes bundle, const char *password,
                                struct cella_buffer *chain) {
     const unsigned char *at = bundle.data;
     *material = NULL;
-    if (bundle.size > 11 && memcmp(bundle.data, "-----BEGIN ", 11) == 0)
+    if (bundle.size > 11 && cella_equal(bundle.data, "-----BEGIN ", 11))
         return import_pem(bundle, password, material, leaf, chain);
     PKCS12 *p12 = d2i_PKCS12(NULL, &at, (long)bundle.size);
     EVP_PKEY *key = NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "crypto/digest.h"
 
 enum { WAYS = 8, SETS = 256, CONTEXT_MAX = 384 };
@@ -75,7 +76,7 @@ static struct held *find(struct cella_keyring *keyring, const uint8_t id[CELLA_S
     size_t set = id[0] % SETS;
     for (size_t way = 0; way < WAYS; way++)
         if (keyring->entry[set][way].held &&
-            memcmp(keyring->entry[set][way].id, id, CELLA_SHA256_SIZE) == 0) {
+            cella_equal(keyring->entry[set][way].id, id, CELLA_SHA256_SIZE)) {
             keyring->entry[set][way].used = ++keyring->clock;
             return keyring->entry[set][way].held;
         }
