@@ -139,7 +139,8 @@ static void close_service(struct service *s) {
     cella_buffer_free(&s->evidence);
     cella_buffer_free(&s->body);
     static const char *const files[] = {"cella.db",       "cella.db-wal", "cella.db-shm",
-                                        "audit.log.head", "root.key",     "audit.log"};
+                                        "audit.log.head", "root.key",     "audit.log",
+                                        "store.key"};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) unlink(at(s, files[i]));
     rmdir(s->folder);
 }

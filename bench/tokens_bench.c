@@ -121,8 +121,11 @@ int main(void) {
     cella_policies_free(&instance.policies);
     cella_sealer_close(&sealer);
     cella_database_close(&database);
-    snprintf(root, sizeof(root), "%s/root.key", folder);
-    unlink(root);
+    static const char *const files[] = {"root.key", "store.key"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(root, sizeof(root), "%s/%s", folder, files[i]);
+        unlink(root);
+    }
     rmdir(folder);
     return 0;
 }

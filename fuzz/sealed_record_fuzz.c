@@ -29,9 +29,12 @@ static void make(void) {
     must(mkdtemp(folder) != NULL);
     must(done(cella_sealer_open("file:root.key", folder, &sealer)));
     must(done(cella_sealer_seal(sealer, context, cella_bytes("a secret", 8), &genuine)));
-    memcpy(path, folder, sizeof(folder));
-    strcat(path, "/root.key");
-    unlink(path);
+    static const char *const files[] = {"/root.key", "/store.key"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        memcpy(path, folder, sizeof(folder));
+        strcat(path, files[i]);
+        unlink(path);
+    }
     rmdir(folder);
 }
 

@@ -23,8 +23,9 @@ enum {
 static const char magic[MAGIC_SIZE + 1] = "cSR1";
 
 struct cella_sealer {
-    struct cella_secret root;
-    uint8_t id[SEALER_ID_SIZE];
+    struct cella_secret keys; /* one after the other, the oldest first; the last one seals */
+    size_t count;
+    uint8_t id[SEALER_KEYS_MAX][SEALER_ID_SIZE];
 };
 
 struct record {
@@ -34,19 +35,31 @@ struct record {
 
 /* --- Opening --- */
 
-CELLA_RESULT sealer_root_id(struct cella_bytes root, uint8_t id[SEALER_ID_SIZE]) {
-    return cella_hkdf_sha256(root, cella_bytes(NULL, 0),
+CELLA_RESULT sealer_key_id(struct cella_bytes key, uint8_t id[SEALER_ID_SIZE]) {
+    return cella_hkdf_sha256(key, cella_bytes(NULL, 0),
                              cella_bytes_text("cella sealed record key id v1"), id, SEALER_ID_SIZE);
+}
+
+CELLA_RESULT sealer_of_keys(struct cella_bytes keys, struct cella_sealer **out) {
+    CELLA_SEALER made = calloc(1, sizeof(*made));
+    ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
+    made->count = keys.size / SEALER_KEY_SIZE;
+    ENSURE(keys.size % SEALER_KEY_SIZE == 0 && made->count >= 1 && made->count <= SEALER_KEYS_MAX,
+           CELLA_ERR_FORMAT, NULL, "expected 1 to %d keys of %d bytes, found %zu bytes",
+           SEALER_KEYS_MAX, SEALER_KEY_SIZE, keys.size);
+    TRY(cella_secret_from(keys, &made->keys));
+    for (size_t i = 0; i < made->count; i++)
+        TRY(sealer_key_id(sealer_key_at(keys, i), made->id[i]));
+    *out = MOVE(made);
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT sealer_open_device(const char *root, const char *folder, const char *device,
                                 struct cella_sealer **out) {
-    CELLA_SEALER made = calloc(1, sizeof(*made));
-    ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
-    TRY(sealer_root_read(root, folder, device, &made->root));
-    TRY(sealer_root_id(cella_secret_bytes(&made->root), made->id));
-    *out = MOVE(made);
-    return CELLA_SUCCESS;
+    CELLA_SECRET keys = {0};
+    const struct sealer_place place = {.root = root, .folder = folder, .device = device};
+    TRY(sealer_store_keys(&place, &keys));
+    return sealer_of_keys(cella_secret_bytes(&keys), out);
 }
 
 CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out) {
@@ -55,7 +68,7 @@ CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cell
 
 void cella_sealer_close(struct cella_sealer **sealer) {
     if (!*sealer) return;
-    cella_secret_free(&(*sealer)->root);
+    cella_secret_free(&(*sealer)->keys);
     free(*sealer);
     *sealer = NULL;
 }
@@ -68,7 +81,8 @@ CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *
     ENSURE(*purpose && size > 0 && (size_t)size < sizeof(info), CELLA_ERR_INTERNAL, NULL,
            "the purpose of a key has 1 to 100 characters");
     TRY(cella_secret_new(CELLA_SEALER_KEY_SIZE, &made));
-    TRY(cella_hkdf_sha256(cella_secret_bytes(&sealer->root), cella_bytes(NULL, 0),
+    /* of the oldest, so that it stays the same when newer ones come */
+    TRY(cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&sealer->keys), 0), cella_bytes(NULL, 0),
                           cella_bytes_text(info), made.data, made.size));
     *key = MOVE(made);
     return CELLA_SUCCESS;
@@ -78,11 +92,11 @@ CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *
 
 /* A key for one record: with 32 random bytes of salt no two records share one, so that no nonce
  * can repeat under a key, however many are written. */
-static CELLA_RESULT key_of(const struct cella_sealer *sealer, struct cella_bytes salt,
+static CELLA_RESULT key_of(const struct cella_sealer *sealer, size_t which, struct cella_bytes salt,
                            struct cella_gcm *gcm) {
     uint8_t key[CELLA_GCM_KEY_SIZE];
     struct cella_result r =
-        cella_hkdf_sha256(cella_secret_bytes(&sealer->root), salt,
+        cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&sealer->keys), which), salt,
                           cella_bytes_text("cella sealed record key v1"), key, sizeof(key));
     if (!cella_failed(r)) cella_gcm_init(gcm, key);
     cella_wipe(key, sizeof(key));
@@ -104,7 +118,7 @@ static CELLA_RESULT write_header(const struct cella_sealer *sealer, uint8_t head
     uint8_t random[SALT_SIZE + CELLA_GCM_NONCE_SIZE];
     TRY(cella_random(random, sizeof(random)));
     cella_writer_put(&w, cella_bytes_text(magic));
-    cella_writer_put(&w, CELLA_BYTES_OF(sealer->id));
+    cella_writer_put(&w, CELLA_BYTES_OF(sealer->id[sealer->count - 1]));
     cella_writer_put(&w, CELLA_BYTES_OF(random));
     ENSURE(!w.failed && w.size == HEADER_SIZE, CELLA_ERR_INTERNAL, NULL, "a header of %zu bytes",
            w.size);
@@ -127,7 +141,8 @@ CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *co
     TRY(associate(CELLA_BYTES_OF(header), context, &associated));
     TRY(cella_buffer_extend(out, HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE, &to));
     cella_copy(to, header, HEADER_SIZE);
-    struct cella_result r = key_of(sealer, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
+    struct cella_result r =
+        key_of(sealer, sealer->count - 1, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
     if (cella_failed(r)) {
         out->size -= HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE;
         return r;
@@ -158,12 +173,14 @@ static CELLA_RESULT read_record(struct cella_bytes sealed, struct record *out) {
 }
 
 /* Tells a wrong root from a record that was changed: people do the former. */
-static CELLA_RESULT check_root(const struct cella_sealer *sealer, const struct record *record) {
+static CELLA_RESULT find_key(const struct cella_sealer *sealer, const struct record *record,
+                             size_t *which) {
     char theirs[2 * SEALER_ID_SIZE + 1], ours[2 * SEALER_ID_SIZE + 1];
-    if (cella_equal(record->id.data, sealer->id, SEALER_ID_SIZE)) return CELLA_SUCCESS;
+    for (*which = 0; *which < sealer->count; ++*which)
+        if (cella_equal(record->id.data, sealer->id[*which], SEALER_ID_SIZE)) return CELLA_SUCCESS;
     cella_hex_encode(record->id, theirs);
-    cella_hex_encode(CELLA_BYTES_OF(sealer->id), ours);
-    FAIL(CELLA_ERR_INTEGRITY, "give the root that the store was made with",
+    cella_hex_encode(CELLA_BYTES_OF(sealer->id[sealer->count - 1]), ours);
+    FAIL(CELLA_ERR_INTEGRITY, "give the root, and the store.key, that the store was made with",
          "the record is sealed under root %s, this root is %s", theirs, ours);
 }
 
@@ -171,13 +188,14 @@ CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *
                                  struct cella_bytes sealed, struct cella_secret *out) {
     struct record record;
     struct cella_gcm gcm;
+    size_t which = 0;
     CELLA_SECRET opened = {0};
     CELLA_BUFFER associated = {0};
     TRY(read_record(sealed, &record));
-    TRY(check_root(sealer, &record));
+    TRY(find_key(sealer, &record, &which));
     TRY(associate(record.header, context, &associated));
     TRY(cella_secret_new(record.content.size, &opened));
-    TRY(key_of(sealer, record.salt, &gcm));
+    TRY(key_of(sealer, which, record.salt, &gcm));
     bool genuine = cella_gcm_decrypt(&gcm, record.nonce.data, cella_buffer_bytes(&associated),
                                      record.content, opened.data, record.tag.data);
     cella_wipe(&gcm, sizeof(gcm));

@@ -11,11 +11,13 @@
 #include "base/secret.h"
 
 struct cella_sealer;
-/* root: "file:PATH" (32 random bytes, made at first use with mode 0600; whoever can read the disk
- * can read all: a warning says so), "passphrase:PATH" (a file with one line; scrypt, salt kept in
- * root.scrypt of folder), "enclave" or "signer" (the seal key that /dev/cella gives the program
- * inside an enclave: for this measurement, or for every program of its signer). Paths are relative
- * to folder. */
+/* The keys of the store lie in folder/store.key, sealed under a root; made at first use. root:
+ * "file:PATH" (32 random bytes, made at first use with mode 0600; whoever can read the disk can
+ * read all: a warning says so), "passphrase:PATH" (a file with one line; scrypt), "pkcs11:..." (an
+ * AES key in an HSM, RFC 7512), "tpm:TCTI" or "tpm:TCTI?pcrs=0,7", "enclave" or "signer" (the seal
+ * key that /dev/cella gives the program inside an enclave: for this measurement, or for every
+ * program of its signer). Paths are relative to folder. Where store.key names another root, after a
+ * re-wrap, that one counts, and a warning says so. */
 CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out);
 void cella_sealer_close(struct cella_sealer **sealer);
 #define CELLA_SEALER __attribute__((cleanup(cella_sealer_close))) struct cella_sealer *
@@ -25,7 +27,11 @@ CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *co
 /* CELLA_ERR_INTEGRITY: another root, another context, or changed. */
 CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *context,
                                  struct cella_bytes sealed, struct cella_secret *out);
-/* A key of the root's own for a purpose ("audit"): the same at every start, and no record's. */
+/* Seals the store's keys under the root `to`, with a new one for what is sealed from then on, in
+ * one atomic step: it works or nothing has changed. A server that runs keeps its keys. root: as in
+ * cella_sealer_open. */
+CELLA_RESULT cella_sealer_rewrap(const char *root, const char *folder, const char *to);
+/* A key of the store's own for a purpose ("audit"): the same at every start, and no record's. */
 enum { CELLA_SEALER_KEY_SIZE = 32 };
 CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *purpose,
                                  struct cella_secret *key);

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/jose.h"
 #include "store/sealer_inner.h"
 
 enum {
@@ -21,16 +22,18 @@ enum {
     SCRYPT_R = 8,
     SCRYPT_P = 1,
     SCRYPT_SALT = 32,
-    SCRYPT_FILE_MAX = 512,
+    SCRYPT_TEXT_MAX = 512,
     PASSPHRASE_MIN = 12,
     PASSPHRASE_MAX = 1024
 };
 
+static const char sealer_root_forms[] =
+    "write file:PATH, passphrase:PATH, pkcs11:URI, tpm:TCTI, enclave or signer";
+
 static CELLA_RESULT place(const char *folder, const char *path, char out[PATH_MAX]) {
     int n = *path == '/' ? snprintf(out, PATH_MAX, "%s", path)
                          : snprintf(out, PATH_MAX, "%s/%s", folder, path);
-    ENSURE(*path, CELLA_ERR_USAGE, "write file:PATH, passphrase:PATH, enclave or signer",
-           "the root names no file");
+    ENSURE(*path, CELLA_ERR_USAGE, sealer_root_forms, "the root names no file");
     ENSURE(n > 0 && n < PATH_MAX, CELLA_ERR_LIMIT, NULL, "path too long: %s", path);
     return CELLA_SUCCESS;
 }
@@ -39,7 +42,7 @@ static CELLA_RESULT place(const char *folder, const char *path, char out[PATH_MA
 
 static CELLA_RESULT make_file(const char *path) {
     CELLA_SECRET made = {0};
-    TRY(cella_secret_new(SEALER_ROOT_SIZE, &made));
+    TRY(cella_secret_new(SEALER_KEY_SIZE, &made));
     TRY(cella_random(made.data, made.size));
     struct cella_result r =
         cella_file_write(path, cella_secret_bytes(&made), 0600, CELLA_FILE_EXCLUSIVE);
@@ -50,10 +53,9 @@ static CELLA_RESULT make_file(const char *path) {
 
 static CELLA_RESULT read_file(const char *path, struct cella_secret *out) {
     CELLA_SECRET read = {0};
-    if (access(path, F_OK) != 0 && errno == ENOENT) TRY(make_file(path));
-    TRY(cella_file_read_secret(path, SEALER_ROOT_SIZE, &read));
-    ENSURE(read.size == SEALER_ROOT_SIZE, CELLA_ERR_FORMAT, "restore it from a backup",
-           "the root %s has %zu bytes, expected %d", path, read.size, SEALER_ROOT_SIZE);
+    TRY(cella_file_read_secret(path, SEALER_KEY_SIZE, &read));
+    ENSURE(read.size == SEALER_KEY_SIZE, CELLA_ERR_FORMAT, "restore it from a backup",
+           "the root %s has %zu bytes, expected %d", path, read.size, SEALER_KEY_SIZE);
     cella_log(CELLA_LOG_WARN, "root %s: whoever can read this file can read all that is sealed",
               path);
     *out = MOVE(read);
@@ -80,7 +82,7 @@ static CELLA_RESULT stretch(const struct cella_secret *passphrase, const struct 
         OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory),
         OSSL_PARAM_END};
     CELLA_SECRET made = {0};
-    TRY(cella_secret_new(SEALER_ROOT_SIZE, &made));
+    TRY(cella_secret_new(SEALER_KEY_SIZE, &made));
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
     EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     bool good = ctx && EVP_KDF_derive(ctx, made.data, made.size, params) == 1;
@@ -91,15 +93,16 @@ static CELLA_RESULT stretch(const struct cella_secret *passphrase, const struct 
     return CELLA_SUCCESS;
 }
 
-/* Beside the store: salt and cost, and the id of the root that came out, so that a mistyped
+/* Kept in store.key: salt and cost, and the id of the root that came out, so that a mistyped
  * passphrase is said to be one. Not secret; weaker values are refused all the same. */
-static CELLA_RESULT write_scrypt(const char *path, const struct scrypt *s) {
-    char text[SCRYPT_FILE_MAX], salt[2 * SCRYPT_SALT + 1], id[2 * SEALER_ID_SIZE + 1];
+static CELLA_RESULT keep_scrypt(json_t *kept, const struct scrypt *s) {
+    char text[SCRYPT_TEXT_MAX], salt[2 * SCRYPT_SALT + 1], id[2 * SEALER_ID_SIZE + 1];
     cella_hex_encode(CELLA_BYTES_OF(s->salt), salt);
     cella_hex_encode(CELLA_BYTES_OF(s->id), id);
-    snprintf(text, sizeof(text), "scrypt n=%u r=%u p=%u salt=%s id=%s\n", s->n, s->r, s->p, salt,
-             id);
-    return cella_file_write(path, cella_bytes_text(text), 0600, CELLA_FILE_EXCLUSIVE);
+    snprintf(text, sizeof(text), "scrypt n=%u r=%u p=%u salt=%s id=%s", s->n, s->r, s->p, salt, id);
+    ENSURE(json_object_set_new(kept, "scrypt", json_string(text)) == 0, CELLA_ERR_MEMORY, NULL,
+           "no memory for a root");
+    return CELLA_SUCCESS;
 }
 
 static bool cost_is_good(const struct scrypt *s) {
@@ -108,21 +111,18 @@ static bool cost_is_good(const struct scrypt *s) {
            s->p <= 16;
 }
 
-static CELLA_RESULT read_scrypt(const char *path, struct scrypt *s) {
-    CELLA_BUFFER file = {0};
-    char text[SCRYPT_FILE_MAX + 1], salt[2 * SCRYPT_SALT + 1], id[2 * SEALER_ID_SIZE + 1];
+/* where: for messages. */
+static CELLA_RESULT parse_scrypt(const char *text, const char *where, struct scrypt *s) {
+    char salt[2 * SCRYPT_SALT + 1], id[2 * SEALER_ID_SIZE + 1];
     int used = 0;
-    TRY(cella_file_read(path, SCRYPT_FILE_MAX, &file));
-    cella_copy(text, file.data, file.size);
-    text[file.size] = 0;
-    int fields = sscanf(text, "scrypt n=%7u r=%2u p=%2u salt=%64[0-9a-f] id=%32[0-9a-f]\n%n", &s->n,
+    int fields = sscanf(text, "scrypt n=%7u r=%2u p=%2u salt=%64[0-9a-f] id=%32[0-9a-f]%n", &s->n,
                         &s->r, &s->p, salt, id, &used);
-    ENSURE(fields == 5 && (size_t)used == file.size && strlen(salt) == 2 * SCRYPT_SALT &&
+    ENSURE(fields == 5 && (size_t)used == strlen(text) && strlen(salt) == 2 * SCRYPT_SALT &&
                strlen(id) == 2 * SEALER_ID_SIZE,
            CELLA_ERR_FORMAT, "restore it from a backup",
-           "%s is not what a root from a passphrase keeps there", path);
+           "%s is not what a root from a passphrase keeps there", where);
     ENSURE(cost_is_good(s), CELLA_ERR_LIMIT, "restore it from a backup",
-           "%s: scrypt with n=%u r=%u p=%u is too weak, or too much", path, s->n, s->r, s->p);
+           "%s: scrypt with n=%u r=%u p=%u is too weak, or too much", where, s->n, s->r, s->p);
     TRY(cella_hex_decode(cella_bytes_text(salt), s->salt, SCRYPT_SALT));
     return cella_hex_decode(cella_bytes_text(id), s->id, SEALER_ID_SIZE);
 }
@@ -138,45 +138,53 @@ static CELLA_RESULT read_passphrase(const char *path, struct cella_secret *out) 
     return cella_secret_from(cella_bytes(read.data, size), out);
 }
 
-static CELLA_RESULT make_scrypt(const char *path, const struct cella_secret *passphrase,
-                                struct cella_secret *out) {
-    struct scrypt s = {.n = SCRYPT_N, .r = SCRYPT_R, .p = SCRYPT_P};
-    TRY(cella_random(s.salt, sizeof(s.salt)));
-    TRY(stretch(passphrase, &s, out));
-    TRY(sealer_root_id(cella_secret_bytes(out), s.id));
-    return write_scrypt(path, &s);
-}
-
-static CELLA_RESULT use_scrypt(const char *path, const struct cella_secret *passphrase,
-                               struct cella_secret *out) {
+static CELLA_RESULT use_scrypt(const char *text, const char *where,
+                               const struct cella_secret *passphrase, struct cella_secret *out) {
     struct scrypt s;
     uint8_t id[SEALER_ID_SIZE];
     CELLA_SECRET made = {0};
-    TRY(read_scrypt(path, &s));
+    TRY(parse_scrypt(text, where, &s));
     TRY(stretch(passphrase, &s, &made));
-    TRY(sealer_root_id(cella_secret_bytes(&made), id));
+    TRY(sealer_key_id(cella_secret_bytes(&made), id));
     ENSURE(cella_equal(id, s.id, sizeof(id)), CELLA_ERR_INTEGRITY,
            "give the passphrase that the store was made with",
-           "the passphrase is not the one that %s was made with", path);
+           "the passphrase is not the one that %s was made with", where);
     *out = MOVE(made);
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT read_stretched(const char *path, const char *folder, struct cella_secret *out) {
-    char file[PATH_MAX], beside[PATH_MAX];
-    CELLA_SECRET passphrase = {0}, made = {0};
-    TRY(place(folder, path, file));
-    TRY(place(folder, "root.scrypt", beside));
-    TRY(read_passphrase(file, &passphrase));
-    if (access(beside, F_OK) != 0 && errno == ENOENT) {
-        struct cella_result r = make_scrypt(beside, &passphrase, &made);
-        if (cella_code_of(r) != CELLA_ERR_EXISTS) {
-            if (!cella_failed(r)) *out = MOVE(made);
-            return r;
-        }
-        cella_result_drop(r); /* another process was first */
-    }
-    return use_scrypt(beside, &passphrase, out);
+static CELLA_RESULT make_stretched(const struct cella_secret *passphrase, json_t *kept,
+                                   struct cella_secret *out) {
+    struct scrypt s = {.n = SCRYPT_N, .r = SCRYPT_R, .p = SCRYPT_P};
+    CELLA_SECRET made = {0};
+    TRY(cella_random(s.salt, sizeof(s.salt)));
+    TRY(stretch(passphrase, &s, &made));
+    TRY(sealer_key_id(cella_secret_bytes(&made), s.id));
+    TRY(keep_scrypt(kept, &s));
+    *out = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT open_stretched(const struct cella_secret *passphrase, const json_t *kept,
+                                   struct cella_secret *out) {
+    const char *text = json_string_value(json_object_get(kept, "scrypt"));
+    return use_scrypt(text ? text : "", "store.key", passphrase, out);
+}
+
+/* root.scrypt of folders from before store.key was. */
+static CELLA_RESULT old_stretched(const char *folder, const struct cella_secret *passphrase,
+                                  struct cella_secret *out, bool *there) {
+    char path[PATH_MAX], text[SCRYPT_TEXT_MAX + 1];
+    CELLA_BUFFER file = {0};
+    TRY(place(folder, "root.scrypt", path));
+    *there = access(path, F_OK) == 0;
+    if (!*there) return CELLA_SUCCESS;
+    TRY(cella_file_read(path, SCRYPT_TEXT_MAX, &file));
+    cella_copy(text, file.data, file.size);
+    text[file.size ? file.size - 1 : 0] = 0; /* its line feed */
+    ENSURE(file.size && file.data[file.size - 1] == '\n', CELLA_ERR_FORMAT,
+           "restore it from a backup", "%s is not what a root from a passphrase keeps there", path);
+    return use_scrypt(text, path, passphrase, out);
 }
 
 /* --- enclave, signer --- */
@@ -184,36 +192,121 @@ static CELLA_RESULT read_stretched(const char *path, const char *folder, struct 
 static CELLA_RESULT read_device(const char *device, const char *name, struct cella_secret *out) {
     char path[PATH_MAX];
     CELLA_SECRET key = {0};
-    TRY(cella_secret_new(SEALER_ROOT_SIZE, &key));
+    TRY(cella_secret_new(SEALER_KEY_SIZE, &key));
     snprintf(path, sizeof(path), "%s/seal/%s", device, name);
     CELLA_FD fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
     ENSURE(fd >= 0, CELLA_ERR_UNAVAILABLE,
            "run the server inside an enclave, or choose another root",
            "no seal key: cannot open %s: %s", path, strerror(errno));
     /* As many bytes as a key has, and no more. */
-    for (size_t at = 0; at < SEALER_ROOT_SIZE;) {
-        ssize_t n = read(fd, key.data + at, SEALER_ROOT_SIZE - at);
+    for (size_t at = 0; at < SEALER_KEY_SIZE;) {
+        ssize_t n = read(fd, key.data + at, SEALER_KEY_SIZE - at);
         if (n < 0 && errno == EINTR) continue;
         ENSURE(n > 0, CELLA_ERR_IO, NULL, "%s gave %zu bytes, expected %d", path, at,
-               SEALER_ROOT_SIZE);
+               SEALER_KEY_SIZE);
         at += (size_t)n;
     }
     *out = MOVE(key);
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT sealer_root_read(const char *root, const char *folder, const char *device,
-                              struct cella_secret *out) {
-    static const char file[] = "file:", passphrase[] = "passphrase:";
+/* --- The roots there are --- */
+
+enum kind { ROOT_FILE, ROOT_PASSPHRASE, ROOT_PKCS11, ROOT_TPM, ROOT_DEVICE };
+
+/* rest: what comes behind the word. */
+static CELLA_RESULT kind_of(const char *root, enum kind *kind, const char **rest) {
+    static const char *const words[] = {"file:", "passphrase:", "pkcs11:", "tpm:"};
+    *rest = root;
+    *kind = ROOT_DEVICE;
+    if (strcmp(root, "enclave") == 0 || strcmp(root, "signer") == 0) return CELLA_SUCCESS;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strncmp(root, words[i], strlen(words[i])) == 0) {
+            *kind = (enum kind)i;
+            *rest = root + strlen(words[i]);
+            return CELLA_SUCCESS;
+        }
+    FAIL(CELLA_ERR_USAGE, sealer_root_forms, "no root is called %s", root);
+}
+
+/* Where the root's file is, and the passphrase in it. */
+static CELLA_RESULT passphrase_of(const struct sealer_place *at, const char *rest,
+                                  struct cella_secret *out) {
     char path[PATH_MAX];
-    if (strncmp(root, file, sizeof(file) - 1) == 0) {
-        TRY(place(folder, root + sizeof(file) - 1, path));
-        return read_file(path, out);
+    TRY(place(at->folder, rest, path));
+    return read_passphrase(path, out);
+}
+
+static CELLA_RESULT wrap_new(const struct sealer_place *at, enum kind kind, json_t *kept,
+                             struct cella_secret *key) {
+    CELLA_SECRET made = {0};
+    TRY(cella_secret_new(SEALER_KEY_SIZE, &made));
+    TRY(cella_random(made.data, made.size));
+    if (kind == ROOT_PKCS11)
+        TRY(sealer_pkcs11_wrap(at, cella_secret_bytes(&made), kept));
+    else
+        TRY(sealer_tpm_wrap(at, cella_secret_bytes(&made), kept));
+    *key = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT sealer_root_make(const struct sealer_place *at, json_t *kept,
+                              struct cella_secret *key) {
+    char path[PATH_MAX];
+    const char *rest;
+    enum kind kind;
+    CELLA_SECRET passphrase = {0};
+    TRY(kind_of(at->root, &kind, &rest));
+    switch (kind) {
+    case ROOT_FILE:
+        TRY(place(at->folder, rest, path));
+        if (access(path, F_OK) != 0 && errno == ENOENT) TRY(make_file(path));
+        return read_file(path, key);
+    case ROOT_PASSPHRASE:
+        TRY(passphrase_of(at, rest, &passphrase));
+        return make_stretched(&passphrase, kept, key);
+    case ROOT_PKCS11:
+    case ROOT_TPM: return wrap_new(at, kind, kept, key);
+    case ROOT_DEVICE: break;
     }
-    if (strncmp(root, passphrase, sizeof(passphrase) - 1) == 0)
-        return read_stretched(root + sizeof(passphrase) - 1, folder, out);
-    if (strcmp(root, "enclave") == 0 || strcmp(root, "signer") == 0)
-        return read_device(device, root, out);
-    FAIL(CELLA_ERR_USAGE, "write file:PATH, passphrase:PATH, enclave or signer",
-         "no root is called %s", root);
+    return read_device(at->device, at->root, key);
+}
+
+CELLA_RESULT sealer_root_open(const struct sealer_place *at, const json_t *kept,
+                              struct cella_secret *key) {
+    char path[PATH_MAX];
+    const char *rest;
+    enum kind kind;
+    CELLA_SECRET passphrase = {0};
+    TRY(kind_of(at->root, &kind, &rest));
+    switch (kind) {
+    case ROOT_FILE: TRY(place(at->folder, rest, path)); return read_file(path, key);
+    case ROOT_PASSPHRASE:
+        TRY(passphrase_of(at, rest, &passphrase));
+        return open_stretched(&passphrase, kept, key);
+    case ROOT_PKCS11: return sealer_pkcs11_unwrap(at, kept, key);
+    case ROOT_TPM: return sealer_tpm_unwrap(at, kept, key);
+    case ROOT_DEVICE: break;
+    }
+    return read_device(at->device, at->root, key);
+}
+
+CELLA_RESULT sealer_root_old(const struct sealer_place *at, struct cella_secret *key, bool *there) {
+    char path[PATH_MAX];
+    const char *rest;
+    enum kind kind;
+    CELLA_SECRET passphrase = {0};
+    *there = false;
+    TRY(kind_of(at->root, &kind, &rest));
+    if (kind == ROOT_FILE) {
+        TRY(place(at->folder, rest, path));
+        *there = access(path, F_OK) == 0;
+        return *there ? read_file(path, key) : CELLA_SUCCESS;
+    }
+    if (kind == ROOT_PASSPHRASE) {
+        TRY(passphrase_of(at, rest, &passphrase));
+        return old_stretched(at->folder, &passphrase, key, there);
+    }
+    *there = kind == ROOT_DEVICE; /* nothing tells: an enclave's key is always there */
+    return *there ? read_device(at->device, at->root, key) : CELLA_SUCCESS;
 }

@@ -486,6 +486,7 @@ static void moved_and_foreign_keys_do_not_open(void **state) {
     make_tokens(&stand, START);
     stand_close(&stand);
     assert_int_equal(unlink(stand_path(&stand, "root.key")), 0);
+    assert_int_equal(unlink(stand_path(&stand, "store.key")), 0);
     stand_open(&stand);
     REFUSED(cella_tokens_new(&stand.instance, START, &stand.instance.tokens), CELLA_ERR_INTEGRITY);
     stand_remove(&stand);

@@ -2,12 +2,15 @@
 #include "store_test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/jose.h"
 #include "seal/gcm.h"
 #include "store/sealer_inner.h"
 
@@ -63,29 +66,82 @@ static void records_open_under_their_root_and_context(void **state) {
     assert_int_equal(none.size, 0);
 }
 
-/* The layout, from docs/formats/sealed-record.md by hand. */
-static void records_have_the_documented_form(void **state) {
-    const struct place *p = *state;
-    CELLA_SEALER sealer = NULL;
-    CELLA_BUFFER sealed = {0}, associated = {0};
-    uint8_t root[32], id[16], key[32], plain[6];
+/* The layout, from docs/formats/sealed-record.md by hand: opens a record under a key. */
+static void open_by_hand(struct cella_bytes key32, const char *of, struct cella_bytes sealed,
+                         uint8_t *plain, size_t size) {
+    uint8_t id[16], key[32];
     struct cella_gcm gcm;
-    for (int i = 0; i < 32; i++) root[i] = (uint8_t)(i * 5);
-    put(p, "root.key", root, sizeof(root));
-    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
-    seal(sealer, "secret", &sealed);
+    CELLA_BUFFER associated = {0};
+    assert_int_equal(sealed.size, size + OVERHEAD);
     assert_memory_equal(sealed.data, "cSR1", 4);
-    GOOD(cella_hkdf_sha256(CELLA_BYTES_OF(root), cella_bytes(NULL, 0),
+    GOOD(cella_hkdf_sha256(key32, cella_bytes(NULL, 0),
                            cella_bytes_text("cella sealed record key id v1"), id, 16));
     assert_memory_equal(sealed.data + 4, id, 16);
-    GOOD(cella_hkdf_sha256(CELLA_BYTES_OF(root), cella_bytes(sealed.data + 20, 32),
+    GOOD(cella_hkdf_sha256(key32, cella_bytes(sealed.data + 20, 32),
                            cella_bytes_text("cella sealed record key v1"), key, 32));
     cella_gcm_init(&gcm, key);
     GOOD(cella_buffer_append(&associated, cella_bytes(sealed.data, 64)));
-    GOOD(cella_buffer_append(&associated, cella_bytes_text(context)));
+    GOOD(cella_buffer_append(&associated, cella_bytes_text(of)));
     assert_true(cella_gcm_decrypt(&gcm, sealed.data + 52, cella_buffer_bytes(&associated),
-                                  cella_bytes(sealed.data + 64, 6), plain, sealed.data + 70));
+                                  cella_bytes(sealed.data + 64, size), plain,
+                                  sealed.data + 64 + size));
+}
+
+/* The member sealed of store.key. */
+static void read_store_key(const struct place *p, const char *root, struct cella_buffer *sealed) {
+    CELLA_BUFFER text = {0};
+    CELLA_JSON file = NULL;
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 16, &text));
+    GOOD(cella_json_object(cella_buffer_bytes(&text), "store.key", &file));
+    assert_int_equal(json_integer_value(json_object_get(file, "cella_store_key")), 1);
+    assert_string_equal(json_string_value(json_object_get(file, "root")), root);
+    sealed->size = 0;
+    GOOD(cella_base64_decode(cella_bytes_text(json_string_value(json_object_get(file, "sealed"))),
+                             true, sealed));
+}
+
+static void records_have_the_documented_form(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0}, keys = {0};
+    uint8_t root[32], key[32], plain[6];
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "secret", &sealed);
+    read_store_key(p, "file:root.key", &keys);
+    FILE *file = fopen(path_of(p, "root.key"), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(root, 1, sizeof(root), file), 32);
+    fclose(file);
+    open_by_hand(CELLA_BYTES_OF(root), "store|keys", cella_buffer_bytes(&keys), key, 32);
+    open_by_hand(CELLA_BYTES_OF(key), context, cella_buffer_bytes(&sealed), plain, 6);
     assert_memory_equal(plain, "secret", 6);
+}
+
+/* Folders from before store.key: their records stand on the root, and open still; what is sealed
+ * from now on does not open with the root alone. */
+static void old_folders_are_taken_over(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER old = NULL;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER kept = {0}, keys = {0}, sealed = {0};
+    CELLA_SECRET secret = {0};
+    uint8_t root[32], both[64];
+    for (int i = 0; i < 32; i++) root[i] = (uint8_t)(i * 5);
+    put(p, "root.key", root, sizeof(root));
+    GOOD(sealer_of_keys(CELLA_BYTES_OF(root), &old));
+    seal(old, "from before", &kept);
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    opens(sealer, &kept, "from before");
+    seal(sealer, "new", &sealed);
+    REFUSED(CELLA_ERR_INTEGRITY,
+            cella_sealer_unseal(old, context, cella_buffer_bytes(&sealed), &secret));
+    read_store_key(p, "file:root.key", &keys);
+    open_by_hand(CELLA_BYTES_OF(root), "store|keys", cella_buffer_bytes(&keys), both, 64);
+    assert_memory_equal(both, root, 32);
+    cella_sealer_close(&sealer);
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    opens(sealer, &kept, "from before");
+    opens(sealer, &sealed, "new");
 }
 
 static void no_two_records_are_alike(void **state) {
@@ -153,8 +209,11 @@ static void another_root_is_told_from_a_change(void **state) {
     CELLA_SEALER two = NULL;
     CELLA_BUFFER sealed = {0};
     CELLA_SECRET secret = {0};
+    char other[160];
+    snprintf(other, sizeof(other), "%s", path_of(p, "other"));
+    GOOD(cella_file_make_folder(other, 0700));
     GOOD(cella_sealer_open("file:one.key", p->folder, &one));
-    GOOD(cella_sealer_open("file:two.key", p->folder, &two));
+    GOOD(cella_sealer_open("file:two.key", other, &two));
     seal(one, "x", &sealed);
     struct cella_result r = cella_sealer_unseal(two, context, cella_buffer_bytes(&sealed), &secret);
     assert_int_equal(cella_code_of(r), CELLA_ERR_INTEGRITY);
@@ -191,6 +250,10 @@ static void a_root_of_a_file_is_made_once(void **state) {
     REFUSED(CELLA_ERR_LIMIT, cella_sealer_open("file:root.key", p->folder, &sealer));
     put(p, "root.key", "", 0);
     REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("file:root.key", p->folder, &sealer));
+    /* A root that is gone is not made anew over a store that stands on it. */
+    assert_int_equal(unlink(path_of(p, "root.key")), 0);
+    REFUSED(CELLA_ERR_NOT_FOUND, cella_sealer_open("file:root.key", p->folder, &sealer));
+    assert_int_not_equal(access(path_of(p, "root.key"), F_OK), 0);
 }
 
 static void processes_that_start_at_once_have_one_root(void **state) {
@@ -200,6 +263,7 @@ static void processes_that_start_at_once_have_one_root(void **state) {
         int pipes[2];
         assert_int_equal(pipe(pipes), 0);
         unlink(path_of(p, "root.key"));
+        unlink(path_of(p, "store.key"));
         for (int i = 0; i < 2; i++) {
             if (fork() != 0) continue;
             struct cella_sealer *sealer = NULL;
@@ -226,7 +290,7 @@ static void a_passphrase_is_stretched(void **state) {
     const struct place *p = *state;
     CELLA_SEALER sealer = NULL;
     CELLA_BUFFER sealed = {0}, kept = {0};
-    char text[512], weak[520];
+    char weak[4200];
     put(p, "words", "correct horse battery\n", 22);
     GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
     seal(sealer, "kept", &sealed);
@@ -239,10 +303,11 @@ static void a_passphrase_is_stretched(void **state) {
     put(p, "words", "correct horse batterz\n", 22);
     REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_open("passphrase:words", p->folder, &sealer));
     put(p, "words", "correct horse battery\n", 22);
-    GOOD(cella_file_read(path_of(p, "root.scrypt"), sizeof(text) - 1, &kept));
-    cella_copy(text, kept.data, kept.size);
-    text[kept.size] = 0;
-    assert_non_null(strstr(text, "scrypt n=131072 r=8 p=1 salt="));
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &kept));
+    GOOD(cella_buffer_append(&kept, cella_bytes("", 1)));
+    const char *text = (const char *)kept.data;
+    const char *line = strstr(text, "scrypt n=131072 r=8 p=1 salt=");
+    assert_non_null(line);
     assert_null(strstr(text, "horse"));
     /* cheaper for whoever guesses, or so dear that nothing starts */
     static const char *const costs[] = {"n=16384 r=8 p=1",   "n=0 r=8 p=1",
@@ -250,17 +315,148 @@ static void a_passphrase_is_stretched(void **state) {
                                         "n=131072 r=8 p=0",  "n=2097152 r=8 p=1",
                                         "n=131072 r=99 p=1", "n=131072 r=8 p=99"};
     for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
-        snprintf(weak, sizeof(weak), "scrypt %s%s", costs[i], strstr(text, " salt="));
-        put(p, "root.scrypt", weak, strlen(weak));
+        snprintf(weak, sizeof(weak), "%.*sscrypt %s%s", (int)(line - text), text, costs[i],
+                 strstr(line, " salt="));
+        put(p, "store.key", weak, strlen(weak));
         REFUSED(CELLA_ERR_LIMIT, cella_sealer_open("passphrase:words", p->folder, &sealer));
     }
-    for (size_t size = 0; size < kept.size - 1; size += 5) {
-        put(p, "root.scrypt", text, size);
+    for (size_t size = 0; size < kept.size - 2; size += 5) {
+        put(p, "store.key", text, size);
         REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
     }
-    snprintf(weak, sizeof(weak), "%sx", text);
-    put(p, "root.scrypt", weak, strlen(weak));
-    REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("passphrase:words", p->folder, &sealer));
+}
+
+static void a_passphrase_of_an_old_folder_opens(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0}, keys = {0};
+    CELLA_JSON file = NULL;
+    put(p, "words", "correct horse battery\n", 22);
+    GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
+    cella_sealer_close(&sealer);
+    /* as it was: the line in root.scrypt, and no store.key */
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &keys));
+    GOOD(cella_json_object(cella_buffer_bytes(&keys), "store.key", &file));
+    GOOD(cella_buffer_append(&sealed, cella_bytes_text(json_string_value(json_object_get(
+                                          json_object_get(file, "kept"), "scrypt")))));
+    GOOD(cella_buffer_append(&sealed, cella_bytes("\n", 1)));
+    put(p, "root.scrypt", sealed.data, sealed.size);
+    assert_int_equal(unlink(path_of(p, "store.key")), 0);
+    put(p, "words", "another passphrase\n", 19);
+    REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_open("passphrase:words", p->folder, &sealer));
+    assert_int_not_equal(access(path_of(p, "store.key"), F_OK), 0);
+    put(p, "words", "correct horse battery\n", 22);
+    GOOD(cella_sealer_open("passphrase:words", p->folder, &sealer));
+    read_store_key(p, "passphrase:words", &keys);
+    assert_int_equal(keys.size, 64 + OVERHEAD); /* the old root, and a key of its own */
+}
+
+/* --- Another root --- */
+
+static void a_store_is_wrapped_anew(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER before = NULL;
+    CELLA_SEALER after = NULL;
+    CELLA_SEALER old = NULL;
+    CELLA_BUFFER sealed = {0}, later = {0}, keys = {0}, older = {0};
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &before));
+    seal(before, "kept", &sealed);
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &older));
+    put(p, "words", "correct horse battery\n", 22);
+    GOOD(cella_sealer_rewrap("file:root.key", p->folder, "passphrase:words"));
+    read_store_key(p, "passphrase:words", &keys);
+    assert_int_equal(keys.size, 64 + OVERHEAD);
+    seal(before, "sealed by who was running", &later);
+    /* whatever cella.conf still says */
+    GOOD(cella_sealer_open("file:root.key", p->folder, &after));
+    opens(after, &sealed, "kept");
+    opens(after, &later, "sealed by who was running");
+    assert_int_equal(unlink(path_of(p, "root.key")), 0);
+    cella_sealer_close(&after);
+    GOOD(cella_sealer_open("passphrase:words", p->folder, &after));
+    opens(after, &sealed, "kept");
+    /* K25: the old root, even with the old store.key, opens nothing that is sealed from now on */
+    seal(after, "new", &sealed);
+    REFUSED(CELLA_ERR_INTEGRITY,
+            cella_sealer_unseal(before, context, cella_buffer_bytes(&sealed), &secret));
+    put(p, "words", "another passphrase\n", 19);
+    REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_open("file:root.key", p->folder, &old));
+}
+
+static void a_root_that_does_not_work_changes_nothing(void **state) {
+    const struct place *p = *state;
+    static const char *const roots[] = {"",
+                                        "tpm:",
+                                        "nothing",
+                                        "passphrase:absent",
+                                        "enclave",
+                                        "pkcs11:token=absent;object=absent",
+                                        "file:no/where"};
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0}, before = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "kept", &sealed);
+    cella_sealer_close(&sealer);
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &before));
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        CELLA_BUFFER now = {0};
+        struct cella_result r = cella_sealer_rewrap("file:root.key", p->folder, roots[i]);
+        assert_true(cella_failed(r));
+        cella_result_drop(r);
+        GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &now));
+        assert_int_equal(now.size, before.size);
+        assert_memory_equal(now.data, before.data, now.size);
+    }
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    opens(sealer, &sealed, "kept");
+}
+
+/* Killed at any moment: one root works, and opens all. */
+static void a_killed_rewrap_leaves_one_root(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER sealed = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    seal(sealer, "kept", &sealed);
+    cella_sealer_close(&sealer);
+    for (int i = 0; i < 40; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct cella_result r = cella_sealer_rewrap("file:root.key", p->folder,
+                                                        i % 2 ? "file:root.key" : "file:two.key");
+            _exit(cella_failed(r));
+        }
+        usleep((useconds_t)(i * 53));
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+        opens(sealer, &sealed, "kept");
+        cella_sealer_close(&sealer);
+    }
+}
+
+static void changed_store_keys_do_not_open(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER sealer = NULL;
+    CELLA_BUFFER kept = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &sealer));
+    cella_sealer_close(&sealer);
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &kept));
+    for (size_t i = 0; i < kept.size; i++) {
+        uint8_t was = kept.data[i];
+        if (was <= ' ') continue; /* layout between members */
+        kept.data[i] ^= 1;
+        put(p, "store.key", kept.data, kept.size);
+        struct cella_result r = cella_sealer_open("file:root.key", p->folder, &sealer);
+        assert_true(cella_failed(r));
+        cella_result_drop(r);
+        kept.data[i] = was;
+    }
+    for (size_t size = 0; size < kept.size - 1; size++) {
+        put(p, "store.key", kept.data, size);
+        REFUSED(CELLA_ERR_FORMAT, cella_sealer_open("file:root.key", p->folder, &sealer));
+    }
 }
 
 static void passphrases_that_are_none(void **state) {
@@ -274,23 +470,25 @@ static void passphrases_that_are_none(void **state) {
     put(p, "words", "long enough to be one\n", 22);
     assert_int_equal(chmod(path_of(p, "words"), 0644), 0);
     REFUSED(CELLA_ERR_PERMISSION, cella_sealer_open("passphrase:words", p->folder, &sealer));
-    assert_int_not_equal(access(path_of(p, "root.scrypt"), F_OK), 0);
+    assert_int_not_equal(access(path_of(p, "store.key"), F_OK), 0);
 }
 
 static void an_enclave_has_a_root_of_its_own(void **state) {
     const struct place *p = *state;
-    char device[80];
+    char device[80], other[160];
     CELLA_SEALER enclave = NULL;
     CELLA_SEALER signer = NULL;
-    CELLA_BUFFER sealed = {0};
+    CELLA_BUFFER sealed = {0}, older = {0};
     CELLA_SECRET secret = {0};
     snprintf(device, sizeof(device), "%s/device", p->folder);
+    snprintf(other, sizeof(other), "%s", path_of(p, "other"));
+    GOOD(cella_file_make_folder(other, 0700));
     REFUSED(CELLA_ERR_UNAVAILABLE, sealer_open_device("enclave", p->folder, device, &enclave));
     GOOD(cella_file_make_folder(path_of(p, "device/seal"), 0700));
     put(p, "device/seal/enclave", "0123456789abcdef0123456789abcdef", 32);
     put(p, "device/seal/signer", "0123456789ABCDEF0123456789ABCDEF", 32);
     GOOD(sealer_open_device("enclave", p->folder, device, &enclave));
-    GOOD(sealer_open_device("signer", p->folder, device, &signer));
+    GOOD(sealer_open_device("signer", other, device, &signer));
     seal(enclave, "kept", &sealed);
     REFUSED(CELLA_ERR_INTEGRITY,
             cella_sealer_unseal(signer, context, cella_buffer_bytes(&sealed), &secret));
@@ -298,6 +496,15 @@ static void an_enclave_has_a_root_of_its_own(void **state) {
     GOOD(sealer_open_device("enclave", p->folder, device, &enclave));
     opens(enclave, &sealed, "kept");
     cella_sealer_close(&enclave);
+    /* what was sealed before store.key was */
+    GOOD(sealer_of_keys(cella_bytes_text("0123456789abcdef0123456789abcdef"), &enclave));
+    seal(enclave, "from before", &older);
+    cella_sealer_close(&enclave);
+    GOOD(sealer_open_device("enclave", p->folder, device, &enclave));
+    opens(enclave, &older, "from before");
+    cella_sealer_close(&enclave);
+    put(p, "device/seal/enclave", "another enclave's key, 32 bytes.", 32);
+    REFUSED(CELLA_ERR_INTEGRITY, sealer_open_device("enclave", p->folder, device, &enclave));
     put(p, "device/seal/enclave", "0123456789abcdef", 16);
     REFUSED(CELLA_ERR_IO, sealer_open_device("enclave", p->folder, device, &enclave));
 }
@@ -334,6 +541,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PLACED(records_open_under_their_root_and_context),
         PLACED(records_have_the_documented_form),
+        PLACED(old_folders_are_taken_over),
         PLACED(no_two_records_are_alike),
         PLACED(changed_records_do_not_open),
         PLACED(records_do_not_open_in_anothers_place),
@@ -341,6 +549,11 @@ int main(void) {
         PLACED(a_root_of_a_file_is_made_once),
         PLACED(processes_that_start_at_once_have_one_root),
         PLACED(a_passphrase_is_stretched),
+        PLACED(a_passphrase_of_an_old_folder_opens),
+        PLACED(a_store_is_wrapped_anew),
+        PLACED(a_root_that_does_not_work_changes_nothing),
+        PLACED(a_killed_rewrap_leaves_one_root),
+        PLACED(changed_store_keys_do_not_open),
         PLACED(passphrases_that_are_none),
         PLACED(an_enclave_has_a_root_of_its_own),
         PLACED(roots_that_are_none),
