@@ -31,6 +31,15 @@ CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *
  * one atomic step: it works or nothing has changed. A server that runs keeps its keys. root: as in
  * cella_sealer_open. */
 CELLA_RESULT cella_sealer_rewrap(const char *root, const char *folder, const char *to);
+/* The root that the store's keys are under now, as text with its NUL: what store.key says, else
+ * root. */
+CELLA_RESULT cella_sealer_root(const char *root, const char *folder, struct cella_buffer *out);
+/* For what leaves the store: a sealer with a key of its own. kept: one line of text by which the
+ * root, and it alone, opens it again, elsewhere too. root NULL: the one that kept names. */
+CELLA_RESULT cella_sealer_detach(const char *root, const char *folder, struct cella_buffer *kept,
+                                 struct cella_sealer **out);
+CELLA_RESULT cella_sealer_attach(const char *root, const char *folder, struct cella_bytes kept,
+                                 struct cella_sealer **out);
 /* A key of the store's own for a purpose ("audit"): the same at every start, and no record's. */
 enum { CELLA_SEALER_KEY_SIZE = 32 };
 CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *purpose,

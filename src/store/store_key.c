@@ -65,9 +65,9 @@ static CELLA_RESULT try_out(const struct sealer_place *at, const json_t *kept,
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT write_file(const struct sealer_place *at, const struct cella_secret *keys,
-                               unsigned flags) {
-    char path[PATH_MAX];
+/* The text of a store.key: keys under a root. */
+static CELLA_RESULT wrap(const struct sealer_place *at, const struct cella_secret *keys,
+                         size_t flags, struct cella_buffer *out) {
     CELLA_SECRET root = {0};
     CELLA_JSON kept = json_object();
     CELLA_JSON file =
@@ -77,12 +77,20 @@ static CELLA_RESULT write_file(const struct sealer_place *at, const struct cella
     TRY(sealer_root_make(at, kept, &root));
     TRY(try_out(at, kept, &root));
     TRY(seal_keys(&root, keys, file));
-    TRY(name_in(at, "store.key", path));
-    char *text = json_dumps(file, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+    char *text = json_dumps(file, flags | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     ENSURE(text, CELLA_ERR_MEMORY, NULL, "no memory for a store key");
-    struct cella_result r = cella_file_write(path, cella_bytes_text(text), 0600, flags);
+    struct cella_result r = cella_buffer_append(out, cella_bytes_text(text));
     free(text);
     return r;
+}
+
+static CELLA_RESULT write_file(const struct sealer_place *at, const struct cella_secret *keys,
+                               unsigned flags) {
+    char path[PATH_MAX];
+    CELLA_BUFFER text = {0};
+    TRY(name_in(at, "store.key", path));
+    TRY(wrap(at, keys, JSON_INDENT(1), &text));
+    return cella_file_write(path, cella_buffer_bytes(&text), 0600, flags);
 }
 
 /* --- Reading --- */
@@ -99,6 +107,17 @@ static void free_file(struct file *file) {
 }
 #define STORE_FILE __attribute__((cleanup(free_file))) struct file
 
+static CELLA_RESULT parse(struct cella_bytes text, const char *name, struct file *out) {
+    TRY(cella_json_object(text, name, &out->whole));
+    out->root = json_string_value(json_object_get(out->whole, "root"));
+    out->kept = json_object_get(out->whole, "kept");
+    ENSURE(json_integer_value(json_object_get(out->whole, "cella_store_key")) == 1 && out->root &&
+               json_is_object(out->kept) && json_object_size(out->whole) == 4,
+           CELLA_ERR_FORMAT, "restore it from a backup",
+           "%s is no store key of a version that this program knows", name);
+    return sealer_kept_get(out->whole, "sealed", &out->sealed);
+}
+
 /* whole stays NULL when there is none. */
 static CELLA_RESULT read_file(const struct sealer_place *at, struct file *out) {
     char path[PATH_MAX];
@@ -110,20 +129,20 @@ static CELLA_RESULT read_file(const struct sealer_place *at, struct file *out) {
         return CELLA_SUCCESS;
     }
     TRY(r);
-    TRY(cella_json_object(cella_buffer_bytes(&text), "store.key", &out->whole));
-    out->root = json_string_value(json_object_get(out->whole, "root"));
-    out->kept = json_object_get(out->whole, "kept");
-    ENSURE(json_integer_value(json_object_get(out->whole, "cella_store_key")) == 1 && out->root &&
-               json_is_object(out->kept) && json_object_size(out->whole) == 4,
-           CELLA_ERR_FORMAT, "restore it from a backup",
-           "%s is no store key of a version that this program knows", path);
-    return sealer_kept_get(out->whole, "sealed", &out->sealed);
+    return parse(cella_buffer_bytes(&text), "store.key", out);
+}
+
+static CELLA_RESULT unwrap(const struct sealer_place *at, const struct file *file,
+                           struct cella_secret *keys) {
+    CELLA_SECRET root = {0};
+    CELLA_SEALER sealer = NULL;
+    TRY_IN(sealer_root_open(at, file->kept, &root), "root %s", at->root);
+    TRY(sealer_of_keys(cella_secret_bytes(&root), &sealer));
+    return cella_sealer_unseal(sealer, context, cella_buffer_bytes(&file->sealed), keys);
 }
 
 static CELLA_RESULT open_file(const struct sealer_place *at, const struct file *file,
                               struct cella_secret *keys) {
-    CELLA_SECRET root = {0};
-    CELLA_SEALER sealer = NULL;
     const struct sealer_place there = {
         .root = file->root, .folder = at->folder, .device = at->device};
     if (strcmp(file->root, at->root) != 0)
@@ -131,10 +150,7 @@ static CELLA_RESULT open_file(const struct sealer_place *at, const struct file *
                   "the store is sealed under the root %s since it was re-wrapped, and opened with "
                   "it; cella.conf still says %s",
                   file->root, at->root);
-    TRY_IN(sealer_root_open(&there, file->kept, &root), "root %s", file->root);
-    TRY(sealer_of_keys(cella_secret_bytes(&root), &sealer));
-    TRY_IN(cella_sealer_unseal(sealer, context, cella_buffer_bytes(&file->sealed), keys),
-           "store.key");
+    TRY_IN(unwrap(&there, file, keys), "store.key");
     return CELLA_SUCCESS;
 }
 
@@ -197,4 +213,34 @@ CELLA_RESULT cella_sealer_rewrap(const char *root, const char *folder, const cha
     TRY(sealer_store_keys(&from, &old));
     TRY(add_key(&old, &keys));
     return write_file(&next, &keys, 0);
+}
+
+/* --- Keys that leave the store --- */
+
+CELLA_RESULT cella_sealer_detach(const char *root, const char *folder, struct cella_buffer *kept,
+                                 struct cella_sealer **out) {
+    const struct sealer_place at = {.root = root, .folder = folder, .device = "/dev/cella"};
+    CELLA_SECRET none = {0}, key = {0};
+    TRY(add_key(&none, &key));
+    TRY(wrap(&at, &key, JSON_COMPACT, kept));
+    return sealer_of_keys(cella_secret_bytes(&key), out);
+}
+
+CELLA_RESULT cella_sealer_attach(const char *root, const char *folder, struct cella_bytes kept,
+                                 struct cella_sealer **out) {
+    STORE_FILE file = {0};
+    CELLA_SECRET keys = {0};
+    TRY(parse(kept, "the sealed key", &file));
+    const struct sealer_place at = {
+        .root = root ? root : file.root, .folder = folder, .device = "/dev/cella"};
+    TRY(unwrap(&at, &file, &keys));
+    return sealer_of_keys(cella_secret_bytes(&keys), out);
+}
+
+CELLA_RESULT cella_sealer_root(const char *root, const char *folder, struct cella_buffer *out) {
+    const struct sealer_place at = {.root = root, .folder = folder};
+    STORE_FILE file = {0};
+    TRY(read_file(&at, &file));
+    const char *text = file.whole ? file.root : root;
+    return cella_buffer_append(out, cella_bytes(text, strlen(text) + 1));
 }

@@ -30,6 +30,10 @@ void cella_cert_take(struct cella_vault_call *call);
 void cella_cert_pending(struct cella_vault_call *call, const char *method);
 void cella_cert_merge(struct cella_vault_call *call);
 
+/* The sealing context of a pending request's key, which a note keeps. (certificates_make.c) */
+void cella_cert_pending_context(const char *vault, const char *name, const char *id,
+                                char context[384]);
+
 /* Renews one certificate whose policy says that it is time. (certificates_make.c) */
 CELLA_RESULT cella_cert_renew_due(struct cella_vault *vault, const char *name, int64_t now);
 

@@ -84,9 +84,12 @@ static CELLA_RESULT load_pending(struct cella_vault_call *call, struct cella_ses
     return cella_json_object(cella_buffer_bytes(&text), "pending certificate", out);
 }
 
-static void pending_context(const struct cella_vault_call *call, const char *id,
-                            char context[384]) {
-    snprintf(context, 384, "vault|%s|pending|%s|%s", call->settings->name, call->name, id);
+void cella_cert_pending_context(const char *vault, const char *name, const char *id,
+                                char context[384]) {
+    char fold[CELLA_RECORD_NAME_MAX + 1] = "";
+    for (size_t i = 0; i < CELLA_RECORD_NAME_MAX && name[i]; i++)
+        fold[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    snprintf(context, 384, "vault|%s|pending|%s|%s", vault, fold, id);
 }
 
 /* A request for an authority elsewhere: its key waits, sealed, until the certificate comes. */
@@ -100,7 +103,7 @@ static CELLA_RESULT begin_request(struct cella_vault_call *call, struct cella_se
     TRY(cella_cert_request(policy, material, &request));
     TRY(cella_base64_encode(cella_buffer_bytes(&request), false, &csr));
     TRY(cella_material_save(material, &bytes));
-    pending_context(call, call->request->id, context);
+    cella_cert_pending_context(call->settings->name, call->name, call->request->id, context);
     TRY(cella_sealer_seal(call->parts->sealer, context, cella_secret_bytes(&bytes), &sealed));
     TRY(cella_base64_encode(cella_buffer_bytes(&sealed), false, &key));
     *kept = json_pack("{s:s, s:s, s:s%, s:s, s:s%, s:O, s:O*, s:O*}", "status", "inProgress",
@@ -201,7 +204,8 @@ static CELLA_RESULT open_key(struct cella_vault_call *call, const json_t *kept,
     const char *status = json_string_value(json_object_get(kept, "status"));
     ENSURE(key && strcmp(status, "inProgress") == 0, CELLA_ERR_USAGE, NULL,
            "the pending operation is %s: there is nothing to merge with", status);
-    pending_context(call, json_string_value(json_object_get(kept, "request_id")), context);
+    cella_cert_pending_context(call->settings->name, call->name,
+                               json_string_value(json_object_get(kept, "request_id")), context);
     TRY(cella_base64_decode(cella_bytes_text(key), false, &sealed));
     TRY(cella_sealer_unseal(call->parts->sealer, context, cella_buffer_bytes(&sealed), &bytes));
     cella_cert_policy_key(json_object_get(kept, "policy"), &shape);
