@@ -1,24 +1,34 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/proof.h"
+#include "client/client.h"
+#include "crypto/jose.h"
 #include "evidence/claims.h"
 #include "seal/keyfile.h"
 
 const char cella_help_grant[] =
     "usage: cella grant --key FILE --mrenclave HEX|--mrsigner HEX --trust FILE --allow "
-    "software:LEVEL REQUEST -o OUT\n\n"
+    "software:LEVEL REQUEST -o OUT\n"
+    "       cella grant ... --token FILE --issuer URL (--jwks FILE | --ca FILE) REQUEST -o OUT\n\n"
     "Gives a named key to an enclave, offline: checks the key request that `cella run --request` "
     "wrote, as `cella verify`\n"
     "does, and only when all is accepted seals the key to that one run of that enclave. OUT is not "
-    "secret.\n\n" CELLA_CLI_PROOF_HELP
+    "secret.\n"
+    "With --token the evidence was checked by an attestation service that you trust (`cella "
+    "attest`): its token must\n"
+    "be about this request and meet the same expectations. Without --jwks its keys are fetched "
+    "from "
+    "URL/certs.\n\n" CELLA_CLI_PROOF_HELP
+    "  --ca FILE            the authority of the issuer's TLS certificate; else the system's\n"
     "  --key FILE           the key: 64 hex digits, mode 0600 (`cella keygen --data`)\n"
     "  --name NAME          which of the keys asked for; needed when there are several\n"
     "  -o OUT               the grant, for `cella run --grant`\n";
 
 struct arguments {
-    const char *request, *key, *name, *out;
+    const char *request, *key, *name, *out, *ca;
 };
 
 static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *proof,
@@ -33,6 +43,8 @@ static struct cella_result parse(int argc, char **argv, struct cella_cli_proof *
             TRY(cella_cli_value("grant", argc, argv, &i, &out->name));
         else if (strcmp(argv[i], "-o") == 0)
             TRY(cella_cli_value("grant", argc, argv, &i, &out->out));
+        else if (strcmp(argv[i], "--ca") == 0)
+            TRY(cella_cli_value("grant", argc, argv, &i, &out->ca));
         else if (argv[i][0] == '-' && argv[i][1])
             return cella_cli_usage("grant", "unknown flag %s", argv[i]);
         else if (out->request)
@@ -65,6 +77,25 @@ static struct cella_result choose_name(const struct cella_key_request *request, 
     return CELLA_SUCCESS;
 }
 
+/* The issuer's keys are as good as the TLS that they come by. */
+static struct cella_result fetch_keys(const char *ca, struct cella_cli_token *token) {
+    char url[512];
+    CELLA_JSON keys = NULL;
+    CELLA_CLIENT client = NULL;
+    struct cella_client_settings settings = {.ca = ca};
+    struct cella_client_call call = {.method = "GET", .url = url};
+    if (!token->path || !token->issuer || token->keys) return CELLA_SUCCESS;
+    int size = snprintf(url, sizeof(url), "%s/certs", token->issuer);
+    ENSURE(size > 0 && (size_t)size < sizeof(url), CELLA_ERR_LIMIT, NULL, "--issuer: too long");
+    TRY(cella_client_new(&settings, &client));
+    TRY_IN(cella_client_send(client, &call, &keys), "the issuer's keys");
+    char *text = json_dumps(keys, JSON_COMPACT);
+    ENSURE(text, CELLA_ERR_MEMORY, NULL, "no memory for a key set");
+    struct cella_result r = cella_buffer_append(&token->jwks, cella_bytes_text(text));
+    free(text);
+    return r;
+}
+
 static void claim_text(const struct cella_cli_proof *proof, const char *name, char *text,
                        size_t size) {
     const struct cella_claim *claim = cella_claimset_find(proof->verification.claims, name);
@@ -77,7 +108,7 @@ static void report(const struct cella_cli_proof *proof, struct cella_bytes name)
     claim_text(proof, "measurement", measurement, sizeof(measurement));
     claim_text(proof, "tee", tee, sizeof(tee));
     claim_text(proof, "assurance", level, sizeof(level));
-    bool software = proof->verification.type == CELLA_EVIDENCE_SOFTWARE;
+    bool software = strcmp(tee, "software") == 0; /* by itself, or in the words of a service */
     fprintf(stderr, "granted %.*s to enclave %s (%s%s%s%s)\n", (int)name.size,
             (const char *)name.data, measurement, tee, software ? ", " : "", software ? level : "",
             software ? ", not confidential computing" : "");
@@ -91,6 +122,7 @@ CELLA_RESULT cella_cmd_grant(int argc, char **argv) {
     struct cella_bytes name;
     TRY(parse(argc, argv, &proof, &arguments));
     TRY(cella_keyfile_read(arguments.key, &key));
+    TRY(fetch_keys(arguments.ca, &proof.token));
     TRY(cella_cli_proof_read(&proof, arguments.request));
     ENSURE(proof.is_request, CELLA_ERR_FORMAT, "`cella run --request FILE` writes one",
            "%s is evidence, not a key request", arguments.request);

@@ -10,6 +10,7 @@ COMMAND(doctor, "doctor", "what this machine offers enclaves, and how to get mor
 COMMAND(verify, "verify", "check evidence or a key request, with a verdict")
 COMMAND(collateral, "collateral", "fetch, keep and serve what a verifier needs besides evidence")
 COMMAND(policy, "policy", "check, test and explain policies over claims")
+COMMAND(attest, "attest", "have evidence judged by an attestation service; its policies")
 COMMAND(grant, "grant", "give a key to an enclave whose request passes")
 COMMAND(seal, "seal", "encrypt a file for an enclave's protected mount")
 COMMAND(unseal, "unseal", "decrypt a protected file")

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/proof_token.h"
 #include "evidence/envelope.h"
 #include "evidence/family.h"
 
@@ -16,6 +17,8 @@ enum { INPUT_MAX = 4 << 20, KEY_FILE_MAX = 65536, ROOT_MAX = 64, PATH_SIZE = 409
 
 void cella_cli_proof_free(struct cella_cli_proof *proof) {
     cella_buffer_free(&proof->input);
+    cella_buffer_free(&proof->token.text);
+    cella_buffer_free(&proof->token.jwks);
     cella_collateral_free(&proof->set);
     cella_verification_free(&proof->verification);
     cella_cli_policies_free(&proof->policies);
@@ -84,6 +87,7 @@ static struct cella_result make_set(struct cella_cli_proof *proof) {
     }
     for (size_t i = 0; i < proof->collateral.count; i++)
         TRY(cella_collateral_add_path(proof->set, proof->collateral.item[i]));
+    TRY(cella_cli_token_add_keys(proof));
     return cella_collateral_finish(proof->set);
 }
 
@@ -108,6 +112,7 @@ static struct cella_result find_request(struct cella_cli_proof *proof) {
 CELLA_RESULT cella_cli_proof_read(struct cella_cli_proof *proof, const char *path) {
     TRY(cella_file_read(path, INPUT_MAX, &proof->input));
     TRY(find_request(proof));
+    TRY(cella_cli_token_read(proof));
     if (!proof->has_time) proof->time_unix = (uint64_t)time(NULL);
     return make_set(proof);
 }
@@ -169,8 +174,13 @@ static struct cella_result judge(struct cella_cli_proof *proof) {
                    "ask the enclave for a new request", "a well-formed key request");
         evidence = proof->request.evidence;
     }
+    if (proof->token.path) {
+        evidence = cella_buffer_bytes(&proof->token.text);
+        options.type = CELLA_EVIDENCE_MAA; /* whatever it looks like (A23) */
+    }
     TRY(cella_verify(evidence, proof->set, &options, v));
     if (v->verdict != CELLA_VERIFY_ACCEPTED) return reason_of(v);
+    if (proof->token.path) TRY(cella_cli_token_check(proof));
     if (proof->is_request) TRY(check_bound(proof));
     return appraise(proof);
 }

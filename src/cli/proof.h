@@ -19,8 +19,17 @@ struct cella_cli_list {
     const char *item[CELLA_CLI_LIST_MAX];
 };
 
+/* An attestation service's word on a key request, in the place of the evidence in it. */
+struct cella_cli_token {
+    const char *path, *issuer;
+    const char *keys;         /* file with the issuer's key set; NULL: jwks is filled in before */
+    struct cella_buffer text; /* owned */
+    struct cella_buffer jwks; /* owned */
+};
+
 struct cella_cli_proof {
     struct cella_expect expect;
+    struct cella_cli_token token;                   /* path NULL: none */
     struct cella_cli_list trust, collateral, roots; /* paths */
     enum cella_evidence_type type;
     bool has_time;
@@ -55,6 +64,10 @@ void cella_cli_proof_free(struct cella_cli_proof *proof);
     "  --time TIME          judge for this time: seconds since 1970, or RFC 3339; else now\n"      \
     "  --accept-tcb A,B     accept these TCB statuses besides UpToDate\n"                          \
     "  --grace SECONDS      accept collateral that is out of date by no more\n"                    \
+    "  --token FILE         a key request's evidence was judged by an attestation service: its "   \
+    "token\n"                                                                                      \
+    "  --issuer URL         of the token: exactly this service\n"                                  \
+    "  --jwks FILE          the issuer's key set (its /certs), from a source you trust\n"          \
     "what to expect:\n"                                                                            \
     "  --measurement HEX    of the enclave or virtual machine (--mrenclave: of an image, `cella "  \
     "measure`)\n"                                                                                  \

@@ -56,6 +56,16 @@ static struct cella_result set_roots(struct cella_cli_proof *proof, const char *
     return set_list(&proof->roots, command, flag->word, value);
 }
 
+static struct cella_result set_token(struct cella_cli_proof *proof, const char *command,
+                                     const struct flag *flag, const char *value) {
+    (void)command;
+    struct cella_cli_token *token = &proof->token;
+    *(strcmp(flag->word, "--token") == 0    ? &token->path
+      : strcmp(flag->word, "--issuer") == 0 ? &token->issuer
+                                            : &token->keys) = value;
+    return CELLA_SUCCESS;
+}
+
 static struct cella_result set_policy(struct cella_cli_proof *proof, const char *command,
                                       const struct flag *flag, const char *value) {
     (void)command;
@@ -220,6 +230,9 @@ static const struct flag flags[] = {
     {"--allow", set_allow, NULL, 0},
     {"--collateral", set_collateral, NULL, 0},
     {"--roots", set_roots, NULL, 0},
+    {"--token", set_token, NULL, 0},
+    {"--issuer", set_token, NULL, 0},
+    {"--jwks", set_token, NULL, 0},
     {"--policy", set_policy, NULL, 0},
     {"--type", set_type, NULL, 0},
     {"--time", set_time, NULL, 0},

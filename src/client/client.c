@@ -106,7 +106,8 @@ static CELLA_RESULT judge(const char *url, long status, const json_t *reply) {
     if (status < 400) return CELLA_SUCCESS;
     if (json_is_string(error)) code = json_string_value(error);
     if (description) message = description;
-    FAIL(code_of(status), NULL, "%s: status %ld: %s%s%s", url, status,
+    bool denied = code && strcmp(code, "PolicyEvaluationError") == 0;
+    FAIL(denied ? CELLA_ERR_REFUSED : code_of(status), NULL, "%s: status %ld: %s%s%s", url, status,
          code ? code : "no reason given", message ? ": " : "", message ? message : "");
 }
 
@@ -203,7 +204,7 @@ CELLA_RESULT cella_client_send(struct cella_client *client, const struct cella_c
     const char *authorization = NULL;
     *reply = NULL;
     if (call->resource) TRY(find_token(client, call->resource, &authorization));
-    char *text = call->body ? json_dumps(call->body, JSON_COMPACT) : NULL;
+    char *text = call->body ? json_dumps(call->body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     ENSURE(!call->body || text, CELLA_ERR_MEMORY, NULL, "no memory for a request");
     struct cella_exchange exchange = {.method = call->method,
                                       .url = call->url,

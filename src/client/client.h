@@ -35,7 +35,8 @@ struct cella_client_call {
 };
 /* *reply: new, an object, or NULL of an empty answer. A status of 400 or more is an error that says
  * what the service said: CELLA_ERR_NOT_FOUND of 404, CELLA_ERR_EXISTS of 409, CELLA_ERR_REFUSED of
- * 401 and 403, CELLA_ERR_UNAVAILABLE of 429 and 5xx, else CELLA_ERR_USAGE. */
+ * 401 and 403 and of a policy that denies, CELLA_ERR_UNAVAILABLE of 429 and 5xx, else
+ * CELLA_ERR_USAGE. */
 CELLA_RESULT cella_client_send(struct cella_client *client, const struct cella_client_call *call,
                                json_t **reply);
 

@@ -66,8 +66,8 @@ CELLA_RESULT cella_maa_read(struct cella_bytes payload, struct cella_maa_token *
 
 /* --- Common names --- */
 
-enum tee { OTHER, SGX, SNP, TDX };
-enum kind { HEX, HEX_NOT_ZERO, NUMBER, BOOLEAN, TEXTS };
+enum tee { OTHER, SGX, SNP, TDX, SOFTWARE };
+enum kind { HEX, HEX_NOT_ZERO, NUMBER, BOOLEAN, TEXT, TEXTS };
 
 static const struct common {
     enum tee tee;
@@ -93,6 +93,22 @@ static const struct common {
     {TDX, "tdx_report_data", "report-data", HEX},
     {TDX, "attester_tcb_status", "tcb-status", TEXTS},
     {TDX, "attester_advisory_ids", "advisories", TEXTS},
+    /* cella's own evidence, by cella's own service; what is asked of it is what the evidence itself
+     * would be asked (A23) */
+    {SOFTWARE, "x-ms-cella-assurance", "assurance", TEXT},
+    {SOFTWARE, "x-ms-cella-confidential-computing", "confidential-computing", BOOLEAN},
+    {SOFTWARE, "x-ms-cella-mrenclave", "measurement", HEX},
+    {SOFTWARE, "x-ms-cella-mrsigner", "signer", HEX},
+    {SOFTWARE, "x-ms-cella-product-id", "product-id", NUMBER},
+    {SOFTWARE, "x-ms-cella-svn", "svn", NUMBER},
+    {SOFTWARE, "x-ms-cella-is-debuggable", "debug", BOOLEAN},
+    {SOFTWARE, "x-ms-cella-report-data", "report-data", HEX},
+    {SOFTWARE, "x-ms-cella-config-id", "config-id", HEX},
+    {SOFTWARE, "x-ms-cella-platform-key", "platform-id", HEX},
+    {SOFTWARE, "x-ms-cella-memory", "software.memory", TEXT},
+    {SOFTWARE, "x-ms-cella-root", "root", TEXT},
+    {SOFTWARE, "x-ms-cella-root-measurement", "root-measurement", HEX},
+    {SOFTWARE, "x-ms-cella-root-is-debuggable", "root-debug", BOOLEAN},
 };
 enum { COMMON_COUNT = sizeof(commons) / sizeof(commons[0]) };
 
@@ -145,6 +161,10 @@ static void put_common(struct cella_claimset *claims, const struct common *c,
     case NUMBER: cella_claim_number(claims, c->to, number); return;
     case BOOLEAN:
         if (first == 't' || first == 'f') cella_claim_boolean(claims, c->to, first == 't');
+        return;
+    case TEXT:
+        if (first != '"') return;
+        put_texts(claims, c->to, &json);
         return;
     case TEXTS: put_texts(claims, c->to, &json); return;
     }
@@ -280,6 +300,7 @@ static const struct {
 } types[] = {{"sgx", "sgx", SGX},
              {"sevsnpvm", "snp", SNP},
              {"tdxvm", "tdx", TDX},
+             {"cella-software", "software", SOFTWARE},
              {"azurevm", "azure-vm", OTHER},
              {"tpm", "tpm", OTHER}};
 enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
@@ -323,8 +344,9 @@ void cella_maa_claims(uint8_t *payload, size_t size, struct cella_claimset *clai
         object = found.isolation;
         found = find_type(object);
     }
-    put_commons(claims, object, put_type(claims, found.type));
-    cella_claim_text(claims, "assurance", "attestation-service");
+    enum tee tee = put_type(claims, found.type);
+    put_commons(claims, object, tee);
+    if (tee != SOFTWARE) cella_claim_text(claims, "assurance", "attestation-service");
     cella_json_begin(&f.json, cella_bytes(payload, size));
     put_object(&f);
     if (f.omitted > 0) cella_claim_number(claims, "maa.omitted", f.omitted);
