@@ -15,10 +15,11 @@ run=$work/run         # of the enclave that runs now
 mkdir -p "$storage" "$run"
 # A platform of its own, so that the demo neither needs nor touches the machine's.
 export CELLA_PLATFORM_STATE=$work/platform CELLA_PLATFORM_SOCKET=$work/platform.sock
-level=S0 measurement="" enclave_run='' unexpected=0 tries=0 stopped=0 known=0 number=0
+level=S0 measurement="" enclave_run='' service='' service_url='' unexpected=0 tries=0 stopped=0 known=0 number=0
 
 end() {
     [ -z "$enclave_run" ] || kill "$enclave_run" 2>/dev/null
+    [ -z "$service" ] || kill "$service" 2>/dev/null
     [ ! -S "$CELLA_PLATFORM_SOCKET" ] || "$cella" platform stop >/dev/null 2>&1
     if [ -n "${KEEP:-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
 }
@@ -100,13 +101,75 @@ has_request() { [ -s "$run/request" ]; }
 wait_for_request() { wait_until has_request; }
 wait_for_line() { wait_until grep -q "$1" "$run/out"; }
 platform_key() { "$cella" platform key >"$work/platform.pem" && [ -s "$work/platform.pem" ]; }
-owner_grants() { # OWNER KEY-FILE NAME: what an owner types; the grant goes back to the machine
-    "$cella" grant --key "$work/hospital-$1/$2" --name "$3" --mrenclave "$measurement" --trust "$work/platform.pem" \
-        --allow software:S0 "$run/request" -o "$run/grants/$3.grant"
+
+# ---- the hospitals' attestation service ----
+serve() { # DATA [OPTIONS]: true when it is ready; its process is then in `served`
+    local data=$1 i
+    shift
+    : >"$work/served" # the next line empties it in its own time
+    "$cella" serve attest --data "$data" "$@" >"$work/served" 2>&1 </dev/null &
+    served=$!
+    for ((i = 0; i < 300; i++)); do
+        grep -q '^ready' "$work/served" && return 0
+        kill -0 "$served" 2>/dev/null || break
+        sleep 0.05
+    done
+    kill "$served" 2>/dev/null
+    wait "$served" 2>/dev/null
+    return 1
 }
+serve_first() { # DATA: a development set-up, on ports that nobody has
+    local i
+    for ((i = 0; i < 20; i++)); do
+        serve "$1" --port "$((10000 + RANDOM % 2000 * 10))" && return 0
+        grep -qi 'address' "$work/served" || break # not of a port that is taken
+    done
+    cat "$work/served" >&2
+    return 1
+}
+end_served() { kill "$1" 2>/dev/null && wait "$1" 2>/dev/null; }
+set_up_service() {
+    serve_first "$work/service" && end_served "$served"
+    service_url=$(. "$work/service/dev/env.sh" && echo "$ATTESTATION_AAD_URL") && [ -n "$service_url" ]
+}
+start_service() { # which trusts the operator's platform from now on
+    cp "$work/platform.pem" "$work/service/platform.pem" &&
+        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$work/service/cella.conf" && serve "$work/service" && service=$served
+}
+# What the hospitals agree on. Whoever asks for a token must be this program, on this platform, at this level, not debugged.
+write_policy() {
+    "$cella" verify --json "$run/request" --trust "$work/platform.pem" --allow software:S0 >"$work/verified.json"
+    local platform
+    platform=$(sed -n 's/.*"platform-id": *"\([0-9a-f]*\)".*/\1/p' "$work/verified.json")
+    [ -n "$platform" ] && [ -n "$level" ] || return 1
+    cat >"$work/hospitals.policy" <<POLICY
+version=1.0;
+authorizationrules {
+    [type=="x-ms-cella-mrenclave", value=="$measurement"] &&
+    [type=="x-ms-cella-is-debuggable", value==false] &&
+    [type=="x-ms-cella-assurance", value=="$level"] &&
+    [type=="x-ms-cella-platform-key", value=="$platform"] => permit();
+};
+issuancerules { };
+POLICY
+}
+as_hospitals() { (. "$work/service/dev/env.sh" && "$cella" attest "$@"); } # with their application's secret
+ask_token() { # anybody may ask; of the request of the enclave that runs now
+    "$cella" attest "$run/request" --url "$service_url" --ca "$work/service/ca.pem" -o "$run/token"
+}
+token_grants() { # TOKEN OWNER KEY-FILE NAME: what an owner types; the grant goes back to the machine
+    "$cella" grant --key "$work/hospital-$2/$3" --name "$4" --mrenclave "$measurement" --allow software:S0 --token "$1" \
+        --issuer "$service_url" --ca "$work/service/ca.pem" "$run/request" -o "$run/grants/$4.grant"
+}
+owner_grants() { token_grants "$run/token" "$@"; } # OWNER KEY-FILE NAME
 grant_all() {
     owner_grants a data.key hospital-a && owner_grants b data.key hospital-b && owner_grants c data.key hospital-c &&
         owner_grants a result.key result
+}
+# Without a service an owner checks the evidence itself.
+direct_grant() { # OWNER KEY-FILE NAME
+    "$cella" grant --key "$work/hospital-$1/$2" --name "$3" --mrenclave "$measurement" --trust "$work/platform.pem" \
+        --allow software:S0 "$run/request" -o "$run/grants/$3.grant"
 }
 refused_at_s2() {
     "$cella" verify "$work/first-request" --trust "$work/platform.pem" --allow software:S2 --mrenclave "$measurement"
@@ -135,7 +198,7 @@ finish_enclave() {
 # A whole run with everybody's grants, as in the steps above: the exit status of the program.
 full_run() { # STORAGE IMAGE
     start_enclave "$1" "$2" 0
-    wait_for_request && grant_all >/dev/null 2>&1
+    wait_for_request && ask_token >/dev/null 2>&1 && grant_all >/dev/null 2>&1
     finish_enclave
     return "$status"
 }
@@ -247,7 +310,7 @@ refuses() { # TRY COMMAND...
     shift
     "$@" >"$work/last" 2>&1
     code=$?
-    if [ "$code" = 3 ]; then row_stopped "$name" refused "$(grep -m 1 '^cella: ' "$work/last" | sed 's/^cella: //')"
+    if [ "$code" = 3 ]; then row_stopped "$name" refused "$(grep -m 1 '^cella: ' "$work/last" | sed 's/^cella: //; s,^https://[^ ]*: status 400: ,,')"
     else row_bad "$name" "status $code" "$(tail -n 1 "$work/last")"; fi
 }
 # A run that must end without a result: the enclave started, and something stopped it.
@@ -284,20 +347,33 @@ other_tries() {
     "$cella" sign "$program" -m "$evil/debug.manifest" -k "$evil/key.pem" -o "$evil/debug.cella" >"$work/last" 2>&1
     start_enclave "$storage" "$evil/debug.cella" 0
     wait_for_request
-    refuses "a debug build asks the owners" owner_grants a data.key hospital-a
+    refuses "a debug build asks for a token" ask_token
+    refuses "a debug build asks the owners" direct_grant a data.key hospital-a
     old_grants_fail "a debug build with the grants of before"
 
     # Another program of the operator's own, which asks for the same keys by the same names.
     "$cella" sign "$hello" -m "$work/analyst/app.manifest" -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
     start_enclave "$storage" "$evil/other.cella" 0
     wait_for_request
-    refuses "another program asks the owners" owner_grants b data.key hospital-b
+    refuses "another program asks for a token" ask_token
+    explain_last
+    refuses "another program asks the owners" direct_grant b data.key hospital-b
+    token_tries
     old_grants_fail "another program with the grants of before"
 
     # The right program once more, with the grants of its last run: each is good for one run.
     start_enclave "$storage" "$storage/train.cella" 0
     wait_for_request
     old_grants_fail "the same program with the grants of before"
+
+    # The hospitals change their mind: what is not permitted any more gets no token from then on.
+    start_enclave "$storage" "$storage/train.cella" 0
+    wait_for_request
+    printf 'version=1.0;\nauthorizationrules { => deny(); };\nissuancerules { };\n' >"$evil/closed.policy"
+    as_hospitals policy SoftwareEnclave --set "$evil/closed.policy" >"$work/last" 2>&1
+    refuses "the same program, after the hospitals closed" ask_token
+    as_hospitals policy SoftwareEnclave --set "$work/hospitals.policy" >"$work/last" 2>&1
+    stop_enclave
 
     # Anyone can make a grant: the operator gives a key of its own for the result, which it could then read.
     "$cella" keygen --data -o "$evil/own.key" >/dev/null
@@ -333,6 +409,32 @@ other_tries() {
     if grep -rqF "$(sed -n 2p "$work/hospital-a/patients.csv" | cut -c1-30)" "$storage" "$run" "$CELLA_PLATFORM_STATE" 2>/dev/null; then
         row_bad "search all files of the machine's storage" "a patient" ""
     else row_stopped "search all files of the machine's storage" "no patient" ""; fi
+}
+# Why the service refused: what the hospitals' own people may ask by the request's id.
+explain_last() {
+    local id
+    id=$(sed -n 's,.*/decisions/\([0-9a-f-]*\).*,\1,p' "$work/last")
+    note "\$ cella attest explain $id"
+    if as_hospitals explain "$id" >"$work/why" 2>&1 && grep -q 'NO  .*x-ms-cella-mrenclave' "$work/why"; then
+        sed -n '2,$p' "$work/why" | cut -c1-130 | sed 's/^/    /'
+    else row_bad "the service explains its refusal" "no reason" "$(tail -n 1 "$work/why")"; fi
+}
+# Tokens that are not what they seem. The enclave that runs now is the operator's own.
+token_tries() {
+    local evil=$work/evil own=$work/evil/service
+    refuses "another program shows the token of before" token_grants "$work/first-token" b data.key hospital-b
+    printf 'version=1.0;\nauthorizationrules { => permit(); };\nissuancerules { };\n' >"$evil/open.policy"
+    "$cella" attest "$run/request" --url "$service_url" --ca "$work/service/ca.pem" --draft "$evil/open.policy" \
+        -o "$evil/draft.token" >"$work/last" 2>&1
+    refuses "a token by a draft of a policy" token_grants "$evil/draft.token" b data.key hospital-b
+    # A service of the operator's own, which trusts and permits what one likes.
+    if serve_first "$own" && end_served "$served" && cp "$work/platform.pem" "$own/" &&
+        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$own/cella.conf" && serve "$own" &&
+        (. "$own/dev/env.sh" && "$cella" attest policy SoftwareEnclave --set "$evil/open.policy" &&
+            "$cella" attest "$run/request" -o "$evil/own.token") >"$work/last" 2>&1; then
+        refuses "a token by the operator's own service" token_grants "$evil/own.token" b data.key hospital-b
+    else row_bad "a token by the operator's own service" "no token" "$(head -n 1 "$work/last")"; fi
+    end_served "$served"
 }
 # The enclave that runs now is given the grants of the first run; it must refuse them and end without a result.
 old_grants_fail() { # TRY

@@ -18,6 +18,7 @@ for h in a b c; do
         "$cella" seal --key "$work/hospital-$h/data.key" "$work/hospital-$h/patients.csv" "$storage/hospital-$h/patients.csv"
 done
 must "hospital a: a key for the result" "$cella" keygen --data -o "$work/hospital-a/result.key"
+must "the hospitals together: an attestation service of their own" set_up_service
 
 title "The analyst: signs an ordinary C program with its manifest"
 must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
@@ -33,11 +34,16 @@ start_enclave "$storage" "$storage/train.cella" 45
 must "a key request, with evidence of what asks" wait_for_request
 must "the platform's public key, for the owners" platform_key
 
-title "The owners: check the proof, then grant"
+title "The owners: check the proof, agree on a policy, then grant"
 show '^chain|signature|platform key|asks for|^claims|assurance|mrenclave|debug|memory|^verdict' "$cella" verify "$run/request" --trust "$work/platform.pem" --allow software:S0 --mrenclave "$measurement"
 level=$("$cella" platform status | sed -n 's/^assurance=//p')
-must "hospitals a, b, c: checked and granted, each key encrypted to this enclave alone" grant_all
-cp -r "$run/grants" "$work/first-grants" && cp "$run/request" "$work/first-request"
+must "their service trusts that platform's key" start_service
+must "the policy: this program, not debugged, at level $level, on that platform" write_policy
+must "policy in force" as_hospitals policy SoftwareEnclave --set "$work/hospitals.policy"
+sed -n '/^authorizationrules/,/^};/p' "$work/hospitals.policy" | cut -c1-120 | sed 's/^/    /'
+must "anybody, here the operator: the request goes to $service_url, a token comes back" ask_token
+must "hospitals a, b, c: the token holds, each key encrypted to this enclave alone" grant_all
+cp -r "$run/grants" "$work/first-grants" && cp "$run/request" "$work/first-request" && cp "$run/token" "$work/first-token"
 must "the enclave has trained on all patients" wait_for_line 'trained on'
 note "$(grep 'trained on' "$run/out")"
 
