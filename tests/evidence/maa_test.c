@@ -592,6 +592,52 @@ static int drop_key(void **state) {
     return 0;
 }
 
+/* cella's own service on cella's own evidence: what is asked of the token is what would be asked of
+ * the evidence (A23), and nothing else has these names. */
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+static void software_names(void **state) {
+    (void)state;
+    struct cella_collateral *keys = own_keys("k", "");
+    CELLA_VERIFICATION v, other, odd;
+    own_accepted(HEADER,
+                 "{" TIMES ",\"x-ms-attestation-type\":\"cella-software\",\"x-ms-cella-assurance\":"
+                 "\"S1\",\"x-ms-cella-mrenclave\":\"" ONES
+                 "\",\"x-ms-cella-svn\":3,\"x-ms-cella-is-debuggable\":false,"
+                 "\"x-ms-cella-memory\":\"secret\",\"x-ms-cella-report-data\":\"" ONES ONES
+                 "\",\"x-ms-cella-confidential-computing\":false,\"x-ms-sgx-mrsigner\":\"" ONES
+                 "\"}",
+                 keys, &v);
+    vector_same_text(&v, "tee", "software");
+    vector_same_text(&v, "assurance", "S1");
+    vector_same_text(&v, "software.memory", "secret");
+    vector_same_hex(&v, "measurement", ONES);
+    vector_same_hex(&v, "report-data", ONES ONES);
+    vector_same_number(&v, "svn", 3);
+    vector_same_number(&v, "debug", 0);
+    vector_same_number(&v, "confidential-computing", 0);
+    assert_null(cella_claimset_find(v.claims, "signer")); /* a name of hardware */
+    own_accepted(HEADER,
+                 "{" TIMES ",\"x-ms-attestation-type\":\"sgx\",\"x-ms-cella-assurance\":\"S3\","
+                 "\"x-ms-cella-mrenclave\":\"" ONES "\",\"x-ms-runtime\":{"
+                 "\"x-ms-attestation-type\":\"cella-software\"}}",
+                 keys, &other);
+    vector_same_text(&other, "tee", "sgx");
+    vector_same_text(&other, "assurance", "attestation-service");
+    assert_null(cella_claimset_find(other.claims, "measurement"));
+    /* values of another form than their names promise are no answer */
+    own_accepted(HEADER,
+                 "{" TIMES
+                 ",\"x-ms-attestation-type\":\"cella-software\",\"x-ms-cella-assurance\":["
+                 "\"S3\"],\"x-ms-cella-mrenclave\":\"zz\",\"x-ms-cella-memory\":true,"
+                 "\"x-ms-cella-is-debuggable\":\"false\"}",
+                 keys, &odd);
+    vector_same_text(&odd, "tee", "software");
+    static const char *const absent[] = {"assurance", "measurement", "software.memory", "debug"};
+    for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+        assert_null(cella_claimset_find(odd.claims, absent[i]));
+    cella_collateral_free(&keys);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_vectors),       cmocka_unit_test(headers),
@@ -599,6 +645,7 @@ int main(void) {
         cmocka_unit_test(certificates),      cmocka_unit_test(age),
         cmocka_unit_test(payloads),          cmocka_unit_test(claims),
         cmocka_unit_test(broken_sets),       cmocka_unit_test(flips),
+        cmocka_unit_test(software_names),
     };
     return cmocka_run_group_tests_name("maa", tests, make_key, drop_key);
 }
