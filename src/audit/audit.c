@@ -149,6 +149,12 @@ static struct audit_head head_of(struct cella_audit *audit) {
     return head;
 }
 
+void cella_audit_end(struct cella_audit *audit, uint64_t *count, uint64_t *size) {
+    struct audit_head head = head_of(audit);
+    *count = head.count;
+    *size = head.size;
+}
+
 /* Brings at least the lines counted to the disk; one call serves all who wait. */
 static CELLA_RESULT sync_lines(struct cella_audit *audit, uint64_t count) {
     struct cella_result r = CELLA_SUCCESS;

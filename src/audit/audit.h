@@ -25,6 +25,9 @@ void cella_audit_close(struct cella_audit **audit);
  * reason, request ...); seq, time, prev and hash are added. Thread-safe. */
 CELLA_RESULT cella_audit_append(struct cella_audit *audit, const json_t *record);
 
+/* Where the log ended when this process last wrote or opened it: lines, and bytes. */
+void cella_audit_end(struct cella_audit *audit, uint64_t *count, uint64_t *size);
+
 struct cella_audit_verdict {
     uint64_t count;       /* lines that hold */
     uint64_t broken_line; /* 0: none; else the first line that does not hold */

@@ -19,5 +19,6 @@ COMMAND(identity, "identity", "applications of a server, their secrets and roles
 COMMAND(key, "key", "keys of a vault")
 COMMAND(secret, "secret", "secrets of a vault")
 COMMAND(cert, "cert", "certificates of a vault")
+COMMAND(vault, "vault", "a vault's root, backups of it, and a store that was put back")
 COMMAND(audit, "audit", "check or show the audit log of a server")
 COMMAND(explain, "explain", "say more about an error code")

@@ -103,8 +103,10 @@ static void *tend(void *context) {
     struct cella_service *s = context;
     while (wait(s, TEND_S)) {
         if (s->issuer) tell("identity", cella_issuer_tend(s->issuer, now_unix()));
-        if (s->attest) tell("attestation", cella_attest_tend(s->attest, now_unix()));
-        if (s->vaults) tell("vault", cella_service_vaults_tend(s, now_unix()));
+        tell("store", cella_service_sealed_tend(s));
+        bool sealed = atomic_load(&s->sealed); /* then nothing is rotated, renewed or purged */
+        if (s->attest && !sealed) tell("attestation", cella_attest_tend(s->attest, now_unix()));
+        if (s->vaults && !sealed) tell("vault", cella_service_vaults_tend(s, now_unix()));
         cella_service_health_look(s, now_unix());
     }
     return NULL;

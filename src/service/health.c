@@ -86,7 +86,8 @@ static void look_at_collateral(struct cella_service *s, uint64_t now_unix) {
 }
 
 static bool is_well(struct cella_service_health *h) {
-    return !h->stopping && !h->store[0] && !h->audit[0] && !h->certificate[0] && !h->collateral[0];
+    return !h->stopping && !h->store[0] && !h->audit[0] && !h->certificate[0] &&
+           !h->collateral[0] && !h->rollback[0];
 }
 
 void cella_service_health_look(struct cella_service *s, uint64_t now_unix) {
@@ -136,6 +137,7 @@ static CELLA_RESULT describe(struct cella_service_health *h, bool well, struct c
     TRY(cella_buffer_append(out, cella_bytes_text(head)));
     if (h->stopping) TRY(add(out, "server", "it is stopping"));
     TRY(add(out, "store", h->store));
+    TRY(add(out, "store", h->rollback));
     TRY(add(out, "audit log", h->audit));
     TRY(add(out, "certificate", h->certificate));
     TRY(add(out, "collateral", h->collateral));

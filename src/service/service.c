@@ -219,11 +219,12 @@ static CELLA_RESULT open_all(struct cella_service *s) {
     TRY(cella_service_instances_open(s));
     TRY(cella_service_vaults_open(s));
     TRY(open_server(s));
-    return CELLA_SUCCESS;
+    return cella_service_sealed_open(s);
 }
 
 static void close_all(struct cella_service *s) {
     cella_http_server_free(&s->server);
+    cella_service_sealed_close(s);
     cella_vaults_free(&s->vaults);
     cella_authorities_free(&s->authorities);
     cella_jose_key_free(&s->release_key);

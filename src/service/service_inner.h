@@ -24,7 +24,8 @@ struct cella_service_health {
     pthread_mutex_t lock;
     char store[CELLA_SERVICE_WHY], audit[CELLA_SERVICE_WHY]; /* "": well */
     char certificate[CELLA_SERVICE_WHY], collateral[CELLA_SERVICE_WHY];
-    char remark[CELLA_SERVICE_WHY]; /* not wrong, but good to know */
+    char rollback[CELLA_SERVICE_WHY]; /* an older store was put back (K24) */
+    char remark[CELLA_SERVICE_WHY];   /* not wrong, but good to know */
     bool stopping;
     struct cella_metric *ready, *age, *items, *stale, *failures, *not_after, *started_ms;
     uint64_t failures_counted;
@@ -60,6 +61,8 @@ struct cella_service {
     pthread_t thread[3];
     unsigned thread_count;
     atomic_bool stopping;
+    atomic_bool sealed; /* nothing is decided or released until the operator has looked (K24) */
+    bool counting;      /* epochs go on: everything was opened */
 };
 
 /* sites.c */
@@ -70,6 +73,13 @@ void cella_service_health_answer(void *context, const struct cella_http_request 
 void cella_service_health_open(struct cella_service *service);
 void cella_service_health_look(struct cella_service *service, uint64_t now_unix);
 void cella_service_health_certificates(struct cella_service *service, uint64_t now_unix);
+/* sealed.c: an older store is noticed at start, and nothing is served from it until it is accepted.
+ */
+CELLA_RESULT cella_service_sealed_open(struct cella_service *service);
+/* Looks again, while it is sealed; counts on, while it is not. */
+CELLA_RESULT cella_service_sealed_tend(struct cella_service *service);
+void cella_service_sealed_close(struct cella_service *service);
+cella_http_handler cella_service_answer_attest, cella_service_answer_vaults;
 /* background.c: threads for signals and certificates, for housekeeping, and for collateral. */
 CELLA_RESULT cella_service_background_start(struct cella_service *service);
 void cella_service_background_end(struct cella_service *service);

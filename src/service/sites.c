@@ -38,13 +38,13 @@ CELLA_RESULT cella_service_sites(struct cella_service *s) {
     for (size_t i = 0; i < s->config.attest_count; i++) {
         const struct cella_service_attest *a = &s->config.attest[i];
         for (size_t k = 0; k < a->listen.count; k++)
-            TRY(add_site(s, a->listen.item[k], "attest", cella_attest_answer, s->attest,
+            TRY(add_site(s, a->listen.item[k], "attest", cella_service_answer_attest, s,
                          CELLA_ATTEST_BODY_MAX, a->certificate ? a->name : NULL));
     }
     for (size_t i = 0; i < s->config.vault_count; i++) {
         const struct cella_service_vault *v = &s->config.vault[i];
         for (size_t k = 0; k < v->listen.count; k++)
-            TRY(add_site(s, v->listen.item[k], "vault", cella_vaults_answer, s->vaults,
+            TRY(add_site(s, v->listen.item[k], "vault", cella_service_answer_vaults, s,
                          CELLA_VAULT_BODY_MAX, v->certificate ? v->name : NULL));
     }
     return CELLA_SUCCESS;

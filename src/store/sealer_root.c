@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "crypto/digest.h"
@@ -56,8 +55,6 @@ static CELLA_RESULT read_file(const char *path, struct cella_secret *out) {
     TRY(cella_file_read_secret(path, SEALER_KEY_SIZE, &read));
     ENSURE(read.size == SEALER_KEY_SIZE, CELLA_ERR_FORMAT, "restore it from a backup",
            "the root %s has %zu bytes, expected %d", path, read.size, SEALER_KEY_SIZE);
-    cella_log(CELLA_LOG_WARN, "root %s: whoever can read this file can read all that is sealed",
-              path);
     *out = MOVE(read);
     return CELLA_SUCCESS;
 }

@@ -150,6 +150,10 @@ static CELLA_RESULT open_file(const struct sealer_place *at, const struct file *
                   "the store is sealed under the root %s since it was re-wrapped, and opened with "
                   "it; cella.conf still says %s",
                   file->root, at->root);
+    if (strncmp(file->root, "file:", 5) == 0)
+        cella_log(CELLA_LOG_WARN,
+                  "root %s: whoever can read this file, of %s, can read all that is sealed",
+                  file->root + 5, at->folder);
     TRY_IN(unwrap(&there, file, keys), "store.key");
     return CELLA_SUCCESS;
 }
