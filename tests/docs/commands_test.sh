@@ -8,9 +8,10 @@ trap 'rm -rf "$work"' EXIT
 commands() { awk '/^```sh$/ {on = 1; next} /^```/ {on = 0} on' "$1"; }
 bad=0
 
-# The README's two: `make demo` is run; `make test` is what runs this, so only that it can be started is checked.
-[ "$(commands README.md | awk '{print $1, $2}' | xargs)" = "make demo make test" ] ||
-    { echo "README.md: expected its two commands, make demo and make test"; bad=1; }
+# The README's three: `make demo` is run; `make test` is what runs this, so only that it can be started is checked;
+# `cella serve` is run by the guides.
+[ "$(commands README.md | awk '{print $1, $2}' | xargs)" = "make demo make test cella serve" ] ||
+    { echo "README.md: expected its three commands, make demo, make test and cella serve"; bad=1; }
 make -n test >/dev/null || { echo "make test: cannot be started"; bad=1; }
 make demo || { echo "README.md: make demo failed"; bad=1; }
 
