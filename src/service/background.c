@@ -103,6 +103,7 @@ static void *tend(void *context) {
     struct cella_service *s = context;
     while (wait(s, TEND_S)) {
         if (s->issuer) tell("identity", cella_issuer_tend(s->issuer, now_unix()));
+        tell("root", cella_sealer_refresh(s->sealer));
         tell("store", cella_service_sealed_tend(s));
         bool sealed = atomic_load(&s->sealed); /* then nothing is rotated, renewed or purged */
         if (s->attest && !sealed) tell("attestation", cella_attest_tend(s->attest, now_unix()));

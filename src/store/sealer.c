@@ -1,9 +1,12 @@
 /* The layout and every derivation: docs/formats/sealed-record.md. */
 #include "store/sealer.h"
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "base/reader.h"
@@ -22,10 +25,17 @@ enum {
 };
 static const char magic[MAGIC_SIZE + 1] = "cSR1";
 
-struct cella_sealer {
+/* Keys do not change once they are seen; more of them come as another ring. */
+struct ring {
     struct cella_secret keys; /* one after the other, the oldest first; the last one seals */
     size_t count;
     uint8_t id[SEALER_KEYS_MAX][SEALER_ID_SIZE];
+    struct ring *before; /* some thread may still read it */
+};
+struct cella_sealer {
+    _Atomic(struct ring *) ring;
+    char *root, *folder; /* NULL: keys that are no store's */
+    struct stat seen;    /* of store.key; of who calls _refresh */
 };
 
 struct record {
@@ -40,8 +50,18 @@ CELLA_RESULT sealer_key_id(struct cella_bytes key, uint8_t id[SEALER_ID_SIZE]) {
                              cella_bytes_text("cella sealed record key id v1"), id, SEALER_ID_SIZE);
 }
 
-CELLA_RESULT sealer_of_keys(struct cella_bytes keys, struct cella_sealer **out) {
-    CELLA_SEALER made = calloc(1, sizeof(*made));
+static void free_ring(struct ring **ring) {
+    while (*ring) {
+        struct ring *before = (*ring)->before;
+        cella_secret_free(&(*ring)->keys);
+        free(*ring);
+        *ring = before;
+    }
+}
+#define RING __attribute__((cleanup(free_ring))) struct ring *
+
+static CELLA_RESULT make_ring(struct cella_bytes keys, struct ring **out) {
+    RING made = calloc(1, sizeof(*made));
     ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
     made->count = keys.size / SEALER_KEY_SIZE;
     ENSURE(keys.size % SEALER_KEY_SIZE == 0 && made->count >= 1 && made->count <= SEALER_KEYS_MAX,
@@ -54,12 +74,68 @@ CELLA_RESULT sealer_of_keys(struct cella_bytes keys, struct cella_sealer **out) 
     return CELLA_SUCCESS;
 }
 
+CELLA_RESULT sealer_of_keys(struct cella_bytes keys, struct cella_sealer **out) {
+    CELLA_SEALER made = calloc(1, sizeof(*made));
+    struct ring *ring = NULL;
+    ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
+    TRY(make_ring(keys, &ring));
+    atomic_store(&made->ring, ring);
+    *out = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT stat_store_key(const char *folder, struct stat *out) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/store.key", folder);
+    ENSURE(n > 0 && n < (int)sizeof(path) && stat(path, out) == 0, CELLA_ERR_IO,
+           "restore it from a backup", "cannot find store.key in %s: %m", folder);
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT sealer_open_device(const char *root, const char *folder, const char *device,
                                 struct cella_sealer **out) {
     CELLA_SECRET keys = {0};
+    CELLA_SEALER made = NULL;
+    struct stat seen = {0};
     const struct sealer_place place = {.root = root, .folder = folder, .device = device};
     TRY(sealer_store_keys(&place, &keys));
-    return sealer_of_keys(cella_secret_bytes(&keys), out);
+    TRY(stat_store_key(folder, &seen));
+    TRY(sealer_of_keys(cella_secret_bytes(&keys), &made));
+    made->seen = seen;
+    made->root = strdup(root);
+    made->folder = strdup(folder);
+    ENSURE(made->root && made->folder, CELLA_ERR_MEMORY, NULL, "no memory for a sealer");
+    *out = MOVE(made);
+    return CELLA_SUCCESS;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b) {
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+CELLA_RESULT cella_sealer_refresh(struct cella_sealer *sealer) {
+    CELLA_SECRET keys = {0};
+    RING made = NULL;
+    struct stat now = {0};
+    const struct sealer_place place = {
+        .root = sealer->root, .folder = sealer->folder, .device = "/dev/cella"};
+    TRY(stat_store_key(sealer->folder, &now));
+    if (is_same(&now, &sealer->seen)) return CELLA_SUCCESS;
+    TRY(sealer_store_keys(&place, &keys));
+    TRY(make_ring(cella_secret_bytes(&keys), &made));
+    struct ring *ours = atomic_load(&sealer->ring);
+    /* Another store's, or an older one: what we sealed meanwhile would be lost at the next start.
+     */
+    ENSURE(made->count >= ours->count &&
+               cella_equal_secret(made->keys.data, ours->keys.data, ours->keys.size),
+           CELLA_ERR_INTEGRITY, "put the newest store.key back before this server stops",
+           "store.key in %s is not that of the store that is open: the keys in use are not in it",
+           sealer->folder);
+    sealer->seen = now;
+    made->before = ours;
+    atomic_store(&sealer->ring, MOVE(made));
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out) {
@@ -68,7 +144,10 @@ CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cell
 
 void cella_sealer_close(struct cella_sealer **sealer) {
     if (!*sealer) return;
-    cella_secret_free(&(*sealer)->keys);
+    struct ring *ring = atomic_load(&(*sealer)->ring);
+    free_ring(&ring);
+    free((*sealer)->root);
+    free((*sealer)->folder);
     free(*sealer);
     *sealer = NULL;
 }
@@ -77,12 +156,13 @@ CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *
                                  struct cella_secret *key) {
     char info[128];
     CELLA_SECRET made = {0};
+    const struct ring *ring = atomic_load(&sealer->ring);
     int size = snprintf(info, sizeof(info), "cella derived key v1|%s", purpose);
     ENSURE(*purpose && size > 0 && (size_t)size < sizeof(info), CELLA_ERR_INTERNAL, NULL,
            "the purpose of a key has 1 to 100 characters");
     TRY(cella_secret_new(CELLA_SEALER_KEY_SIZE, &made));
     /* of the oldest, so that it stays the same when newer ones come */
-    TRY(cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&sealer->keys), 0), cella_bytes(NULL, 0),
+    TRY(cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&ring->keys), 0), cella_bytes(NULL, 0),
                           cella_bytes_text(info), made.data, made.size));
     *key = MOVE(made);
     return CELLA_SUCCESS;
@@ -92,11 +172,11 @@ CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *
 
 /* A key for one record: with 32 random bytes of salt no two records share one, so that no nonce
  * can repeat under a key, however many are written. */
-static CELLA_RESULT key_of(const struct cella_sealer *sealer, size_t which, struct cella_bytes salt,
+static CELLA_RESULT key_of(const struct ring *ring, size_t which, struct cella_bytes salt,
                            struct cella_gcm *gcm) {
     uint8_t key[CELLA_GCM_KEY_SIZE];
     struct cella_result r =
-        cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&sealer->keys), which), salt,
+        cella_hkdf_sha256(sealer_key_at(cella_secret_bytes(&ring->keys), which), salt,
                           cella_bytes_text("cella sealed record key v1"), key, sizeof(key));
     if (!cella_failed(r)) cella_gcm_init(gcm, key);
     cella_wipe(key, sizeof(key));
@@ -113,12 +193,12 @@ static CELLA_RESULT associate(struct cella_bytes header, const char *context,
     return cella_buffer_append(out, cella_bytes_text(context));
 }
 
-static CELLA_RESULT write_header(const struct cella_sealer *sealer, uint8_t header[HEADER_SIZE]) {
+static CELLA_RESULT write_header(const struct ring *ring, uint8_t header[HEADER_SIZE]) {
     struct cella_writer w = cella_writer(header, HEADER_SIZE);
     uint8_t random[SALT_SIZE + CELLA_GCM_NONCE_SIZE];
     TRY(cella_random(random, sizeof(random)));
     cella_writer_put(&w, cella_bytes_text(magic));
-    cella_writer_put(&w, CELLA_BYTES_OF(sealer->id[sealer->count - 1]));
+    cella_writer_put(&w, CELLA_BYTES_OF(ring->id[ring->count - 1]));
     cella_writer_put(&w, CELLA_BYTES_OF(random));
     ENSURE(!w.failed && w.size == HEADER_SIZE, CELLA_ERR_INTERNAL, NULL, "a header of %zu bytes",
            w.size);
@@ -134,15 +214,16 @@ CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *co
                                struct cella_bytes secret, struct cella_buffer *out) {
     uint8_t header[HEADER_SIZE], *to = NULL;
     struct cella_gcm gcm;
+    const struct ring *ring = atomic_load(&sealer->ring);
     CELLA_BUFFER associated = {0};
     ENSURE(secret.size > 0 && secret.size <= SECRET_MAX, CELLA_ERR_LIMIT, NULL,
            "a sealed record holds 1 to %d bytes, not %zu", SECRET_MAX, secret.size);
-    TRY(write_header(sealer, header));
+    TRY(write_header(ring, header));
     TRY(associate(CELLA_BYTES_OF(header), context, &associated));
     TRY(cella_buffer_extend(out, HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE, &to));
     cella_copy(to, header, HEADER_SIZE);
     struct cella_result r =
-        key_of(sealer, sealer->count - 1, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
+        key_of(ring, ring->count - 1, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
     if (cella_failed(r)) {
         out->size -= HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE;
         return r;
@@ -173,13 +254,12 @@ static CELLA_RESULT read_record(struct cella_bytes sealed, struct record *out) {
 }
 
 /* Tells a wrong root from a record that was changed: people do the former. */
-static CELLA_RESULT find_key(const struct cella_sealer *sealer, const struct record *record,
-                             size_t *which) {
+static CELLA_RESULT find_key(const struct ring *ring, const struct record *record, size_t *which) {
     char theirs[2 * SEALER_ID_SIZE + 1], ours[2 * SEALER_ID_SIZE + 1];
-    for (*which = 0; *which < sealer->count; ++*which)
-        if (cella_equal(record->id.data, sealer->id[*which], SEALER_ID_SIZE)) return CELLA_SUCCESS;
+    for (*which = 0; *which < ring->count; ++*which)
+        if (cella_equal(record->id.data, ring->id[*which], SEALER_ID_SIZE)) return CELLA_SUCCESS;
     cella_hex_encode(record->id, theirs);
-    cella_hex_encode(CELLA_BYTES_OF(sealer->id[sealer->count - 1]), ours);
+    cella_hex_encode(CELLA_BYTES_OF(ring->id[ring->count - 1]), ours);
     FAIL(CELLA_ERR_INTEGRITY, "give the root, and the store.key, that the store was made with",
          "the record is sealed under root %s, this root is %s", theirs, ours);
 }
@@ -189,13 +269,14 @@ CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *
     struct record record;
     struct cella_gcm gcm;
     size_t which = 0;
+    const struct ring *ring = atomic_load(&sealer->ring);
     CELLA_SECRET opened = {0};
     CELLA_BUFFER associated = {0};
     TRY(read_record(sealed, &record));
-    TRY(find_key(sealer, &record, &which));
+    TRY(find_key(ring, &record, &which));
     TRY(associate(record.header, context, &associated));
     TRY(cella_secret_new(record.content.size, &opened));
-    TRY(key_of(sealer, which, record.salt, &gcm));
+    TRY(key_of(ring, which, record.salt, &gcm));
     bool genuine = cella_gcm_decrypt(&gcm, record.nonce.data, cella_buffer_bytes(&associated),
                                      record.content, opened.data, record.tag.data);
     cella_wipe(&gcm, sizeof(gcm));

@@ -1,8 +1,7 @@
 /* Secrets at rest: AES-256-GCM under a key that a root keeps (docs/formats/sealed-record.md).
  *
  * The context names what the record is and whose ("attest|INSTANCE|signing key|KID"): it is
- * authenticated, so that a record put in another's place does not open (K21). Immutable, shared by
- * threads.
+ * authenticated, so that a record put in another's place does not open (K21). Shared by threads.
  */
 #ifndef CELLA_STORE_SEALER_H
 #define CELLA_STORE_SEALER_H
@@ -19,6 +18,9 @@ struct cella_sealer;
  * program of its signer). Paths are relative to folder. Where store.key names another root, after a
  * re-wrap, that one counts, and a warning says so. */
 CELLA_RESULT cella_sealer_open(const char *root, const char *folder, struct cella_sealer **out);
+/* After a re-wrap: takes the keys that came to store.key, while others go on. From one thread; does
+ * nothing when the file is the one that was read. After a failure the keys are those of before. */
+CELLA_RESULT cella_sealer_refresh(struct cella_sealer *sealer);
 void cella_sealer_close(struct cella_sealer **sealer);
 #define CELLA_SEALER __attribute__((cleanup(cella_sealer_close))) struct cella_sealer *
 /* Appends the sealed record. */

@@ -384,6 +384,40 @@ static void a_store_is_wrapped_anew(void **state) {
     REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_open("file:root.key", p->folder, &old));
 }
 
+/* Without a restart: from then on it seals under the key that the old root never had. */
+static void an_open_sealer_follows(void **state) {
+    const struct place *p = *state;
+    CELLA_SEALER running = NULL;
+    CELLA_SEALER stale = NULL;
+    CELLA_SEALER other = NULL;
+    CELLA_BUFFER sealed = {0}, kept = {0}, mine = {0};
+    CELLA_SECRET secret = {0};
+    GOOD(cella_sealer_open("file:root.key", p->folder, &running));
+    GOOD(cella_sealer_open("file:root.key", p->folder, &stale));
+    GOOD(cella_sealer_refresh(running));
+    seal(running, "kept", &kept);
+    GOOD(cella_sealer_rewrap("file:root.key", p->folder, "file:two.key"));
+    assert_int_equal(unlink(path_of(p, "root.key")), 0);
+    GOOD(cella_sealer_refresh(running));
+    seal(running, "new", &sealed);
+    opens(running, &sealed, "new");
+    opens(running, &kept, "kept");
+    opens(stale, &kept, "kept");
+    REFUSED(CELLA_ERR_INTEGRITY,
+            cella_sealer_unseal(stale, context, cella_buffer_bytes(&sealed), &secret));
+    /* another store's file is not taken */
+    GOOD(cella_file_read(path_of(p, "store.key"), 1 << 12, &mine));
+    assert_int_equal(unlink(path_of(p, "store.key")), 0);
+    GOOD(cella_sealer_open("file:three.key", p->folder, &other));
+    REFUSED(CELLA_ERR_INTEGRITY, cella_sealer_refresh(running));
+    opens(running, &sealed, "new");
+    assert_int_equal(unlink(path_of(p, "store.key")), 0);
+    REFUSED(CELLA_ERR_IO, cella_sealer_refresh(running));
+    put(p, "store.key", mine.data, mine.size);
+    GOOD(cella_sealer_refresh(running));
+    opens(running, &sealed, "new");
+}
+
 static void a_root_that_does_not_work_changes_nothing(void **state) {
     const struct place *p = *state;
     static const char *const roots[] = {"",
@@ -551,6 +585,7 @@ int main(void) {
         PLACED(a_passphrase_is_stretched),
         PLACED(a_passphrase_of_an_old_folder_opens),
         PLACED(a_store_is_wrapped_anew),
+        PLACED(an_open_sealer_follows),
         PLACED(a_root_that_does_not_work_changes_nothing),
         PLACED(a_killed_rewrap_leaves_one_root),
         PLACED(changed_store_keys_do_not_open),
