@@ -118,6 +118,28 @@ recorded("tokens of ES256", needs, async () => isOurEnclave(await attest("attest
 recorded("a quote without Open Enclave's header", needs, () =>
     refused(client(env.SGX_URL).attestOpenEnclave(quote), 400, "InvalidParameter", /header/));
 
+recorded("evidence and data in every form that the SDK takes outside browsers", needs, async () => {
+    for (const form of [(b) => b, (b) => new Uint8Array(b)]) {
+        const asks = client(env.SGX_URL);
+        const { body } = await asks.attestSgxEnclave(form(quote), { runTimeData: form(held) });
+        assert.deepEqual(Buffer.from(body.enclaveHeldData), held);
+        assert.equal((await asks.attestOpenEnclave(form(report), { runTimeJson: form(held) })).body.mrEnclave, body.mrEnclave);
+    }
+});
+recorded("options of every call: onResponse, headers, abortSignal", needs, async () => {
+    const asks = client(env.SGX_URL);
+    const seen = [];
+    const options = { onResponse: (response) => seen.push(response), requestOptions: { customHeaders: { "x-of-the-test": "1" } } };
+    await asks.attestSgxEnclave(quote, options);
+    assert.equal(seen[0].status, 200);
+    assert.match(seen[0].headers.get("content-type"), /^application\/json/);
+    assert.match(seen[0].headers.get("x-ms-request-id"), /^[0-9a-f-]{36}$/);
+    assert.equal(seen[0].request.headers.get("x-of-the-test"), "1");
+    const abort = new AbortController();
+    abort.abort();
+    await assert.rejects(asks.attestSgxEnclave(quote, { abortSignal: abort.signal }), { name: "AbortError" });
+});
+
 // --- What the client checks by itself ---
 
 const checking = (validationOptions) =>

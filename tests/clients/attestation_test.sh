@@ -30,7 +30,9 @@ recorded=("insecure_time = 2022-05-26T21:20:00Z" "accept_tcb = SWHardeningNeeded
     instance sgxsigned $((port + 8)) isolated "${recorded[@]}" "algorithm = ES256" "policy_certificates = dev/policy-signing.pem"
     instance tdx $((port + 9)) aad "insecure_time = 2025-02-28T03:44:50Z"
     instance bare $((port + 10)) isolated "policy_certificates = dev/policy-signing.pem"
+    printf '\n[issuer outside]\nissuer = https://outside.example\njwks = outside.json\n'
 } >>"$data/cella.conf"
+echo '{"keys":[]}' >"$data/outside.json" # its key comes with its test
 sed -i -e "s/^cache = .*/source = none/" -e "s,^path = collateral\$,path = collateral collateral/sgx collateral/tdx," "$data/cella.conf" # nothing of these tests is fetched
 mkdir "$data/collateral/sgx" "$data/collateral/tdx"
 if [ -d "$vectors" ]; then

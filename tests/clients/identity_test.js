@@ -64,6 +64,55 @@ function assertion(pair, change = {}) {
 const asserted = (make) => new identity.ClientAssertionCredential(env.AZURE_TENANT_ID, env.AZURE_CLIENT_ID, make, options).getToken(SCOPE);
 test("ClientAssertionCredential", async () => check(await asserted(() => assertion(mine)), "2"));
 
+test("EnvironmentCredential with a certificate", async () => {
+    const word = env.AZURE_CLIENT_SECRET;
+    delete env.AZURE_CLIENT_SECRET;
+    env.AZURE_CLIENT_CERTIFICATE_PATH = mine.both;
+    try {
+        await check(await new identity.EnvironmentCredential(options).getToken(SCOPE), "2");
+    } finally {
+        delete env.AZURE_CLIENT_CERTIFICATE_PATH;
+        env.AZURE_CLIENT_SECRET = word;
+    }
+});
+
+// --- Another issuer's tokens stand for the application: [issuer outside] of cella.conf ---
+
+const AUDIENCE = "api://AzureADTokenExchange";
+let outside;
+async function federated(claims = {}) {
+    if (!outside) {
+        outside = await jose.generateKeyPair("ES256");
+        const key = { ...(await jose.exportJWK(outside.publicKey)), kid: "o1", alg: "ES256", use: "sig" };
+        fs.writeFileSync(path.join(env.DATA, "outside.json"), JSON.stringify({ keys: [key] }));
+        cella("federation", "add", env.AZURE_CLIENT_ID, "--issuer", "https://outside.example", "--subject", "pod-7");
+        await new Promise((resolve) => setTimeout(resolve, 1500)); // the key set is read again within a second
+    }
+    return new jose.SignJWT({ sub: "pod-7", ...claims }).setProtectedHeader({ alg: "ES256", kid: "o1" }).setIssuedAt()
+        .setIssuer("https://outside.example").setAudience(claims.aud ?? AUDIENCE).setExpirationTime(claims.exp ?? "5m").sign(outside.privateKey);
+}
+test("WorkloadIdentityCredential: a token in a file, as in a cluster", async () => {
+    const tokenFilePath = path.join(folder, "token");
+    fs.writeFileSync(tokenFilePath, await federated());
+    const credential = new identity.WorkloadIdentityCredential({ tenantId: env.AZURE_TENANT_ID, clientId: env.AZURE_CLIENT_ID, tokenFilePath,
+        ...options });
+    await check(await credential.getToken(SCOPE), "2");
+});
+test("ClientAssertionCredential with another issuer's token", async () => check(await asserted(() => federated()), "2"));
+test("another issuer's token that is not for this", async () => {
+    await fails(asserted(() => federated({ sub: "pod-8" })), /AADSTS700213/);
+    await fails(asserted(() => federated({ aud: "api://other" })), /AADSTS700212/);
+    await fails(asserted(() => federated({ exp: 1000 })), /AADSTS50013/);
+});
+test("ChainedTokenCredential: the next one when one has nothing", async () => {
+    const none = { getToken: async () => { throw new identity.CredentialUnavailableError("nothing here"); } };
+    await check(await new identity.ChainedTokenCredential(none, secret()).getToken(SCOPE), "1");
+});
+test("tokens are kept until they end", async () => {
+    const credential = secret();
+    assert.equal((await credential.getToken(SCOPE)).token, (await credential.getToken(SCOPE)).token);
+});
+
 // Every refusal is the SDK's own error, with the words that Azure's documents name it by.
 async function fails(promise, words) {
     await assert.rejects(promise, (error) => {

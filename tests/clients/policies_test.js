@@ -72,6 +72,18 @@ test("createAttestationPolicyToken of EC and RSA keys is taken", async () => {
     await asks.resetPolicy("OpenEnclave");
 });
 
+test("validationOptions of the administration client", async () => {
+    const url = env.ATTESTATION_AAD_URL;
+    const right = { validateToken: true, validateIssuer: true, expectedIssuer: url };
+    const wrong = { ...right, expectedIssuer: env.ATTESTATION_SHARED_URL };
+    await admin(url, { validationOptions: right }).getPolicy("SgxEnclave");
+    await assert.rejects(admin(url, { validationOptions: wrong }).getPolicy("SgxEnclave"), /issuer/i);
+    await assert.rejects(admin(url).getPolicy("SgxEnclave", { validationOptions: wrong }), /issuer/i);
+    await assert.rejects(admin(url).getPolicyManagementCertificates({ validationOptions: wrong }), /issuer/i);
+    const never = { validateToken: true, validateAttestationToken: () => ["not today"] };
+    await assert.rejects(admin(url).resetPolicy("SgxEnclave", { validationOptions: never }), /not today/);
+});
+
 test("a policy with a mistake is told with its place", () =>
     refused(admin(env.ATTESTATION_AAD_URL).setPolicy("SgxEnclave", "version=1.0;\nauthorizationrules{ => allow(); };"), 400,
         "PolicyParsingError", /2/));
