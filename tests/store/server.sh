@@ -19,6 +19,7 @@ refuse() {
     if [ $status -gt 0 ] && [ $status -lt 124 ] && grep -q -- "$words" "$work/out"; then echo "ok: $name"; else fail "$name ($status)"; fi
 }
 start() {
+    : >"$work/served" # else the words of the one before would do
     "$cella" serve --data "$data" --port $port >"$work/served" 2>"$work/log" &
     server=$!
     pids="$pids $server"
