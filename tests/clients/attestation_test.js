@@ -161,6 +161,28 @@ recorded("validationOptions: times and slack", needs, async () => {
     assert.equal(answer.token.expiresOn.getTime(), exp * 1000);
     assert.equal(answer.token.issuedAt.getTime(), iat * 1000);
 });
+recorded("validationOptions: the edges of a token's life, to the second", needs, async () => {
+    const asks = client(env.SGX_URL);
+    const [{ token }, signers] = [await asks.attestSgxEnclave(quote), await asks.getAttestationSigners()];
+    const { nbf, exp } = token.getBody();
+    const real = Date;
+    const problemsAt = (unix, more) => {
+        global.Date = class extends real { constructor(...given) { super(...(given.length ? given : [unix * 1000])); } };
+        try {
+            const checks = { validateToken: true, validateExpirationTime: true, validateNotBeforeTime: true, ...more };
+            return token.getTokenProblems(signers, checks).join();
+        } finally {
+            global.Date = real;
+        }
+    };
+    for (const [unix, slack, words] of [[nbf, 0, ""], [exp, 0, ""], [exp + 1, 0, "expired"], [exp + 10, 10, ""], [exp + 11, 10, "expired"],
+        [nbf - 1, 0, "not yet valid"], [nbf - 10, 10, ""], [nbf - 11, 10, "not yet valid"]]) {
+        const found = problemsAt(unix, { timeValidationSlack: slack });
+        assert.ok(words ? found.includes(words) : found === "", `${unix} ${slack}: ${found}`);
+    }
+    assert.equal(problemsAt(exp + 99, { validateExpirationTime: false }), "");
+    assert.equal(problemsAt(nbf - 99, { validateNotBeforeTime: false }), "");
+});
 recorded("validationOptions: validateToken and validateAttestationToken", needs, async () => {
     let seen;
     await checking({ validateAttestationToken: (token, signer) => void (seen = [token.keyId, signer?.keyId]) });
