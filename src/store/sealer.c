@@ -168,6 +168,20 @@ CELLA_RESULT cella_sealer_derive(const struct cella_sealer *sealer, const char *
     return CELLA_SUCCESS;
 }
 
+CELLA_RESULT cella_sealer_counter(const struct cella_sealer *sealer, bool raise,
+                                  struct cella_buffer *root, uint64_t *value) {
+    const uint8_t *id = atomic_load(&sealer->ring)->id[0];
+    /* What a TPM's owner may use is 0x01800000 to 0x01bfffff; one counter a store. */
+    uint32_t index = 0x01800000u | (id[0] & 0x3fu) << 16 | (uint32_t)id[1] << 8 | id[2];
+    *value = 0;
+    if (!sealer->root) return CELLA_SUCCESS;
+    TRY(cella_sealer_root(sealer->root, sealer->folder, root));
+    if (strncmp((const char *)root->data, "tpm:", 4) == 0)
+        return sealer_tpm_counter((const char *)root->data, index, raise, value);
+    root->size = 0;
+    return CELLA_SUCCESS;
+}
+
 /* --- Records --- */
 
 /* A key for one record: with 32 random bytes of salt no two records share one, so that no nonce
@@ -210,27 +224,40 @@ static const uint8_t *salt_of(const uint8_t *header) {
 }
 static const uint8_t *nonce_of(const uint8_t *header) { return salt_of(header) + SALT_SIZE; }
 
+/* On the heap: gcc 12 does not keep 64-byte alignment for variables of functions that ASan watches
+ * for use after return (GCC PR 110027). Wiped when it goes. */
+static void free_cipher(struct cella_gcm **gcm) {
+    if (*gcm) cella_wipe(*gcm, sizeof(**gcm));
+    free(*gcm);
+}
+#define CIPHER __attribute__((cleanup(free_cipher))) struct cella_gcm *
+static CELLA_RESULT new_cipher(struct cella_gcm **out) {
+    *out = aligned_alloc(_Alignof(struct cella_gcm), sizeof(struct cella_gcm));
+    ENSURE(*out, CELLA_ERR_MEMORY, NULL, "no memory for a cipher");
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_sealer_seal(const struct cella_sealer *sealer, const char *context,
                                struct cella_bytes secret, struct cella_buffer *out) {
     uint8_t header[HEADER_SIZE], *to = NULL;
-    struct cella_gcm gcm;
+    CIPHER gcm = NULL;
     const struct ring *ring = atomic_load(&sealer->ring);
     CELLA_BUFFER associated = {0};
     ENSURE(secret.size > 0 && secret.size <= SECRET_MAX, CELLA_ERR_LIMIT, NULL,
            "a sealed record holds 1 to %d bytes, not %zu", SECRET_MAX, secret.size);
+    TRY(new_cipher(&gcm));
     TRY(write_header(ring, header));
     TRY(associate(CELLA_BYTES_OF(header), context, &associated));
     TRY(cella_buffer_extend(out, HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE, &to));
     cella_copy(to, header, HEADER_SIZE);
     struct cella_result r =
-        key_of(ring, ring->count - 1, cella_bytes(salt_of(header), SALT_SIZE), &gcm);
+        key_of(ring, ring->count - 1, cella_bytes(salt_of(header), SALT_SIZE), gcm);
     if (cella_failed(r)) {
         out->size -= HEADER_SIZE + secret.size + CELLA_GCM_TAG_SIZE;
         return r;
     }
-    cella_gcm_encrypt(&gcm, nonce_of(header), cella_buffer_bytes(&associated), secret,
+    cella_gcm_encrypt(gcm, nonce_of(header), cella_buffer_bytes(&associated), secret,
                       to + HEADER_SIZE, to + HEADER_SIZE + secret.size);
-    cella_wipe(&gcm, sizeof(gcm));
     return CELLA_SUCCESS;
 }
 
@@ -267,7 +294,7 @@ static CELLA_RESULT find_key(const struct ring *ring, const struct record *recor
 CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *context,
                                  struct cella_bytes sealed, struct cella_secret *out) {
     struct record record;
-    struct cella_gcm gcm;
+    CIPHER gcm = NULL;
     size_t which = 0;
     const struct ring *ring = atomic_load(&sealer->ring);
     CELLA_SECRET opened = {0};
@@ -276,10 +303,10 @@ CELLA_RESULT cella_sealer_unseal(const struct cella_sealer *sealer, const char *
     TRY(find_key(ring, &record, &which));
     TRY(associate(record.header, context, &associated));
     TRY(cella_secret_new(record.content.size, &opened));
-    TRY(key_of(ring, which, record.salt, &gcm));
-    bool genuine = cella_gcm_decrypt(&gcm, record.nonce.data, cella_buffer_bytes(&associated),
+    TRY(new_cipher(&gcm));
+    TRY(key_of(ring, which, record.salt, gcm));
+    bool genuine = cella_gcm_decrypt(gcm, record.nonce.data, cella_buffer_bytes(&associated),
                                      record.content, opened.data, record.tag.data);
-    cella_wipe(&gcm, sizeof(gcm));
     ENSURE(genuine, CELLA_ERR_INTEGRITY, "restore the database from a backup",
            "a sealed record was changed, or lies in another's place (expected: %s)", context);
     *out = MOVE(opened);

@@ -113,7 +113,7 @@ verify() { # STATUS TEXT ARGUMENTS...
     [ "$found" = "$status" ] || fail "verify $*: expected status $status, found $found: $output"
     [[ $output == *"$text"* ]] || fail "verify $*: expected '$text' in: $output"
 }
-echo 'version=1.2; authorizationrules{ [type=="tee", value=="software"] && ![type=="x-ms-attestation-type"] => permit(); };' >soft.policy
+echo 'version=1.2; authorizationrules{ [type=="tee", value=="software"] && ![type=="x-ms-sgx-mrenclave"] && [type=="x-ms-attestation-type", value=="cella-software"] => permit(); };' >soft.policy
 echo 'version=1.0; authorizationrules{ [type=="svn", value>=65000] => permit(); };' >svn.policy
 echo 'version=1.0; authorizationrules{ [type=="x-ms-sgx-mrenclave"] => permit(); };' >sgx.policy
 echo 'version=1.2; authorizationrules{ [value==AppendString("a", 1)] => permit(); };' >error.policy

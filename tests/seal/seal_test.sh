@@ -53,7 +53,7 @@ cp data.sealed renamed
 refused "renamed" 3 "bound to another name than 'renamed'" "$cella" unseal --key a.key renamed x
 refused "not a protected file" 1 "this is not a protected file" "$cella" unseal --key a.key in x
 refused "existing OUT" 1 "back exists already" "$cella" unseal --key a.key data.sealed back
-refused "no key" 2 "expected --key FILE" "$cella" seal in x
+refused "no key" 2 "expected either --key FILE or --vault URL" "$cella" seal in x
 refused "no OUT" 2 "expected IN and OUT" "$cella" seal --key a.key in
 refused "stream without name" 2 "expected --name NAME" "$cella" seal --key a.key in -
 refused "unknown option" 2 "unknown option '--fast'" "$cella" seal --fast
