@@ -212,7 +212,9 @@ static CELLA_RESULT accept(const struct arguments *a) {
     OPENED o = {.folder = ""};
     if (a->words > 1) return cella_cli_usage("vault", "accept-rollback: too much");
     TRY(open_store(a->data, &o));
-    TRY(cella_service_epoch_accept(o.database, o.config.audit.path, o.audit));
+    const struct cella_service_epoch_parts parts = {
+        .database = o.database, .sealer = o.sealer, .path = o.config.audit.path, .audit = o.audit};
+    TRY(cella_service_epoch_accept(&parts));
     printf(
         "accepted: the store as it is now. A running server serves again within 10 seconds.\n"
         "What was revoked, deleted or replaced since that copy was made is back: do it again.\n");

@@ -42,16 +42,25 @@ void cella_service_answer_vaults(void *context, const struct cella_http_request 
 
 /* --- Looking --- */
 
+static struct cella_service_epoch_parts parts_of(struct cella_service *s) {
+    return (struct cella_service_epoch_parts){.database = s->database,
+                                              .sealer = s->sealer,
+                                              .path = s->config.audit.path,
+                                              .audit = s->audit};
+}
+
 static CELLA_RESULT look(struct cella_service *s) {
     struct cella_service_epoch epoch;
     char why[CELLA_SERVICE_WHY] = "";
-    TRY(cella_service_epoch_read(s->database, s->config.audit.path, &epoch));
+    const struct cella_service_epoch_parts parts = parts_of(s);
+    TRY(cella_service_epoch_read(&parts, &epoch));
     bool old = cella_service_epoch_is_old(&epoch);
     if (old)
         snprintf(why, sizeof(why),
                  "an older one was put back: it is of epoch %" PRId64 ", the audit log knows "
-                 "%" PRId64 "; `cella vault accept-rollback` takes it",
-                 epoch.store, epoch.log);
+                 "%" PRId64 " (counter of the TPM: %" PRId64 ", %" PRId64 "); "
+                 "`cella vault accept-rollback` takes it",
+                 epoch.store, epoch.log, epoch.store_counter, epoch.counter);
     if (old && !atomic_load(&s->sealed)) cella_log(CELLA_LOG_ERROR, "store: %s", why);
     if (!old && atomic_load(&s->sealed))
         cella_log(CELLA_LOG_WARN, "store: the older one was accepted; serving again");
@@ -63,20 +72,22 @@ static CELLA_RESULT look(struct cella_service *s) {
 }
 
 CELLA_RESULT cella_service_sealed_open(struct cella_service *s) {
+    const struct cella_service_epoch_parts parts = parts_of(s);
     TRY(look(s));
-    if (!atomic_load(&s->sealed)) TRY(cella_service_epoch_next(s->database, s->audit, true));
+    if (!atomic_load(&s->sealed)) TRY(cella_service_epoch_next(&parts, true));
     s->counting = true;
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_service_sealed_tend(struct cella_service *s) {
-    if (!atomic_load(&s->sealed)) return cella_service_epoch_next(s->database, s->audit, false);
-    return look(s);
+    const struct cella_service_epoch_parts parts = parts_of(s);
+    return atomic_load(&s->sealed) ? look(s) : cella_service_epoch_next(&parts, false);
 }
 
 void cella_service_sealed_close(struct cella_service *s) {
     if (!s->counting || atomic_load(&s->sealed)) return;
-    struct cella_result r = cella_service_epoch_next(s->database, s->audit, false);
+    const struct cella_service_epoch_parts parts = parts_of(s);
+    struct cella_result r = cella_service_epoch_next(&parts, false);
     if (cella_failed(r)) cella_log(CELLA_LOG_WARN, "store: %s", r.error->what);
     cella_result_drop(r);
 }

@@ -253,3 +253,49 @@ CELLA_RESULT sealer_tpm_unwrap(const struct sealer_place *at, const json_t *kept
     }
     return r;
 }
+
+/* --- A counter that only grows (K24) --- */
+
+static CELLA_RESULT define_counter(struct tpm *t, uint32_t index, ESYS_TR *out) {
+    const TPM2B_AUTH none = {0};
+    const TPM2B_NV_PUBLIC public = {
+        .nvPublic = {.nvIndex = index,
+                     .nameAlg = TPM2_ALG_SHA256,
+                     .attributes = (TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_OWNERWRITE |
+                                   TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA,
+                     .dataSize = sizeof(uint64_t)}};
+    TPM(Esys_NV_DefineSpace(t->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                            &none, &public, out),
+        "make a counter");
+    TPM(Esys_NV_Increment(t->esys, ESYS_TR_RH_OWNER, *out, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                          ESYS_TR_NONE),
+        "begin a counter");
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT read_counter(struct tpm *t, ESYS_TR nv, uint64_t *value) {
+    TPM2B_MAX_NV_BUFFER *data = NULL;
+    TPM(Esys_NV_Read(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                     sizeof(uint64_t), 0, &data),
+        "read its counter");
+    bool whole = data->size == sizeof(uint64_t);
+    *value = 0;
+    for (size_t i = 0; whole && i < sizeof(uint64_t); i++) *value = *value << 8 | data->buffer[i];
+    Esys_Free(data);
+    ENSURE(whole, CELLA_ERR_FORMAT, NULL, "the TPM's counter is none");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT sealer_tpm_counter(const char *root, uint32_t index, bool raise, uint64_t *value) {
+    TPM_STATE t = {.parent = ESYS_TR_NONE, .session = ESYS_TR_NONE, .object = ESYS_TR_NONE};
+    ESYS_TR nv = ESYS_TR_NONE;
+    TRY(tpm_open(root, &t));
+    if (Esys_TR_FromTPMPublic(t.esys, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &nv) !=
+        TSS2_RC_SUCCESS)
+        TRY(define_counter(&t, index, &nv));
+    if (raise)
+        TPM(Esys_NV_Increment(t.esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                              ESYS_TR_NONE),
+            "raise its counter");
+    return read_counter(&t, nv, value);
+}

@@ -36,6 +36,10 @@ CELLA_RESULT cella_sealer_rewrap(const char *root, const char *folder, const cha
 /* The root that the store's keys are under now, as text with its NUL: what store.key says, else
  * root. */
 CELLA_RESULT cella_sealer_root(const char *root, const char *folder, struct cella_buffer *out);
+/* A number that only grows, of the store's own, where its root has one: a TPM (K24). root: out, the
+ * root it is of, with its NUL; empty: there is none, and value is 0. raise: one more, first. */
+CELLA_RESULT cella_sealer_counter(const struct cella_sealer *sealer, bool raise,
+                                  struct cella_buffer *root, uint64_t *value);
 /* For what leaves the store: a sealer with a key of its own. kept: one line of text by which the
  * root, and it alone, opens it again, elsewhere too. root NULL: the one that kept names. */
 CELLA_RESULT cella_sealer_detach(const char *root, const char *folder, struct cella_buffer *kept,

@@ -52,6 +52,9 @@ CELLA_RESULT sealer_tpm_wrap(const struct sealer_place *at, struct cella_bytes k
 CELLA_RESULT sealer_tpm_unwrap(const struct sealer_place *at, const json_t *kept,
                                struct cella_secret *key);
 
+/* A counter of the TPM's own at an NV index of the owner, made at first use. */
+CELLA_RESULT sealer_tpm_counter(const char *root, uint32_t index, bool raise, uint64_t *value);
+
 /* --- store.key --- */
 
 /* The keys of the store, by the root that store.key names; made at first use, from what came before
