@@ -122,7 +122,8 @@ serve_first() { # DATA: a development set-up, on ports that nobody has
     local i
     for ((i = 0; i < 20; i++)); do
         serve "$1" --port "$((10000 + RANDOM % 2000 * 10))" && return 0
-        grep -qi 'address' "$work/served" || break # not of a port that is taken
+        grep -q 'Address already in use' "$work/served" || break
+        rm -rf "$1" # the ports are in it
     done
     cat "$work/served" >&2
     return 1
