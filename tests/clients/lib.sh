@@ -16,7 +16,7 @@ install_packages() { # FOLDER
     if ! cmp -s "$here/package-lock.json" "$folder/installed"; then
         rm -f "$folder/installed"
         cp "$here/package.json" "$here/package-lock.json" "$folder/"
-        if ! (cd "$folder" && timeout 150 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >npm.log 2>&1); then
+        if ! (cd "$folder" && timeout 150 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 >npm.log 2>&1); then
             grep -qE 'E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH|HOSTUNREACH)|ERR_SOCKET_TIMEOUT|code E(40[37]|50[234])' \
                 "$folder/npm.log" && skip "npm's registry cannot be reached: $(grep -m 1 -i error "$folder/npm.log")"
             cat "$folder/npm.log" >&2
