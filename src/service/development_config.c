@@ -77,7 +77,8 @@ CELLA_RESULT cella_service_development_config(const struct cella_service_develop
              "# certificate = FILE and key = FILE instead.\ndevelopment = yes\n"
              "\n[store]\nlocation = cella.db\n"
              "# Whoever can read this file can read all secrets of the store. Others: "
-             "passphrase:FILE, enclave\nroot = file:root.key\n"
+             "passphrase:FILE, pkcs11:URI,\n# tpm:TCTI, enclave. Later: cella vault rewrap\nroot = "
+             "file:root.key\n"
              "\n[audit]\npath = audit.log\n# 0: every line on the disk before its request is "
              "answered\nsync_ms = 100\n"));
     TRY(cella_service_text(
