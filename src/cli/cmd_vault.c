@@ -26,8 +26,8 @@ const char cella_help_vault[] =
     "once.\n"
     "backup writes a whole vault, deleted things and all versions too, into one file that the root "
     "given, and\n"
-    "no other, opens (by default the store's own). restore makes a vault of it that there is not "
-    "yet.\n"
+    "no other, opens (by default the store's own; a restore too). restore makes a vault of it that "
+    "there is not yet.\n"
     "accept-rollback takes a store that was put back from an older copy; until then the server "
     "releases nothing.\n\n"
     "ROOT  file:PATH, passphrase:PATH, pkcs11:URI, tpm:TCTI[?pcrs=N,N], enclave or signer, as in "
@@ -194,12 +194,14 @@ static CELLA_RESULT note_and_keep(void *context, const char *vault,
 
 static CELLA_RESULT restore(const struct arguments *a) {
     OPENED o = {.folder = ""};
+    CELLA_BUFFER root = {0};
     struct cella_vault_whole_count count = {0};
     if (a->words != 2) return cella_cli_usage("vault", "restore: expected FILE");
     TRY(open_store(a->data, &o));
+    TRY(cella_sealer_root(o.config.store.root, o.folder, &root));
     struct cella_vault_whole whole = {.database = o.database,
                                       .sealer = o.sealer,
-                                      .root = a->root,
+                                      .root = a->root ? a->root : (const char *)root.data,
                                       .folder = o.folder,
                                       .note = note_and_keep,
                                       .context = &o};

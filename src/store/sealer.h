@@ -41,7 +41,7 @@ CELLA_RESULT cella_sealer_root(const char *root, const char *folder, struct cell
 CELLA_RESULT cella_sealer_counter(const struct cella_sealer *sealer, bool raise,
                                   struct cella_buffer *root, uint64_t *value);
 /* For what leaves the store: a sealer with a key of its own. kept: one line of text by which the
- * root, and it alone, opens it again, elsewhere too. root NULL: the one that kept names. */
+ * root, and it alone, opens it again, elsewhere too, where it may be called otherwise. */
 CELLA_RESULT cella_sealer_detach(const char *root, const char *folder, struct cella_buffer *kept,
                                  struct cella_sealer **out);
 CELLA_RESULT cella_sealer_attach(const char *root, const char *folder, struct cella_bytes kept,

@@ -230,14 +230,16 @@ CELLA_RESULT cella_sealer_detach(const char *root, const char *folder, struct ce
     return sealer_of_keys(cella_secret_bytes(&key), out);
 }
 
+/* The root is never the one that kept names: whoever made it could have another file read, or the
+ * module of an HSM loaded that is a program of theirs. */
 CELLA_RESULT cella_sealer_attach(const char *root, const char *folder, struct cella_bytes kept,
                                  struct cella_sealer **out) {
+    const struct sealer_place at = {.root = root, .folder = folder, .device = "/dev/cella"};
     STORE_FILE file = {0};
     CELLA_SECRET keys = {0};
     TRY(parse(kept, "the sealed key", &file));
-    const struct sealer_place at = {
-        .root = root ? root : file.root, .folder = folder, .device = "/dev/cella"};
-    TRY(unwrap(&at, &file, &keys));
+    TRY_IN(unwrap(&at, &file, &keys), "it was sealed under a root called %s where it was made",
+           file.root);
     return sealer_of_keys(cella_secret_bytes(&keys), out);
 }
 

@@ -14,7 +14,7 @@ struct cella_vault_whole_count {
 struct cella_vault_whole {
     struct cella_database *database;
     const struct cella_sealer *sealer; /* of the store */
-    const char *root;                  /* of the file; at a restore NULL: the one that it names */
+    const char *root;                  /* of the file */
     const char *folder;                /* that paths of the root are relative to */
     /* Called when all is read or written, and before it counts (K22); a failure undoes it. */
     struct cella_result (*note)(void *context, const char *vault,

@@ -79,7 +79,7 @@ static void everything_comes_along(void **state) {
     passphrase(one, "correct horse battery\n");
     passphrase(two, "correct horse battery\n");
     struct cella_vault_whole from = whole_of(one, "passphrase:words", &noted);
-    struct cella_vault_whole to = whole_of(two, NULL, &noted);
+    struct cella_vault_whole to = whole_of(two, "passphrase:words", &noted);
     good(cella_vault_whole_backup(&from, "v1", in(one, "file"), &made));
     good(cella_vault_whole_restore(&to, in(one, "file"), NULL, &back));
     assert_int_equal(noted.times, 2);
@@ -126,7 +126,6 @@ static void everything_comes_along(void **state) {
     refused(CELLA_ERR_EXISTS, cella_vault_whole_restore(&to, in(one, "file"), NULL, &back));
     /* a backup of what came from a backup, that key too, under another name */
     good(cella_vault_whole_restore(&to, in(one, "file"), "v2", &back));
-    to.root = "passphrase:words";
     good(cella_vault_whole_backup(&to, "v2", in(two, "file"), &back));
     assert_memory_equal(&made, &back, sizeof(made));
     rig_free(one);
@@ -143,7 +142,7 @@ static void only_the_root_opens_it_and_whole(void **state) {
     good(cella_file_write(in(one, "root2.key"),
                           cella_bytes_text("0123456789abcdef0123456789abcdef"), 0600, 0));
     struct cella_vault_whole from = whole_of(one, "file:root2.key", &noted);
-    struct cella_vault_whole to = whole_of(two, NULL, &noted);
+    struct cella_vault_whole to = whole_of(two, "file:root2.key", &noted);
     good(cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
     refused(CELLA_ERR_EXISTS, cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
     good(cella_file_read(in(one, "file"), 1 << 20, &file));
@@ -153,7 +152,7 @@ static void only_the_root_opens_it_and_whole(void **state) {
     refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(&to, in(one, "file"), NULL, &count));
     good(cella_file_write(in(two, "root2.key"),
                           cella_bytes_text("0123456789abcdef0123456789abcdef"), 0600, 0));
-    to.root = NULL;
+    to.root = "file:root2.key";
     for (size_t size = 0; size < file.size; size += size < 300 ? 13 : 1) {
         good(cella_file_write(in(two, "bad"), cella_bytes(file.data, size), 0600, 0));
         struct cella_result r = cella_vault_whole_restore(&to, in(two, "bad"), NULL, &count);
@@ -167,6 +166,13 @@ static void only_the_root_opens_it_and_whole(void **state) {
         refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(&to, in(two, "bad"), NULL, &count));
         file.data[i] ^= 4;
     }
+    /* A root that the file names is not followed. */
+    uint8_t *named = memmem(file.data, file.size, "file:root2.key", 14);
+    assert_non_null(named);
+    memcpy(named, "file:/dev/zero", 14);
+    good(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
+    good(cella_vault_whole_restore(&to, in(two, "bad"), "named", &count));
+    memcpy(named, "file:root2.key", 14);
     /* another vault's name in its head */
     uint8_t *name = memmem(file.data, file.size, "\"v1\"", 4);
     assert_non_null(name);
