@@ -59,14 +59,40 @@ static CELLA_RESULT gather(struct cella_vault_call *call, struct cella_session *
     return CELLA_SUCCESS;
 }
 
+/* What is kept beside a thing and goes with it. */
+static const char *note_of(enum cella_record_kind kind) {
+    return kind == CELLA_RECORD_KEY           ? "rotation"
+           : kind == CELLA_RECORD_CERTIFICATE ? "policy"
+                                              : NULL;
+}
+
+/* A certificate comes with its key and its secret. */
+static enum cella_record_kind first_of(enum cella_record_kind kind) {
+    return kind == CELLA_RECORD_CERTIFICATE ? CELLA_RECORD_KEY : kind;
+}
+
+static CELLA_RESULT add_part(struct cella_vault_call *call, struct cella_session *session,
+                             enum cella_record_kind kind, json_t *parts) {
+    CELLA_BUFFER note = {0};
+    if (note_of(kind))
+        TRY(cella_records_note_get(session, call->settings->name, kind, call->name, note_of(kind),
+                                   &note));
+    json_t *part = json_pack("{s:i, s:[], s:s%}", "kind", (int)kind, "versions", "note",
+                             note.size ? (const char *)note.data : "", note.size);
+    ENSURE(part && json_array_append_new(parts, part) == 0, CELLA_ERR_MEMORY, NULL,
+           "no memory for a backup");
+    return gather(call, session, kind, json_object_get(part, "versions"));
+}
+
 static CELLA_RESULT make(struct cella_vault_call *call, struct cella_session *session,
                          enum cella_record_kind kind, const char *name, struct cella_buffer *out) {
     char context[CONTEXT_MAX];
     CELLA_BUFFER sealed = {0};
     CELLA_JSON body = json_pack("{s:i, s:s, s:s, s:[]}", "backup", 1, "vault", call->settings->name,
-                                "name", name, "versions");
+                                "name", name, "parts");
     ENSURE(body, CELLA_ERR_MEMORY, NULL, "no memory for a backup");
-    TRY(gather(call, session, kind, json_object_get(body, "versions")));
+    for (int k = (int)first_of(kind); k <= (int)kind; k++)
+        TRY(add_part(call, session, (enum cella_record_kind)k, json_object_get(body, "parts")));
     char *text = json_dumps(body, JSON_COMPACT);
     ENSURE(text, CELLA_ERR_MEMORY, NULL, "no memory for a backup");
     outer_context(call, kind, context);
@@ -178,12 +204,34 @@ static CELLA_RESULT is_free(struct cella_vault_call *call, struct cella_session 
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT restore_all(struct cella_vault_call *call, struct cella_session *session,
-                                enum cella_record_kind kind, const json_t *backup,
-                                struct cella_record *last) {
-    const json_t *versions = json_object_get(backup, "versions");
+static CELLA_RESULT restore_part(struct cella_vault_call *call, struct cella_session *session,
+                                 const json_t *backup, const json_t *part,
+                                 struct cella_record *last) {
+    enum cella_record_kind kind =
+        (enum cella_record_kind)json_integer_value(json_object_get(part, "kind"));
+    const json_t *versions = json_object_get(part, "versions"),
+                 *note = json_object_get(part, "note");
     for (size_t i = 0; i < json_array_size(versions); i++)
         TRY(restore_version(call, session, kind, backup, json_array_get(versions, i), last));
+    if (!note_of(kind)) return CELLA_SUCCESS;
+    return cella_records_note(session, call->settings->name, kind, call->name, note_of(kind),
+                              cella_bytes(json_string_value(note), json_string_length(note)));
+}
+
+/* The part that was asked for comes last, and is what is shown. */
+static CELLA_RESULT restore_all(struct cella_vault_call *call, struct cella_session *session,
+                                const json_t *backup, struct cella_record *last) {
+    const json_t *parts = json_object_get(backup, "parts");
+    for (size_t i = 0; i < json_array_size(parts); i++)
+        TRY(restore_part(call, session, backup, json_array_get(parts, i), last));
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT all_free(struct cella_vault_call *call, struct cella_session *session,
+                             enum cella_record_kind kind, const char *name, bool *out) {
+    *out = true;
+    for (int k = (int)first_of(kind); *out && k <= (int)kind; k++)
+        TRY(is_free(call, session, (enum cella_record_kind)k, name, out));
     return CELLA_SUCCESS;
 }
 
@@ -199,14 +247,14 @@ void cella_vault_restore(struct cella_vault_call *call, enum cella_record_kind k
     struct cella_result result = open_backup(call, kind, body, &backup);
     const char *name = json_string_value(json_object_get(backup, "name"));
     if (!cella_failed(result) && !cella_vault_begin(call, true, &session)) return;
-    if (!cella_failed(result)) result = is_free(call, session, kind, name, &free_name);
+    if (!cella_failed(result)) result = all_free(call, session, kind, name, &free_name);
     if (!cella_failed(result) && !free_name) {
         cella_vault_error(call, 409, "Conflict", NULL,
                           "The name %s is in use in this vault; restore where it is not", name);
         return;
     }
     call->name = name ? name : "";
-    if (!cella_failed(result)) result = restore_all(call, session, kind, backup, &last);
+    if (!cella_failed(result)) result = restore_all(call, session, backup, &last);
     cella_vault_id(call, &last, true, id);
     if (cella_failed(result)) {
         cella_vault_failure(call, kind, result);
