@@ -1,8 +1,7 @@
 # For the scripts of this folder: a server of its own, checks, and what is to end. Sets work, cella.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154
 work=$(mktemp -d)
 pids=""
-# shellcheck disable=SC2154
 trap 'for p in $pids; do kill $p 2>/dev/null; done; wait 2>/dev/null; rm -rf "$work"' EXIT
 failed=0
 data=$work/data
