@@ -33,6 +33,10 @@ static CELLA_RESULT certify(void *context, const struct cella_service_pair *pair
     struct cella_service *s = context;
     for (size_t i = 0; i < s->site_count; i++)
         if (s->pair[i] == pair) TRY(cella_http_server_certify(s->server, i, certificate, key));
+    /* Releases are signed with the default pair: it carries the vaults' hosts (azure-keyvault 8.7).
+     */
+    if (s->vaults && pair == cella_service_certificates_find(s->certificates, NULL))
+        TRY(cella_vaults_certify(s->vaults, certificate, key));
     return CELLA_SUCCESS;
 }
 

@@ -227,7 +227,6 @@ static void close_all(struct cella_service *s) {
     cella_service_sealed_close(s);
     cella_vaults_free(&s->vaults);
     cella_authorities_free(&s->authorities);
-    cella_jose_key_free(&s->release_key);
     cella_attest_free(&s->attest);
     cella_trust_free(&s->trust);
     cella_issuer_free(&s->issuer);

@@ -48,7 +48,6 @@ struct cella_service {
     struct cella_trust *trust;
     struct cella_attest *attest;
     struct cella_authorities *authorities;
-    struct cella_jose_key *release_key;
     struct cella_vaults *vaults;
     struct cella_buffer file[2 * CELLA_SERVICE_ATTEST_MAX]; /* owned: what instances read */
     size_t file_count;

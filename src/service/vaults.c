@@ -6,8 +6,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "crypto/x509.h"
 
 enum { JWKS_MAX = 1 << 18, URL_SIZE = 512 };
 
@@ -28,24 +26,6 @@ static CELLA_RESULT read_authorities(struct cella_service *s) {
                "[authority %s]", a->name);
     }
     return CELLA_SUCCESS;
-}
-
-/* Releases are signed with the key of the server's certificate, which carries the vaults' hosts:
- * what clients check them by (azure-keyvault 8.7). */
-static CELLA_RESULT open_release_key(struct cella_service *s,
-                                     const struct cella_service_pair *pair) {
-    CELLA_SECRET der = {0};
-    CELLA_BUFFER raw = {0};
-    size_t at = 0;
-    bool found = false;
-    TRY(cella_pem_next(cella_secret_bytes(&pair->key), "PRIVATE KEY", &at, &raw, &found));
-    struct cella_result r =
-        found ? cella_secret_from(cella_buffer_bytes(&raw), &der)
-              : CELLA_FAILURE(CELLA_ERR_FORMAT, "openssl pkcs8 -topk8 -nocrypt -in KEY",
-                              "the server's key: expected PKCS#8 in PEM (BEGIN PRIVATE KEY)");
-    if (raw.data) cella_wipe(raw.data, raw.capacity);
-    TRY(r);
-    return cella_jose_key_private(cella_secret_bytes(&der), &s->release_key);
 }
 
 static CELLA_RESULT add_vault(struct cella_service *s, const struct cella_service_vault *v) {
@@ -75,7 +55,6 @@ static CELLA_RESULT add_vault(struct cella_service *s, const struct cella_servic
 CELLA_RESULT cella_service_vaults_open(struct cella_service *s) {
     if (s->config.vault_count == 0) return CELLA_SUCCESS;
     const struct cella_service_pair *pair = cella_service_certificates_find(s->certificates, NULL);
-    TRY(open_release_key(s, pair));
     TRY(cella_authorities_new(&s->authorities));
     TRY(read_authorities(s));
     struct cella_vault_parts parts = {.database = s->database,
@@ -83,16 +62,19 @@ CELLA_RESULT cella_service_vaults_open(struct cella_service *s) {
                                       .issuers = s->issuers,
                                       .authorities = s->authorities,
                                       .audit = s->audit,
-                                      .metrics = s->metrics,
-                                      .release_key = s->release_key,
-                                      .release_chain = cella_buffer_bytes(&pair->certificate)};
+                                      .metrics = s->metrics};
     TRY(cella_vaults_new(&parts, &s->vaults));
+    TRY(cella_vaults_certify(s->vaults, cella_buffer_bytes(&pair->certificate),
+                             cella_secret_bytes(&pair->key)));
     for (size_t i = 0; i < s->config.vault_count; i++)
         TRY_IN(add_vault(s, &s->config.vault[i]), "[vault %s]", s->config.vault[i].name);
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_service_vaults_tend(struct cella_service *s, uint64_t now_unix) {
-    TRY(read_authorities(s));
-    return cella_vaults_tend(s->vaults, now_unix);
+    struct cella_result tended = cella_vaults_tend(s->vaults, now_unix);
+    struct cella_result read = read_authorities(s); /* a file that is gone stops no rotation */
+    if (!cella_failed(tended)) return read;
+    cella_result_drop(read);
+    return tended;
 }

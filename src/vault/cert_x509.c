@@ -78,13 +78,13 @@ static bool push(STACK_OF(X509_EXTENSION) * list, X509V3_CTX *context, int nid, 
     return false;
 }
 
-/* Comma-separated texts of a list, each behind a prefix; those with a comma or line are refused:
- * they would become other entries. */
+/* Comma-separated texts of a list, each behind a prefix; those with a comma, a line or an @ at
+ * their start are refused: they would become other entries, or names of sections. */
 static bool join(const json_t *list, const char *prefix, char *text, size_t size) {
     size_t at = strlen(text);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *item = json_string_value(json_array_get(list, i));
-        if (!*item || strpbrk(item, ",\n\r") || strchr(item, ';')) return false;
+        if (!*item || *item == '@' || strpbrk(item, ",;\n\r")) return false;
         int more = snprintf(text + at, size - at, "%s%s%s", at ? "," : "", prefix, item);
         if (more < 0 || (size_t)more >= size - at) return false;
         at += (size_t)more;
@@ -164,6 +164,7 @@ CELLA_RESULT cella_cert_self(const json_t *policy, const struct cella_material *
     unsigned char *bytes = NULL;
     ENSURE(x && list, CELLA_ERR_MEMORY, NULL, "no memory for a certificate");
     TRY(fill(x, policy, material, now_unix));
+    X509V3_set_ctx_nodb(&context);
     X509V3_set_ctx(&context, x, x, NULL, NULL, 0);
     TRY(extensions(policy, &context, list));
     ENSURE(push(list, &context, NID_subject_key_identifier, "hash"), CELLA_ERR_MEMORY, NULL,
@@ -190,6 +191,7 @@ CELLA_RESULT cella_cert_request(const json_t *policy, const struct cella_materia
                X509_REQ_set_pubkey(request, cella_material_pkey(material)) == 1,
            CELLA_ERR_MEMORY, NULL, "no memory for a request");
     TRY(read_name(subject_of(policy), X509_REQ_get_subject_name(request)));
+    X509V3_set_ctx_nodb(&context);
     X509V3_set_ctx(&context, NULL, NULL, request, NULL, 0);
     TRY(extensions(policy, &context, list));
     ENSURE(X509_REQ_add_extensions(request, list) == 1 &&

@@ -13,6 +13,7 @@
 #include "vault/keys.h"
 #include "vault/vault_inner.h"
 
+enum { CONTACTS_MAX = 20 };
 static const char policy_note[] = "policy", contacts_note[] = "contacts", issuer_note[] = "issuer";
 /* Names of things hold no underscore, so that these are nobody's. */
 static const char contacts_name[] = "_contacts", issuers_name[] = "_issuers";
@@ -312,22 +313,20 @@ static void note_answer(struct cella_vault_call *call, const char *name, const c
         cella_vault_error(call, 404, missing, NULL, "None are set in this key vault");
 }
 
-static void note_change(struct cella_vault_call *call, const char *name, const char *note,
-                        json_t *value) {
+/* value NULL takes it away. False and an answered error when it was not done. */
+static bool note_change(struct cella_vault_call *call, const char *name, const char *note,
+                        const json_t *value) {
     CELLA_SESSION session = NULL;
+    if (!cella_vault_begin(call, true, &session)) return false;
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    if (!cella_vault_begin(call, true, &session)) {
-        free(text);
-        return;
-    }
     struct cella_result result =
         cella_records_note(session, call->settings->name, CELLA_RECORD_CERTIFICATE, name, note,
                            text ? cella_bytes_text(text) : cella_bytes(NULL, 0));
     free(text);
-    if (cella_failed(result))
-        cella_vault_failure(call, CELLA_RECORD_CERTIFICATE, result);
-    else if (cella_vault_commit(call, &session, CELLA_RECORD_CERTIFICATE, "set", note))
-        cella_vault_json(call, 200, value);
+    if (!cella_failed(result))
+        return cella_vault_commit(call, &session, CELLA_RECORD_CERTIFICATE, "set", note);
+    cella_vault_failure(call, CELLA_RECORD_CERTIFICATE, result);
+    return false;
 }
 
 static void contacts(struct cella_vault_call *call, const char *method) {
@@ -337,23 +336,17 @@ static void contacts(struct cella_vault_call *call, const char *method) {
         note_answer(call, contacts_name, contacts_note, "ContactsNotFound");
         return;
     }
-    CELLA_JSON value = NULL;
-    if (strcmp(method, "PUT") == 0) {
-        CELLA_JSON body = cella_vault_body(call);
-        const json_t *list = json_object_get(body, "contacts");
-        if (!body) return;
-        if (!json_is_array(list) || json_array_size(list) > 20) {
-            cella_vault_error(call, 400, "BadParameter", NULL, "contacts: expected a list");
-            return;
-        }
-        value = json_pack("{s:s, s:O}", "id", id, "contacts", list);
-        note_change(call, contacts_name, contacts_note, value);
+    bool put = strcmp(method, "PUT") == 0;
+    CELLA_JSON body = put ? cella_vault_body(call) : json_pack("{s:[]}", "contacts");
+    const json_t *list = json_object_get(body, "contacts");
+    if (!body) return;
+    if (!json_is_array(list) || json_array_size(list) > CONTACTS_MAX) {
+        cella_vault_error(call, 400, "BadParameter", NULL, "contacts: expected a list");
         return;
     }
-    note_change(call, contacts_name, contacts_note, NULL);
-    call->response->text.size = 0;
-    value = json_pack("{s:s, s:[]}", "id", id, "contacts");
-    cella_vault_json(call, 200, value);
+    CELLA_JSON value = json_pack("{s:s, s:O}", "id", id, "contacts", list);
+    if (note_change(call, contacts_name, contacts_note, put ? value : NULL))
+        cella_vault_json(call, 200, value);
 }
 
 static void issuers(struct cella_vault_call *call, const char *method) {

@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "crypto/digest.h"
-#include "crypto/x509.h"
 #include "vault/change.h"
 #include "vault/keys.h"
 #include "vault/release.h"
 #include "vault/vault_inner.h"
 
-enum { CHAIN_MAX = 8, CHAIN_BYTES = 32768, NONCE_MAX = 1024 };
+enum { NONCE_MAX = 1024 };
 
 struct asked {
     const char *target, *nonce; /* of the body; nonce may be NULL */
@@ -60,38 +58,7 @@ static void refuse(struct cella_vault_call *call, const struct cella_release *re
     }
 }
 
-/* --- The answer: a JWS that carries the vault's name in its certificate --- */
-
-static bool add_base64(json_t *to, const char *name, struct cella_bytes bytes, bool url) {
-    CELLA_BUFFER text = {0};
-    struct cella_result result = cella_base64_encode(bytes, url, &text);
-    json_t *value = cella_failed(result) ? NULL : json_stringn((const char *)text.data, text.size);
-    cella_result_drop(result);
-    return name ? json_object_set_new(to, name, value) == 0 : json_array_append_new(to, value) == 0;
-}
-
-static CELLA_RESULT header(const struct cella_vault_call *call, json_t **out) {
-    uint8_t storage[CHAIN_BYTES], sha1[20], sha256[32];
-    char kid[41];
-    struct cella_bytes der[CHAIN_MAX];
-    size_t count = 0;
-    TRY(cella_pem_certificates(call->parts->release_chain, storage, sizeof(storage), der, CHAIN_MAX,
-                               &count));
-    ENSURE(count > 0, CELLA_ERR_INTERNAL, NULL, "no certificate to sign releases with");
-    TRY(cella_hash(CELLA_HASH_SHA1, der, 1, sha1));
-    TRY(cella_sha256(der[0], sha256));
-    cella_hex_encode(CELLA_BYTES_OF(sha1), kid);
-    for (char *c = kid; *c; c++)
-        if (*c >= 'a') *c = (char)(*c - 'a' + 'A');
-    CELLA_JSON made = json_pack("{s:s, s:s, s:[]}", "kid", kid, "typ", "JWT", "x5c");
-    bool good = made && add_base64(made, "x5t", CELLA_BYTES_OF(sha1), true) &&
-                add_base64(made, "x5t#S256", CELLA_BYTES_OF(sha256), true);
-    for (size_t i = 0; good && i < count; i++)
-        good = add_base64(json_object_get(made, "x5c"), NULL, der[i], false);
-    ENSURE(good, CELLA_ERR_MEMORY, NULL, "no memory for a release");
-    *out = json_incref(made);
-    return CELLA_SUCCESS;
-}
+/* --- The answer --- */
 
 static json_t *payload(const struct cella_vault_call *call, const struct cella_record *record,
                        const struct asked *asked, struct cella_bytes key_hsm) {
@@ -111,8 +78,6 @@ static CELLA_RESULT seal_answer(struct cella_vault_call *call, const struct cell
     struct cella_keyring *ring = call->vault->service->keyring;
     struct cella_material *material = NULL;
     CELLA_BUFFER key_hsm = {0};
-    CELLA_JSON head = NULL;
-    TRY(header(call, &head));
     TRY(cella_keyring_take(ring, call->settings->name, record, &material));
     struct cella_result result = cella_release_wrap(release, asked->wrap, material, &key_hsm);
     cella_keyring_drop(ring, &material);
@@ -120,10 +85,7 @@ static CELLA_RESULT seal_answer(struct cella_vault_call *call, const struct cell
     CELLA_JSON body = payload(call, record, asked, cella_buffer_bytes(&key_hsm));
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     ENSURE(text, CELLA_ERR_MEMORY, NULL, "no memory for a release");
-    const struct cella_jose_key *key = call->parts->release_key;
-    unsigned algorithm =
-        cella_jose_key_kind(key) == CELLA_JOSE_RSA ? CELLA_JOSE_RS256 : CELLA_JOSE_ES256;
-    result = cella_jws_sign(key, algorithm, head, cella_bytes_text(text), jws);
+    result = cella_signer_sign(call->vault->service->signer, cella_bytes_text(text), jws);
     free(text);
     return result;
 }

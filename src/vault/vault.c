@@ -42,6 +42,7 @@ CELLA_RESULT cella_vaults_new(const struct cella_vault_parts *parts, struct cell
     struct cella_result result = cella_records_migrate(parts->database);
     if (!cella_failed(result)) result = cella_rate_new(&made->rate);
     if (!cella_failed(result)) result = cella_keyring_new(parts->sealer, &made->keyring);
+    if (!cella_failed(result)) result = cella_signer_new(&made->signer);
     if (cella_failed(result)) {
         cella_vaults_free(&made);
         return result;
@@ -62,8 +63,14 @@ void cella_vaults_free(struct cella_vaults **vaults) {
     if (!*vaults) return;
     cella_rate_free(&(*vaults)->rate);
     cella_keyring_free(&(*vaults)->keyring);
+    cella_signer_free(&(*vaults)->signer);
     free(*vaults);
     *vaults = NULL;
+}
+
+CELLA_RESULT cella_vaults_certify(struct cella_vaults *vaults, struct cella_bytes chain,
+                                  struct cella_bytes key) {
+    return cella_signer_set(vaults->signer, chain, key);
 }
 
 CELLA_RESULT cella_vaults_add(struct cella_vaults *vaults,

@@ -31,15 +31,17 @@ struct cella_vault_parts { /* borrowed; must outlive the service */
     struct cella_authorities *authorities;
     struct cella_audit *audit;
     struct cella_metrics *metrics;
-    const struct cella_jose_key *release_key; /* signs releases; its chain, leaf first, PEM, carries
-                                                 the vaults' host names */
-    struct cella_bytes release_chain;
 };
 struct cella_vaults;
 CELLA_RESULT cella_vaults_new(const struct cella_vault_parts *parts, struct cella_vaults **out);
 void cella_vaults_free(struct cella_vaults **vaults);
 CELLA_RESULT cella_vaults_add(struct cella_vaults *vaults,
                               const struct cella_vault_settings *settings);
+/* What releases are signed with, before serving and whenever it changes; from any thread. PEM:
+ * chain, leaf first, which carries the vaults' host names; key as PKCS#8. What does not fit is
+ * refused, and the old ones stay. */
+CELLA_RESULT cella_vaults_certify(struct cella_vaults *vaults, struct cella_bytes chain,
+                                  struct cella_bytes key);
 /* The handler; context: the service. */
 void cella_vaults_answer(void *context, const struct cella_http_request *request,
                          struct cella_http_response *response);

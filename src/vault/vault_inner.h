@@ -7,6 +7,7 @@
 #include "vault/material.h"
 #include "vault/rate.h"
 #include "vault/route.h"
+#include "vault/signer.h"
 
 enum { CELLA_VAULTS_MAX = 64 };
 
@@ -21,6 +22,7 @@ struct cella_vaults {
     size_t count;
     struct cella_vault vault[CELLA_VAULTS_MAX];
     struct cella_rate *rate;       /* owned */
+    struct cella_signer *signer;   /* owned: signer.h */
     struct cella_keyring *keyring; /* owned: keyring.h */
     struct cella_metric *answered, *refused, *seconds;
 };

@@ -35,7 +35,6 @@ struct rig {
     struct cella_authorities *authorities;
     struct cella_vaults *vaults;
     struct cella_jose_key *login, *attest, *release;
-    struct cella_buffer chain;
     char token[2048]; /* "Bearer ..." */
     struct cella_vault_settings settings;
 };
@@ -86,21 +85,35 @@ static inline void set_keys(struct rig *rig) {
     json_decref(set);
 }
 
-static inline void release_chain(struct rig *rig) {
-    CELLA_BUFFER der = {0}, base64 = {0};
-    struct cella_jose_certificate as = {.common_name = "v1.vault.test",
-                                        .not_before_unix = (uint64_t)time(NULL) - 60,
-                                        .not_after_unix = (uint64_t)time(NULL) + 86400};
+static inline void pem(const char *label, struct cella_bytes der, struct cella_buffer *out) {
+    CELLA_BUFFER base64 = {0};
     char line[80];
-    good(cella_jose_certify(rig->release, &as, &der));
-    good(cella_base64_encode(cella_buffer_bytes(&der), false, &base64));
-    good(cella_buffer_append(&rig->chain, cella_bytes_text("-----BEGIN CERTIFICATE-----\n")));
+    good(cella_base64_encode(der, false, &base64));
+    snprintf(line, sizeof(line), "-----BEGIN %s-----\n", label);
+    good(cella_buffer_append(out, cella_bytes_text(line)));
     for (size_t at = 0; at < base64.size; at += 64) {
         snprintf(line, sizeof(line), "%.*s\n", (int)(base64.size - at < 64 ? base64.size - at : 64),
                  (const char *)base64.data + at);
-        good(cella_buffer_append(&rig->chain, cella_bytes_text(line)));
+        good(cella_buffer_append(out, cella_bytes_text(line)));
     }
-    good(cella_buffer_append(&rig->chain, cella_bytes_text("-----END CERTIFICATE-----\n")));
+    snprintf(line, sizeof(line), "-----END %s-----\n", label);
+    good(cella_buffer_append(out, cella_bytes_text(line)));
+}
+
+/* Releases signed with this key, under a certificate of its own. */
+static inline struct cella_result certify(struct rig *rig, const struct cella_jose_key *certified,
+                                          const struct cella_jose_key *key) {
+    CELLA_BUFFER der = {0}, chain = {0}, private = {0};
+    CELLA_SECRET pkcs8 = {0};
+    struct cella_jose_certificate as = {.common_name = "v1.vault.test",
+                                        .not_before_unix = (uint64_t)time(NULL) - 60,
+                                        .not_after_unix = (uint64_t)time(NULL) + 86400};
+    good(cella_jose_certify(certified, &as, &der));
+    good(cella_jose_key_export(key, &pkcs8));
+    pem("CERTIFICATE", cella_buffer_bytes(&der), &chain);
+    pem("PRIVATE KEY", cella_secret_bytes(&pkcs8), &private);
+    return cella_vaults_certify(rig->vaults, cella_buffer_bytes(&chain),
+                                cella_buffer_bytes(&private));
 }
 
 static inline void rig_serve(struct rig *rig) {
@@ -108,10 +121,9 @@ static inline void rig_serve(struct rig *rig) {
                                       .sealer = rig->sealer,
                                       .issuers = rig->issuers,
                                       .authorities = rig->authorities,
-                                      .audit = rig->audit,
-                                      .release_key = rig->release,
-                                      .release_chain = cella_buffer_bytes(&rig->chain)};
+                                      .audit = rig->audit};
     good(cella_vaults_new(&parts, &rig->vaults));
+    good(certify(rig, rig->release, rig->release));
     good(cella_vaults_add(rig->vaults, &rig->settings));
 }
 
@@ -134,7 +146,6 @@ static inline struct rig *rig_new(bool hsm) {
     good(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->attest));
     good(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->release));
     set_keys(rig);
-    release_chain(rig);
     rig->settings = (struct cella_vault_settings){.name = "v1",
                                                   .url = "https://" HOST,
                                                   .login = "https://login.test/tid",
@@ -159,7 +170,6 @@ static inline void rig_free(struct rig *rig) {
     cella_jose_key_free(&rig->login);
     cella_jose_key_free(&rig->attest);
     cella_jose_key_free(&rig->release);
-    cella_buffer_free(&rig->chain);
     snprintf(command, sizeof(command), "rm -rf '%s'", rig->folder);
     assert_int_equal(system(command), 0);
     free(rig);

@@ -216,6 +216,29 @@ static void rules_of_exportable_keys(void **state) {
     json_decref(reply);
 }
 
+/* The server's certificate changes while it serves: releases go with it, and a key that does not
+ * fit changes nothing. */
+static void releases_follow_the_certificate(void **state) {
+    struct rig *rig = *state;
+    CELLA_MATERIAL holder = NULL;
+    CELLA_JOSE_KEY next = NULL;
+    CELLA_JWS before = {0}, after = {0};
+    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
+    good(cella_jose_key_new(CELLA_JOSE_P256, 0, &next));
+    struct cella_result result = certify(rig, next, rig->release);
+    assert_int_equal(cella_code_of(result), CELLA_ERR_INTEGRITY);
+    cella_result_drop(result);
+    json_t *reply = release(rig, claims(holder, 2), "", 200);
+    good(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &before));
+    good(cella_jws_check(&before, rig->release, CELLA_JOSE_RS256));
+    json_decref(reply);
+    good(certify(rig, next, next));
+    reply = release(rig, claims(holder, 2), "", 200);
+    good(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &after));
+    good(cella_jws_check(&after, next, CELLA_JOSE_ES256));
+    json_decref(reply);
+}
+
 /* K04: every way to write to a key whose policy is immutable. */
 static void immutable_is_for_ever(void **state) {
     struct rig *rig = *state;
@@ -262,6 +285,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forged_tokens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_of_exportable_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(releases_follow_the_certificate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(immutable_is_for_ever, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,58 @@ static void signs_and_decrypts(void **state) {
              "Forbidden", "KeyDisabled");
 }
 
+/* K26: nothing is a message too. */
+static void empty_messages(void **state) {
+    struct rig *rig = *state;
+    char body[1024];
+    json_decref(call(rig, "POST", "/keys/r/create" V, "{\"kty\":\"RSA\"}", 200));
+    json_t *made =
+        call(rig, "POST", "/keys/r/encrypt" V, "{\"alg\":\"RSA-OAEP\",\"value\":\"\"}", 200);
+    snprintf(body, sizeof(body), "{\"alg\":\"RSA-OAEP\",\"value\":\"%s\"}", at(made, "value"));
+    json_t *opened = call(rig, "POST", "/keys/r/decrypt" V, body, 200);
+    assert_string_equal(at(opened, "value"), "");
+    json_decref(opened);
+    json_decref(made);
+}
+
+/* What stands in a policy becomes entries of a certificate, and nothing that OpenSSL reads
+ * otherwise. */
+static void hostile_policies(void **state) {
+    struct rig *rig = *state;
+    static const char *const props[] = {
+        "\"ekus\":[\"@section\"]",           "\"ekus\":[\"1.2.3,critical\"]",
+        "\"ekus\":[\"no such usage\"]",      "\"sans\":{\"dns_names\":[\"a,IP:10.0.0.1\"]}",
+        "\"sans\":{\"dns_names\":[\"@a\"]}", "\"sans\":{\"ipAddresses\":[\"nowhere\"]}",
+        "\"sans\":{\"dirName\":[\"x\"]}",    "\"key_usage\":[\"everything\"]",
+        "\"subject\":\"no name\"",           "\"validity_months\":0",
+        "\"validity_months\":1000",
+    };
+    char body[512];
+    for (size_t i = 0; i < sizeof(props) / sizeof(props[0]); i++) {
+        snprintf(body, sizeof(body),
+                 "{\"policy\":{\"x509_props\":{\"subject\":\"CN=a\",%s},\"issuer\":{\"name\":"
+                 "\"Self\"}}}",
+                 props[i]);
+        if (strncmp(props[i], "\"subject\"", 9) == 0)
+            snprintf(body, sizeof(body), "{\"policy\":{\"x509_props\":{%s}}}", props[i]);
+        json_decref(call(rig, "POST", "/certificates/c/create" V, body, 400));
+    }
+    json_decref(call(rig, "GET", "/certificates/c" V, NULL, 404));
+}
+
+static void contacts_life(void **state) {
+    struct rig *rig = *state;
+    static const char path[] = "/certificates/contacts" V;
+    json_decref(call(rig, "GET", path, NULL, 404));
+    json_decref(call(rig, "PUT", path, "{\"contacts\":{}}", 400));
+    json_decref(call(rig, "PUT", path, "{\"contacts\":[{\"email\":\"a@b.example\"}]}", 200));
+    json_t *got = call(rig, "GET", path, NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(got, "contacts")), 1);
+    json_decref(got);
+    json_decref(call(rig, "DELETE", path, NULL, 200));
+    json_decref(call(rig, "GET", path, NULL, 404));
+}
+
 static void secret_life(void **state) {
     struct rig *rig = *state;
     json_t *set = call(rig, "PUT", "/secrets/s1" V,
@@ -223,6 +275,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(roles_decide, set_up, tear_down),
         cmocka_unit_test_setup_teardown(key_life, set_up, tear_down),
         cmocka_unit_test_setup_teardown(signs_and_decrypts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(empty_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hostile_policies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(contacts_life, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secret_life, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backup_and_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(certificate_life, set_up, tear_down),
