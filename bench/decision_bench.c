@@ -7,15 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attest/attest.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "crypto/verifykey.h"
+#include "bench.h"
+#include "checks.h"
 
-enum { ROUNDS = 41, BATCH = 20, CHECKS = 32 };
+enum { ROUNDS = 41, BATCH = 20 };
 static const double AIM = 0.7;
 
 static const struct subject {
@@ -36,57 +36,6 @@ static const struct subject {
      1751624191},
 };
 
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-/* --- Signature checks as they were made --- */
-
-static struct check {
-    const struct cella_verifykey *key;
-    enum cella_signature_algorithm algorithm;
-    struct cella_buffer message, signature;
-} checks[CHECKS];
-static size_t check_count;
-static bool recording;
-
-struct cella_result __real_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature);
-struct cella_result __wrap_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature);
-void __real_cella_verifykey_free(struct cella_verifykey **key);
-void __wrap_cella_verifykey_free(struct cella_verifykey **key);
-
-struct cella_result __wrap_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature) {
-    if (recording && check_count < CHECKS) {
-        struct check *c = &checks[check_count++];
-        *c = (struct check){.key = key, .algorithm = algorithm};
-        must(cella_buffer_append(&c->message, message));
-        must(cella_buffer_append(&c->signature, signature));
-    }
-    return __real_cella_verifykey_check(key, algorithm, message, signature);
-}
-void __wrap_cella_verifykey_free(struct cella_verifykey **key) {
-    if (recording) /* kept: the check is repeated */
-        *key = NULL;
-    else
-        __real_cella_verifykey_free(key);
-}
-
 /* --- The service --- */
 
 struct service {
@@ -99,6 +48,7 @@ struct service {
     struct cella_trust *trust;
     struct cella_attest *attest;
     struct cella_buffer evidence, body;
+    struct checks checks; /* that the evidence needs */
 };
 
 static const char *at(const struct service *s, const char *name) {
@@ -190,13 +140,6 @@ static void verify(const struct service *s, const struct subject *subject) {
     cella_trust_drop(s->trust, hold);
 }
 
-static void raw_checks(void) {
-    for (size_t i = 0; i < check_count; i++)
-        cella_result_drop(__real_cella_verifykey_check(checks[i].key, checks[i].algorithm,
-                                                       cella_buffer_bytes(&checks[i].message),
-                                                       cella_buffer_bytes(&checks[i].signature)));
-}
-
 static void sign(const struct cella_jose_key *key, size_t size) {
     static uint8_t payload[65536];
     CELLA_BUFFER token = {0};
@@ -209,23 +152,22 @@ static void measure(struct service *s, const struct subject *subject,
     enum { WHOLE, VERIFY, CHECK, SIGN, KINDS };
     double best[KINDS] = {1e9, 1e9, 1e9, 1e9};
     size_t size = decide(s, subject) * 3 / 4;
-    recording = true;
-    check_count = 0;
+    checks_record(&s->checks);
     verify(s, subject);
-    recording = false;
+    checks_record(NULL);
     for (int round = 0; round < ROUNDS; round++)
         for (int kind = 0; kind < KINDS; kind++) {
-            double start = now_us();
+            double start = clock_us(CLOCK_THREAD_CPUTIME_ID);
             for (int i = 0; i < BATCH; i++)
                 if (kind == WHOLE)
                     decide(s, subject);
                 else if (kind == VERIFY)
                     verify(s, subject);
                 else if (kind == CHECK)
-                    raw_checks();
+                    checks_repeat(&s->checks);
                 else
                     sign(key, size);
-            double each = (now_us() - start) / BATCH;
+            double each = (clock_us(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH;
             if (each < best[kind]) best[kind] = each;
         }
     double raw = best[CHECK] + best[SIGN], ratio = raw / best[WHOLE];

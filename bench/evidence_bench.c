@@ -6,29 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench.h"
 #include "evidence/software.h"
 
 enum { ROUNDS = 401, BATCH = 20, SETTINGS = 24 };
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static void must_be(bool held, const char *what) {
-    if (held) return;
-    fprintf(stderr, "bench: cannot %s\n", what);
-    exit(1);
-}
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 struct setup {
     struct cella_software_signer *signer;
@@ -114,9 +96,9 @@ int main(void) {
     void (*const work[])(struct setup *) = {raw_sign, make, raw_verify, check};
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < 4; i++) {
-            double start = now_s();
+            double start = clock_s(CLOCK_MONOTONIC);
             for (int n = 0; n < BATCH; n++) work[i](&s);
-            seconds[i][round] = (now_s() - start) / BATCH;
+            seconds[i][round] = (clock_s(CLOCK_MONOTONIC) - start) / BATCH;
         }
     printf("evidence of %zu bytes, %d settings; medians of %d rounds of %d, interleaved\n",
            s.evidence.size, SETTINGS, ROUNDS, BATCH);

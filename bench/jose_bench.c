@@ -8,30 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "bench.h"
 #include "crypto/jose_inner.h"
 
 enum { ROUNDS = 31, PAYLOAD = 2000 /* bytes of claims, as a result token has */ };
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static void must_be(bool held, const char *what) {
-    if (held) return;
-    fprintf(stderr, "bench: cannot %s\n", what);
-    exit(1);
-}
-
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 struct subject {
     enum cella_jose_kind kind;
@@ -89,9 +71,9 @@ static void token_check(struct subject *s) {
 }
 
 static double batch_us(struct subject *s, int count, void (*work)(struct subject *)) {
-    double from = now_us();
+    double from = clock_us(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < count; i++) work(s);
-    return (now_us() - from) / count;
+    return (clock_us(CLOCK_THREAD_CPUTIME_ID) - from) / count;
 }
 
 static void signatures(void) {

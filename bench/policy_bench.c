@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "bench.h"
 
 enum { RULES = 50, ROUNDS = 20000, REPEATS = 7, TEXT_SIZE = 32768 };
 
@@ -58,30 +59,18 @@ static void queries(char *text) {
     snprintf(text + at, TEXT_SIZE - at, "};");
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
 static double evaluate(const struct cella_policy *policy, const struct cella_policy_claim *claim,
                        size_t count, bool trace, size_t *issued) {
     double best = 1e9;
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-        double start = now();
+        double start = clock_s(CLOCK_MONOTONIC);
         for (int i = 0; i < ROUNDS / REPEATS; i++) {
             CELLA_POLICY_OUTCOME outcome;
             must(cella_policy_evaluate(policy, claim, count, trace, &outcome));
             if (outcome.verdict != CELLA_POLICY_PERMITTED) exit(1);
             *issued = outcome.issued_count;
         }
-        double each = (now() - start) / (ROUNDS / REPEATS);
+        double each = (clock_s(CLOCK_MONOTONIC) - start) / (ROUNDS / REPEATS);
         if (each < best) best = each;
     }
     return best;
@@ -91,12 +80,12 @@ static void row(const char *name, const char *text, const struct cella_policy_cl
                 size_t count) {
     struct cella_policy *policy = NULL;
     size_t issued = 0;
-    double start = now();
+    double start = clock_s(CLOCK_MONOTONIC);
     for (int i = 0; i < 100; i++) {
         must(cella_policy_compile(cella_bytes_text(text), &policy, NULL));
         if (i < 99) cella_policy_free(&policy);
     }
-    double compile = (now() - start) / 100,
+    double compile = (clock_s(CLOCK_MONOTONIC) - start) / 100,
            plainly = evaluate(policy, claim, count, false, &issued);
     double traced = evaluate(policy, claim, count, true, &issued);
     printf("%-24s %8zu %12.1f %12.2f %12.2f   %s\n", name, issued, compile * 1e6, plainly * 1e6,

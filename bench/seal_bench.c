@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "seal/protected.h"
 #include "seal/stream.h"
 
@@ -39,18 +39,6 @@ static void check(bool good, const char *what) {
     perror(what);
     exit(1);
 }
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void open_target(struct target *t, const char *path, bool sealed, bool create) {
     static const struct cella_protected_key key = {.kind = CELLA_PROTECTED_KEY_GIVEN, .key = {1}};
     memset(t, 0, sizeof(*t));
@@ -104,7 +92,7 @@ static void warm(const char *path) {
 /* Seconds of one phase: 0 sequential write, 1 sequential read, 2 random read, 3 random write. */
 static double phase_s(const char *path, bool sealed, int phase) {
     struct target t;
-    double start = now_s();
+    double start = clock_s(CLOCK_MONOTONIC);
     open_target(&t, path, sealed, phase == 0);
     unsigned seed = 1;
     if (phase < 2)
@@ -119,7 +107,7 @@ static double phase_s(const char *path, bool sealed, int phase) {
         }
     if (phase == 0) finish(&t);
     close_target(&t);
-    return now_s() - start;
+    return clock_s(CLOCK_MONOTONIC) - start;
 }
 
 static int by_value(const void *a, const void *b) {

@@ -13,32 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "bench.h"
 #include "crypto/verifykey.h"
 #include "crypto/x509.h"
 
 enum { ROUNDS = 61, BATCH = 12, THREAD_CHECKS = 2000, PSS_SALT = 48 };
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static void must_be(bool held, const char *what) {
-    if (held) return;
-    fprintf(stderr, "bench: cannot %s\n", what);
-    exit(1);
-}
-
-/* Time of this thread alone: a batch of P-384 is longer than a slice of the scheduler. */
-static double now_s(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 struct subject {
     const char *name;
@@ -134,9 +115,9 @@ static double median(double *values) {
 }
 
 static double batch_us(void (*run)(struct subject *), struct subject *s) {
-    double start = now_s(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < BATCH; i++) run(s);
-    return (now_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
+    return (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
 }
 
 static void *thread(void *argument) {
@@ -147,15 +128,15 @@ static void *thread(void *argument) {
 /* The same number of checks per thread, of one shared key: 2.00 is perfect where two processors are
  * free. */
 static double two_threads(struct subject *s) {
-    double start = now_s(CLOCK_MONOTONIC);
+    double start = clock_s(CLOCK_MONOTONIC);
     thread(s);
-    double one = now_s(CLOCK_MONOTONIC) - start;
+    double one = clock_s(CLOCK_MONOTONIC) - start;
     pthread_t threads[2];
-    start = now_s(CLOCK_MONOTONIC);
+    start = clock_s(CLOCK_MONOTONIC);
     for (int i = 0; i < 2; i++)
         must_be(pthread_create(&threads[i], NULL, thread, s) == 0, "start a thread");
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
-    return 2 * one / (now_s(CLOCK_MONOTONIC) - start);
+    return 2 * one / (clock_s(CLOCK_MONOTONIC) - start);
 }
 
 static void measure(struct subject *s) {
@@ -193,16 +174,16 @@ static void measure_parsing(const struct subject *s) {
     struct cella_bytes der = certificate(s);
     static double cella[ROUNDS], openssl[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
-        double start = now_s(CLOCK_THREAD_CPUTIME_ID);
+        double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
         struct cella_certificate c;
         for (int n = 0; n < BATCH; n++) must(cella_certificate_parse(der, &c));
-        cella[i] = (now_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
-        start = now_s(CLOCK_THREAD_CPUTIME_ID);
+        cella[i] = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
+        start = clock_s(CLOCK_THREAD_CPUTIME_ID);
         for (int n = 0; n < BATCH; n++) {
             const unsigned char *at = der.data;
             X509_free(d2i_X509(NULL, &at, (long)der.size));
         }
-        openssl[i] = (now_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
+        openssl[i] = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) / BATCH * 1e6;
     }
     double c = median(cella), o = median(openssl);
     printf("\na %s certificate of %zu bytes parsed: cella %.2f us, d2i_X509 %.1f us (%.0f times)\n",

@@ -8,23 +8,17 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cella/image.h>
 
 #include "base/file.h"
+#include "bench.h"
 #include "platform/channel.h"
 #include "platform/client.h"
 #include "platform/hostserver.h"
 
 extern char **environ;
-
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -95,13 +89,13 @@ int main(int argc, char **argv) {
     for (int i = -3; i < runs; i++) /* interleaved, so that a noisy neighbour meets all alike */
         for (int k = 0; k <= images; k++) {
             int image = k ? open(argv[2 + k], O_RDONLY | O_CLOEXEC) : -1;
-            double start = now_us();
+            double start = clock_us(CLOCK_MONOTONIC);
             struct cella_result r = CELLA_SUCCESS;
             if (k)
                 r = run_enclave(&options, image, null);
             else
                 spawn_and_wait(argv[2], null);
-            double spent = now_us() - start;
+            double spent = clock_us(CLOCK_MONOTONIC) - start;
             cella_result_print(r);
             if (cella_failed(r)) return 1;
             if (i >= 0) times[k * runs + i] = spent;

@@ -4,28 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attest/policies.h"
 #include "attest/tokens.h"
+#include "bench.h"
 
 enum { ROUNDS = 15, SIGN_BATCH = 40, TAKE_BATCH = 100000, PAYLOAD = 2048 };
 #define HEX_96                                                                                     \
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"             \
     "0123456789abcdef"
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static json_t *claims_of_snp(void) {
     static const char *const texts[] = {"authorkeydigest", "familyId",   "hostdata", "idkeydigest",
@@ -50,12 +38,12 @@ static json_t *claims_of_snp(void) {
 
 static double signature_us(const struct cella_jose_key *key, unsigned algorithm) {
     static const char payload[PAYLOAD];
-    double start = now_us();
+    double start = clock_us(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < SIGN_BATCH; i++) {
         CELLA_BUFFER out = {0};
         must(cella_jws_sign(key, algorithm, NULL, CELLA_BYTES_OF(payload), &out));
     }
-    return (now_us() - start) / SIGN_BATCH;
+    return (clock_us(CLOCK_THREAD_CPUTIME_ID) - start) / SIGN_BATCH;
 }
 
 static double token_us(struct cella_tokens *tokens) {
@@ -63,21 +51,21 @@ static double token_us(struct cella_tokens *tokens) {
     for (int i = 0; i < SIGN_BATCH; i++) {
         CELLA_JSON claims = claims_of_snp();
         CELLA_BUFFER out = {0};
-        double start = now_us();
+        double start = clock_us(CLOCK_THREAD_CPUTIME_ID);
         must(cella_tokens_sign(tokens, claims, (uint64_t)time(NULL), 28800, true, &out));
-        spent += now_us() - start;
+        spent += clock_us(CLOCK_THREAD_CPUTIME_ID) - start;
     }
     return spent / SIGN_BATCH;
 }
 
 static double take_us(struct cella_policies *policies) {
-    double start = now_us();
+    double start = clock_us(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < TAKE_BATCH; i++) {
         const struct cella_policy_entry *entry = NULL;
         must(cella_policies_take(policies, CELLA_ATTEST_SGX, &entry));
         cella_policies_drop(policies, entry);
     }
-    return (now_us() - start) / TAKE_BATCH;
+    return (clock_us(CLOCK_THREAD_CPUTIME_ID) - start) / TAKE_BATCH;
 }
 
 static double least(double a, double b) { return a < b ? a : b; }

@@ -10,16 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "bench.h"
+#include "checks.h"
 #include "crypto/key.h"
 #include "crypto/verifykey.h"
 #include "evidence/software.h"
 
-enum { ROUNDS = 9, FILES = 24, CHECKS = 32, MANY = 1000000, MANY_SECONDS = 150 };
+enum { ROUNDS = 9, FILES = 24, MANY = 1000000, MANY_SECONDS = 150 };
 static const double SLICE_S = 0.02;
 
 struct subject {
@@ -52,62 +53,6 @@ static const struct subject subjects[] = {
     {"software", CELLA_EVIDENCE_SOFTWARE, NULL, NULL, NULL, 1750000000, "S0", 0, 0}, /* made here */
 };
 enum { SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };
-
-static void must(struct cella_result r) {
-    if (!cella_failed(r)) return;
-    cella_result_print(r);
-    exit(1);
-}
-
-static double clock_s(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Signature checks as they were made. Their keys are kept: while recording, none is freed. */
-struct check {
-    const struct cella_verifykey *key;
-    enum cella_signature_algorithm algorithm;
-    struct cella_buffer message, signature;
-};
-struct checks {
-    struct check of[CHECKS];
-    size_t count;
-};
-static struct checks *recording;
-
-struct cella_result __real_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature);
-struct cella_result __wrap_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature);
-void __real_cella_verifykey_free(struct cella_verifykey **key);
-void __wrap_cella_verifykey_free(struct cella_verifykey **key);
-
-struct cella_result __wrap_cella_verifykey_check(const struct cella_verifykey *key,
-                                                 enum cella_signature_algorithm algorithm,
-                                                 struct cella_bytes message,
-                                                 struct cella_bytes signature) {
-    if (recording && recording->count < CHECKS) {
-        struct check *c = &recording->of[recording->count++];
-        c->key = key;
-        c->algorithm = algorithm;
-        must(cella_buffer_append(&c->message, message));
-        must(cella_buffer_append(&c->signature, signature));
-    }
-    return __real_cella_verifykey_check(key, algorithm, message, signature);
-}
-
-void __wrap_cella_verifykey_free(struct cella_verifykey **key) {
-    if (recording)
-        *key = NULL;
-    else
-        __real_cella_verifykey_free(key);
-}
 
 struct item {
     char name[256];
@@ -157,17 +102,8 @@ static void cold(const struct work *w) {
 
 static void warm(const struct work *w) { verify_with(w, w->shared); }
 
-static void raw(const struct checks *checks) {
-    for (size_t i = 0; i < checks->count; i++) {
-        const struct check *c = &checks->of[i];
-        /* Some are tries that fail, as the first of two roots: repeated all the same. */
-        cella_result_drop(__real_cella_verifykey_check(c->key, c->algorithm,
-                                                       cella_buffer_bytes(&c->message),
-                                                       cella_buffer_bytes(&c->signature)));
-    }
-}
-static void raw_cold(const struct work *w) { raw(&w->cold); }
-static void raw_warm(const struct work *w) { raw(&w->warm); }
+static void raw_cold(const struct work *w) { checks_repeat(&w->cold); }
+static void raw_warm(const struct work *w) { checks_repeat(&w->warm); }
 
 static void load_folder(struct work *w, const char *root) {
     char path[4096];
@@ -214,11 +150,11 @@ static void load(struct work *w, const struct subject *subject, const char *root
     }
     if (subject->collateral) load_folder(w, root);
     collateral_build(w, &w->shared);
-    recording = &w->cold;
+    checks_record(&w->cold);
     cold(w);
-    recording = &w->warm;
+    checks_record(&w->warm);
     warm(w);
-    recording = NULL;
+    checks_record(NULL);
 }
 
 /* How many a second, of as many threads, each for SLICE_S. */
