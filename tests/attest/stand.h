@@ -5,36 +5,17 @@
 
 #include <ftw.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "../results.h"
 #include "attest/policies.h"
 #include "attest/statement.h"
 #include "attest/tokens.h"
 #include "base/text.h"
-
-#define GOOD(call)                                                                                 \
-    do {                                                                                           \
-        struct cella_result good_ = (call);                                                        \
-        if (cella_failed(good_)) {                                                                 \
-            cella_result_print(good_);                                                             \
-            fail_msg("%s", good_.error->what);                                                     \
-        }                                                                                          \
-    } while (0)
-#define REFUSED(call, expected)                                                                    \
-    do {                                                                                           \
-        struct cella_result refused_ = (call);                                                     \
-        enum cella_code code_ = cella_code_of(refused_);                                           \
-        cella_result_drop(refused_);                                                               \
-        assert_int_equal(code_, (expected));                                                       \
-    } while (0)
 
 struct stand {
     char folder[128];

@@ -1,11 +1,4 @@
 /* The audit log from inside: what is refused, what a checkpoint notices, threads (K22). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,22 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../results.h"
 #include "audit/audit_inner.h"
 #include "base/file.h"
-
-#define GOOD(call)                                                                                 \
-    do {                                                                                           \
-        struct cella_result good_ = (call);                                                        \
-        if (cella_failed(good_)) fail_msg("%s: %s", #call, good_.error->what);                     \
-    } while (0)
-#define REFUSED(expected, call)                                                                    \
-    do {                                                                                           \
-        struct cella_result refused_ = (call);                                                     \
-        if (cella_code_of(refused_) != (expected))                                                 \
-            fail_msg("%s: %s", #call,                                                              \
-                     cella_failed(refused_) ? refused_.error->what : "succeeded");                 \
-        cella_result_drop(refused_);                                                               \
-    } while (0)
 
 static const uint8_t key_bytes[32] = "a key of the tests";
 #define KEY CELLA_BYTES_OF(key_bytes)
@@ -77,7 +57,7 @@ static void opens(const struct place *p) {
 }
 static void does_not_open(const struct place *p) {
     struct cella_audit *audit = NULL;
-    REFUSED(CELLA_ERR_INTEGRITY, cella_audit_open(p->log, 100, KEY, &audit));
+    REFUSED(cella_audit_open(p->log, 100, KEY, &audit), CELLA_ERR_INTEGRITY);
     assert_null(audit);
 }
 static void verifies(const struct place *p, uint64_t count, uint64_t broken, const char *why) {
@@ -112,12 +92,12 @@ static void records_that_are_none(void **state) {
     char *big = malloc(1 << 16);
     memset(big, 'x', (1 << 16) - 1);
     big[(1 << 16) - 1] = 0;
-    REFUSED(CELLA_ERR_INTERNAL, cella_audit_open(p->log, 0, cella_bytes("short", 5), &audit));
+    REFUSED(cella_audit_open(p->log, 0, cella_bytes("short", 5), &audit), CELLA_ERR_INTERNAL);
     GOOD(cella_audit_open(p->log, 0, KEY, &audit));
-    for (size_t i = 0; i < 4; i++) REFUSED(CELLA_ERR_INTERNAL, append_one(audit, ours[i], "x"));
-    REFUSED(CELLA_ERR_INTERNAL, cella_audit_append(audit, array));
-    REFUSED(CELLA_ERR_INTERNAL, cella_audit_append(audit, NULL));
-    REFUSED(CELLA_ERR_LIMIT, append_one(audit, "big", big));
+    for (size_t i = 0; i < 4; i++) REFUSED(append_one(audit, ours[i], "x"), CELLA_ERR_INTERNAL);
+    REFUSED(cella_audit_append(audit, array), CELLA_ERR_INTERNAL);
+    REFUSED(cella_audit_append(audit, NULL), CELLA_ERR_INTERNAL);
+    REFUSED(append_one(audit, "big", big), CELLA_ERR_LIMIT);
     GOOD(cella_audit_append(audit, empty));
     GOOD(append_one(audit, "odd", "\x7f \n \",\"hash\":\"0\"}"));
     big[60000] = 0;
@@ -135,9 +115,9 @@ static void a_log_that_was_moved_takes_no_more(void **state) {
     GOOD(cella_audit_open(p->log, 100, KEY, &audit));
     GOOD(append_one(audit, "who", "one"));
     assert_int_equal(rename(p->log, p->torn), 0);
-    REFUSED(CELLA_ERR_IO, append_one(audit, "who", "two"));
+    REFUSED(append_one(audit, "who", "two"), CELLA_ERR_IO);
     put(p->log, cella_bytes(NULL, 0));
-    REFUSED(CELLA_ERR_IO, append_one(audit, "who", "two"));
+    REFUSED(append_one(audit, "who", "two"), CELLA_ERR_IO);
     assert_int_equal(rename(p->torn, p->log), 0);
     GOOD(append_one(audit, "who", "two"));
     cella_audit_close(&audit);
@@ -157,9 +137,9 @@ static void an_open_log_follows_its_file(void **state) {
     assert_int_equal(access(p->torn, F_OK), 0);
     load(p->log, &log);
     assert_int_equal(ftruncate(fd, (off_t)end_of(&log, 2)), 0);
-    REFUSED(CELLA_ERR_INTEGRITY, append_one(audit, "who", "after lines were cut"));
+    REFUSED(append_one(audit, "who", "after lines were cut"), CELLA_ERR_INTEGRITY);
     assert_int_equal(ftruncate(fd, 0), 0);
-    REFUSED(CELLA_ERR_INTEGRITY, append_one(audit, "who", "after all were cut"));
+    REFUSED(append_one(audit, "who", "after all were cut"), CELLA_ERR_INTEGRITY);
     assert_int_equal(write(fd, log.data, log.size), (ssize_t)log.size);
     GOOD(append_one(audit, "who", "after they came back"));
     cella_audit_close(&audit);
@@ -233,7 +213,7 @@ static void changed_checkpoints_are_refused(void **state) {
     does_not_open(p);
     head.size--;
     put(p->head, cella_buffer_bytes(&head));
-    REFUSED(CELLA_ERR_INTEGRITY, cella_audit_open(p->log, 100, CELLA_BYTES_OF(other), &audit));
+    REFUSED(cella_audit_open(p->log, 100, CELLA_BYTES_OF(other), &audit), CELLA_ERR_INTEGRITY);
     GOOD(cella_audit_verify(p->log, CELLA_BYTES_OF(other), &v));
     assert_int_equal(v.broken_line, 3);
     GOOD(cella_audit_verify(p->log, cella_bytes(NULL, 0), &v));
@@ -292,8 +272,8 @@ static void logs_that_are_none(void **state) {
     CELLA_BUFFER big = {0};
     GOOD(cella_buffer_extend(&big, 300000, &(uint8_t *){NULL}));
     memset(big.data, 'x', big.size);
-    REFUSED(CELLA_ERR_IO, cella_audit_open(p->folder, 0, KEY, &audit));
-    REFUSED(CELLA_ERR_NOT_FOUND, cella_audit_verify(p->log, KEY, &v));
+    REFUSED(cella_audit_open(p->folder, 0, KEY, &audit), CELLA_ERR_IO);
+    REFUSED(cella_audit_verify(p->log, KEY, &v), CELLA_ERR_NOT_FOUND);
     put(p->log, cella_buffer_bytes(&big)); /* no line is this long */
     does_not_open(p);
     GOOD(cella_audit_verify(p->log, KEY, &v));

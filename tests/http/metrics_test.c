@@ -1,24 +1,15 @@
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "../results.h"
 #include "http/metrics.h"
-
-static void good(struct cella_result r) {
-    if (cella_failed(r)) cella_result_print(r);
-    assert_false(cella_failed(r));
-}
 
 static void text_is_prometheus(void **state) {
     struct cella_metrics *m = NULL;
     CELLA_BUFFER text = {0};
     (void)state;
-    good(cella_metrics_new(&m));
+    GOOD(cella_metrics_new(&m));
     struct cella_metric *a = cella_metrics_add(m, CELLA_METRIC_COUNTER, "a_total", "k=\"1\"", "A."),
                         *g = cella_metrics_add(m, CELLA_METRIC_GAUGE, "g", "", "G."),
                         *b = cella_metrics_add(m, CELLA_METRIC_COUNTER, "a_total", "k=\"2\"", "A."),
@@ -31,8 +22,8 @@ static void text_is_prometheus(void **state) {
     cella_metric_observe(s, 500000);
     cella_metric_observe(s, 500001);
     cella_metric_observe(s, UINT64_C(60000000000));
-    good(cella_metrics_text(m, &text));
-    good(cella_buffer_append(&text, cella_bytes("", 1)));
+    GOOD(cella_metrics_text(m, &text));
+    GOOD(cella_buffer_append(&text, cella_bytes("", 1)));
     const char *at = (const char *)text.data;
     /* One help and type for each name, its metrics together. */
     const char *start = "# HELP a_total A.\n# TYPE a_total counter\na_total{k=\"1\"} 3\n"
@@ -53,7 +44,7 @@ static void nothing_counts_to_nothing(void **state) {
     cella_metric_count(NULL, 1);
     cella_metric_set(NULL, 1);
     cella_metric_observe(NULL, 1);
-    good(cella_metrics_text(NULL, &text));
+    GOOD(cella_metrics_text(NULL, &text));
     assert_int_equal(text.size, 0);
 }
 
@@ -75,14 +66,14 @@ static void threads_lose_nothing(void **state) {
     CELLA_BUFFER text = {0};
     pthread_t thread[THREADS];
     (void)state;
-    good(cella_metrics_new(&m));
+    GOOD(cella_metrics_new(&m));
     struct both both = {cella_metrics_add(m, CELLA_METRIC_COUNTER, "c", "", "C."),
                         cella_metrics_add(m, CELLA_METRIC_SECONDS, "s", "", "S.")};
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, count, &both), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-    good(cella_metrics_text(m, &text));
-    good(cella_buffer_append(&text, cella_bytes("", 1)));
+    GOOD(cella_metrics_text(m, &text));
+    GOOD(cella_buffer_append(&text, cella_bytes("", 1)));
     assert_non_null(strstr((const char *)text.data, "\nc 80000\n"));
     assert_non_null(strstr((const char *)text.data, "\ns_count 80000\n"));
     cella_metrics_free(&m);

@@ -4,15 +4,12 @@
 #define CELLA_TESTS_IDENTITY_STAND_H
 
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "../results.h"
 #include "base/text.h"
 #include "identity/access.h"
 #include "identity/credentials.h"
@@ -22,22 +19,6 @@
 #define URL    "https://localhost:8443"
 enum { SECRET_TEXT = SECRET_SIZE + 1 };
 #define VAULT "https://vault.azure.net"
-
-#define GOOD(call)                                                                                 \
-    do {                                                                                           \
-        struct cella_result good_ = (call);                                                        \
-        if (cella_failed(good_)) {                                                                 \
-            cella_result_print(good_);                                                             \
-            fail_msg("%s", good_.error->what);                                                     \
-        }                                                                                          \
-    } while (0)
-#define REFUSED(call, expected)                                                                    \
-    do {                                                                                           \
-        struct cella_result refused_ = (call);                                                     \
-        enum cella_code code_ = cella_code_of(refused_);                                           \
-        cella_result_drop(refused_);                                                               \
-        assert_int_equal(code_, (expected));                                                       \
-    } while (0)
 
 struct stand {
     char folder[64];

@@ -68,18 +68,18 @@ static void statements_that_are_off_are_refused(void **state) {
     CELLA_ROWS rows = NULL;
     open_numbers(p->database, &d);
     GOOD(cella_session_begin(d, true, &s));
-    REFUSED(CELLA_ERR_INTERNAL, cella_execute(s, "DELETE FROM absent", NULL, 0, NULL));
-    REFUSED(CELLA_ERR_INTERNAL, cella_execute(s, "", NULL, 0, NULL));
-    REFUSED(CELLA_ERR_INTERNAL, cella_execute(s, "SELECT 1", NULL, 0, NULL));
-    REFUSED(CELLA_ERR_INTERNAL,
-            cella_execute(s, "DELETE FROM test_number; DROP TABLE test_number", NULL, 0, NULL));
-    REFUSED(CELLA_ERR_INTERNAL,
-            cella_execute(s, "DELETE FROM test_number WHERE number = ?", NULL, 0, NULL));
-    REFUSED(CELLA_ERR_INTERNAL, cella_execute(s, "DELETE FROM test_number", &one, 1, NULL));
-    REFUSED(CELLA_ERR_FORMAT,
-            cella_execute(s, "DELETE FROM test_number WHERE content = ?", &nul, 1, NULL));
+    REFUSED(cella_execute(s, "DELETE FROM absent", NULL, 0, NULL), CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "", NULL, 0, NULL), CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "SELECT 1", NULL, 0, NULL), CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "DELETE FROM test_number; DROP TABLE test_number", NULL, 0, NULL),
+            CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "DELETE FROM test_number WHERE number = ?", NULL, 0, NULL),
+            CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "DELETE FROM test_number", &one, 1, NULL), CELLA_ERR_INTERNAL);
+    REFUSED(cella_execute(s, "DELETE FROM test_number WHERE content = ?", &nul, 1, NULL),
+            CELLA_ERR_FORMAT);
     /* "double quotes" are names and never a text by mistake */
-    REFUSED(CELLA_ERR_INTERNAL, cella_query(s, "SELECT \"nothing\"", NULL, 0, &rows));
+    REFUSED(cella_query(s, "SELECT \"nothing\"", NULL, 0, &rows), CELLA_ERR_INTERNAL);
     GOOD(insert(s, 1, cella_bytes(NULL, 0))); /* and the session goes on */
     GOOD(cella_session_commit(&s));
     assert_int_equal(count_alone(d), 1);
@@ -93,7 +93,7 @@ static void keys_that_are_there_are_told(void **state) {
     open_numbers(p->database, &d);
     GOOD(cella_session_begin(d, true, &s));
     GOOD(insert(s, 1, cella_bytes(NULL, 0)));
-    REFUSED(CELLA_ERR_EXISTS, insert(s, 1, cella_bytes(NULL, 0)));
+    REFUSED(insert(s, 1, cella_bytes(NULL, 0)), CELLA_ERR_EXISTS);
     GOOD(insert(s, 2, cella_bytes(NULL, 0)));
     GOOD(cella_execute(s, "DELETE FROM test_number WHERE number > 5", NULL, 0, &changed));
     assert_int_equal(changed, 0);
@@ -113,8 +113,8 @@ static void foreign_keys_hold(void **state) {
     GOOD(cella_database_open(p->database, &d));
     GOOD(cella_database_migrate(d, "owner", steps, 1));
     GOOD(cella_session_begin(d, true, &s));
-    REFUSED(CELLA_ERR_REFUSED,
-            cella_execute(s, "INSERT INTO owner_thing VALUES (1)", NULL, 0, NULL));
+    REFUSED(cella_execute(s, "INSERT INTO owner_thing VALUES (1)", NULL, 0, NULL),
+            CELLA_ERR_REFUSED);
 }
 
 /* --- Sessions --- */
@@ -143,11 +143,11 @@ static void readers_see_one_moment_and_do_not_write(void **state) {
     assert_int_equal(ask(s, "SELECT COUNT(*) FROM test_number"), 1);
     GOOD(insert_alone(d, 2, cella_bytes(NULL, 0)));
     assert_int_equal(ask(s, "SELECT COUNT(*) FROM test_number"), 1);
-    REFUSED(CELLA_ERR_INTERNAL, insert(s, 3, cella_bytes(NULL, 0)));
+    REFUSED(insert(s, 3, cella_bytes(NULL, 0)), CELLA_ERR_INTERNAL);
     CELLA_ROWS rows = NULL; /* nor by the other way */
     bool there;
     GOOD(cella_query(s, "DELETE FROM test_number", NULL, 0, &rows));
-    REFUSED(CELLA_ERR_PERMISSION, cella_rows_next(rows, &there));
+    REFUSED(cella_rows_next(rows, &there), CELLA_ERR_PERMISSION);
     cella_rows_free(&rows);
     GOOD(cella_session_commit(&s));
     assert_null(s);
@@ -176,7 +176,7 @@ static void rows_end_with_their_session(void **state) {
     assert_int_equal(cella_rows_integer(first, 0), 6);
     GOOD(insert(s, 7, cella_bytes(NULL, 0)));
     GOOD(cella_session_commit(&s));
-    REFUSED(CELLA_ERR_INTERNAL, cella_rows_next(first, &there));
+    REFUSED(cella_rows_next(first, &there), CELLA_ERR_INTERNAL);
     assert_int_equal(cella_rows_integer(second, 0), 0);
     assert_int_equal(count_alone(d), 3);
 }
@@ -293,18 +293,18 @@ static void files_are_their_owners_alone(void **state) {
     assert_int_equal(mode_of(p->folder, "cella.db-shm"), 0600);
     cella_database_close(&d);
     assert_int_equal(chmod(p->database, 0666), 0);
-    REFUSED(CELLA_ERR_PERMISSION, cella_database_open(p->database, &d));
+    REFUSED(cella_database_open(p->database, &d), CELLA_ERR_PERMISSION);
 }
 
 static void locations_that_are_none(void **state) {
     const struct place *p = *state;
     struct cella_database *d = NULL;
     char path[160];
-    REFUSED(CELLA_ERR_FORMAT, cella_database_open(p->folder, &d));
+    REFUSED(cella_database_open(p->folder, &d), CELLA_ERR_FORMAT);
     snprintf(path, sizeof(path), "%s/absent/cella.db", p->folder);
-    REFUSED(CELLA_ERR_IO, cella_database_open(path, &d));
-    REFUSED(CELLA_ERR_UNSUPPORTED, cella_database_open("postgresql://host/db", &d));
-    REFUSED(CELLA_ERR_FORMAT, cella_database_open("/dev/null", &d));
+    REFUSED(cella_database_open(path, &d), CELLA_ERR_IO);
+    REFUSED(cella_database_open("postgresql://host/db", &d), CELLA_ERR_UNSUPPORTED);
+    REFUSED(cella_database_open("/dev/null", &d), CELLA_ERR_FORMAT);
     assert_null(d);
 }
 
@@ -332,7 +332,7 @@ static void migrations_go_forward_only(void **state) {
     GOOD(cella_database_migrate(d, "part", steps, 1));
     GOOD(cella_database_migrate(d, "part", steps, 1));
     assert_int_equal(version_of(d, "part"), 1);
-    REFUSED(CELLA_ERR_INTERNAL, cella_database_migrate(d, "part", steps, 3));
+    REFUSED(cella_database_migrate(d, "part", steps, 3), CELLA_ERR_INTERNAL);
     assert_int_equal(version_of(d, "part"), 1); /* all missing ones or none */
     GOOD(cella_database_migrate(d, "part", steps, 2));
     assert_int_equal(version_of(d, "part"), 2);
@@ -341,13 +341,13 @@ static void migrations_go_forward_only(void **state) {
         GOOD(cella_session_begin(d, false, &s));
         assert_int_equal(ask(s, "SELECT y FROM part_a"), 2);
     }
-    REFUSED(CELLA_ERR_UNSUPPORTED, cella_database_migrate(d, "part", steps, 1));
-    REFUSED(CELLA_ERR_INTERNAL, cella_database_migrate(d, "foreign", foreign, 1));
-    REFUSED(CELLA_ERR_INTERNAL, cella_database_migrate(d, "ends", ends, 1));
+    REFUSED(cella_database_migrate(d, "part", steps, 1), CELLA_ERR_UNSUPPORTED);
+    REFUSED(cella_database_migrate(d, "foreign", foreign, 1), CELLA_ERR_INTERNAL);
+    REFUSED(cella_database_migrate(d, "ends", ends, 1), CELLA_ERR_INTERNAL);
     assert_int_equal(version_of(d, "foreign"), -1);
     cella_database_close(&d);
     GOOD(cella_database_open(p->database, &d)); /* and it is so after a restart */
-    REFUSED(CELLA_ERR_UNSUPPORTED, cella_database_migrate(d, "part", steps, 1));
+    REFUSED(cella_database_migrate(d, "part", steps, 1), CELLA_ERR_UNSUPPORTED);
     GOOD(cella_database_migrate(d, "part", steps, 2));
 }
 

@@ -106,7 +106,7 @@ static void full_disk_changes_nothing(void **state) {
     cella_result_drop(r);
     assert_true(number > 2 && number < 100);
     assert_int_equal(count_alone(d), number);
-    REFUSED(CELLA_ERR_IO, insert_alone(d, 1000, cella_buffer_bytes(&content)));
+    REFUSED(insert_alone(d, 1000, cella_buffer_bytes(&content)), CELLA_ERR_IO);
     /* Many statements in one transaction: it is all or nothing, whichever of them found the disk
      * full, and nothing after it slips in on its own. */
     CELLA_SESSION s = NULL;
@@ -119,7 +119,7 @@ static void full_disk_changes_nothing(void **state) {
     }
     assert_true(refused);
     limit_files(RLIM_INFINITY);
-    REFUSED(CELLA_ERR_IO, insert(s, 3000, cella_bytes("x", 1)));
+    REFUSED(insert(s, 3000, cella_bytes("x", 1)), CELLA_ERR_IO);
     r = cella_session_commit(&s);
     assert_int_equal(cella_code_of(r), CELLA_ERR_IO);
     cella_result_drop(r);
@@ -145,7 +145,7 @@ static void read_only_files_are_said_to_be(void **state) {
     }
     struct cella_result r = cella_database_open(p->database, &d);
     assert_int_equal(seteuid(me), 0);
-    REFUSED(CELLA_ERR_PERMISSION, r);
+    REFUSED(r, CELLA_ERR_PERMISSION);
 }
 
 /* --- Damage --- */
@@ -232,7 +232,7 @@ static void cut_files_are_refused(void **state) {
     put(p->database, cella_bytes("This is no database, and 100 bytes long, so that it is looked "
                                  "at as far as the header of one goes...",
                                  100));
-    REFUSED(CELLA_ERR_INTEGRITY, read_all(p->database));
+    REFUSED(read_all(p->database), CELLA_ERR_INTEGRITY);
 }
 
 static void a_damaged_log_of_changes_does_not_crash(void **state) {

@@ -2,34 +2,13 @@
 #ifndef CELLA_TESTS_STORE_H
 #define CELLA_TESTS_STORE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../results.h"
 #include "store/database.h"
-
-#define GOOD(call)                                                                                 \
-    do {                                                                                           \
-        struct cella_result good_ = (call);                                                        \
-        if (cella_failed(good_)) fail_msg("%s: %s", #call, good_.error->what);                     \
-    } while (0)
-#define REFUSED(expected, call)                                                                    \
-    do {                                                                                           \
-        struct cella_result refused_ = (call);                                                     \
-        if (!cella_failed(refused_)) fail_msg("%s succeeded", #call);                              \
-        if (cella_code_of(refused_) != (expected))                                                 \
-            fail_msg("%s: %s: %s", #call, cella_code_name(cella_code_of(refused_)),                \
-                     refused_.error->what);                                                        \
-        cella_result_drop(refused_);                                                               \
-    } while (0)
 
 struct place {
     char folder[64], database[96];

@@ -4,23 +4,19 @@
 #define CELLA_TESTS_VAULT_FIXTURE_H
 
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../results.h"
 #include "base/text.h"
 #include "crypto/jose.h"
 #include "http/message.h"
 #include "http/server.h"
 #include "identity/access.h"
 #include "vault/vault.h"
-
-#include <cmocka.h>
 
 #define HOST      "v1.vault.test:8444"
 #define ISSUER    "https://login.test/tid/"
@@ -39,11 +35,6 @@ struct rig {
     struct cella_vault_settings settings;
 };
 
-static inline void good(struct cella_result result) {
-    if (cella_failed(result)) cella_result_print(result);
-    assert_false(cella_failed(result));
-}
-
 static inline json_t *key_set(const struct cella_jose_key *key, const char *kid) {
     json_t *members = cella_jose_key_members(key);
     json_object_set_new(members, "kid", json_string(kid));
@@ -55,7 +46,7 @@ static inline void sign_token(const struct cella_jose_key *key, const char *kid,
     CELLA_BUFFER out = {0};
     CELLA_JSON header = json_pack("{s:s, s:s}", "kid", kid, "typ", "JWT");
     char *payload = json_dumps(claims, JSON_COMPACT);
-    good(cella_jws_sign(key, CELLA_JOSE_RS256, header, cella_bytes_text(payload), &out));
+    GOOD(cella_jws_sign(key, CELLA_JOSE_RS256, header, cella_bytes_text(payload), &out));
     free(payload);
     json_decref(claims);
     assert_true(out.size < size);
@@ -75,12 +66,12 @@ static inline void login_token(struct rig *rig, const char *oid, char *text, siz
 static inline void set_keys(struct rig *rig) {
     json_t *set = key_set(rig->login, "login");
     char *text = json_dumps(set, 0);
-    good(cella_issuers_set(rig->issuers, ISSUER, cella_bytes_text(text)));
+    GOOD(cella_issuers_set(rig->issuers, ISSUER, cella_bytes_text(text)));
     free(text);
     json_decref(set);
     set = key_set(rig->attest, "attest");
     text = json_dumps(set, 0);
-    good(cella_authorities_set(rig->authorities, AUTHORITY, cella_bytes_text(text)));
+    GOOD(cella_authorities_set(rig->authorities, AUTHORITY, cella_bytes_text(text)));
     free(text);
     json_decref(set);
 }
@@ -88,16 +79,16 @@ static inline void set_keys(struct rig *rig) {
 static inline void pem(const char *label, struct cella_bytes der, struct cella_buffer *out) {
     CELLA_BUFFER base64 = {0};
     char line[80];
-    good(cella_base64_encode(der, false, &base64));
+    GOOD(cella_base64_encode(der, false, &base64));
     snprintf(line, sizeof(line), "-----BEGIN %s-----\n", label);
-    good(cella_buffer_append(out, cella_bytes_text(line)));
+    GOOD(cella_buffer_append(out, cella_bytes_text(line)));
     for (size_t at = 0; at < base64.size; at += 64) {
         snprintf(line, sizeof(line), "%.*s\n", (int)(base64.size - at < 64 ? base64.size - at : 64),
                  (const char *)base64.data + at);
-        good(cella_buffer_append(out, cella_bytes_text(line)));
+        GOOD(cella_buffer_append(out, cella_bytes_text(line)));
     }
     snprintf(line, sizeof(line), "-----END %s-----\n", label);
-    good(cella_buffer_append(out, cella_bytes_text(line)));
+    GOOD(cella_buffer_append(out, cella_bytes_text(line)));
 }
 
 /* Releases signed with this key, under a certificate of its own. */
@@ -108,8 +99,8 @@ static inline struct cella_result certify(struct rig *rig, const struct cella_jo
     struct cella_jose_certificate as = {.common_name = "v1.vault.test",
                                         .not_before_unix = (uint64_t)time(NULL) - 60,
                                         .not_after_unix = (uint64_t)time(NULL) + 86400};
-    good(cella_jose_certify(certified, &as, &der));
-    good(cella_jose_key_export(key, &pkcs8));
+    GOOD(cella_jose_certify(certified, &as, &der));
+    GOOD(cella_jose_key_export(key, &pkcs8));
     pem("CERTIFICATE", cella_buffer_bytes(&der), &chain);
     pem("PRIVATE KEY", cella_secret_bytes(&pkcs8), &private);
     return cella_vaults_certify(rig->vaults, cella_buffer_bytes(&chain),
@@ -122,9 +113,9 @@ static inline void rig_serve(struct rig *rig) {
                                       .issuers = rig->issuers,
                                       .authorities = rig->authorities,
                                       .audit = rig->audit};
-    good(cella_vaults_new(&parts, &rig->vaults));
-    good(certify(rig, rig->release, rig->release));
-    good(cella_vaults_add(rig->vaults, &rig->settings));
+    GOOD(cella_vaults_new(&parts, &rig->vaults));
+    GOOD(certify(rig, rig->release, rig->release));
+    GOOD(cella_vaults_add(rig->vaults, &rig->settings));
 }
 
 static inline struct rig *rig_new(bool hsm) {
@@ -135,16 +126,16 @@ static inline struct rig *rig_new(bool hsm) {
     snprintf(rig->folder, sizeof(rig->folder), "/tmp/cella-vault-XXXXXX");
     assert_non_null(mkdtemp(rig->folder));
     snprintf(path, sizeof(path), "%s/cella.db", rig->folder);
-    good(cella_database_open(path, &rig->database));
-    good(cella_identity_migrate(rig->database));
-    good(cella_sealer_open("file:root.key", rig->folder, &rig->sealer));
+    GOOD(cella_database_open(path, &rig->database));
+    GOOD(cella_identity_migrate(rig->database));
+    GOOD(cella_sealer_open("file:root.key", rig->folder, &rig->sealer));
     snprintf(path, sizeof(path), "%s/audit.log", rig->folder);
-    good(cella_audit_open(path, 100, CELLA_BYTES_OF(audit_key), &rig->audit));
-    good(cella_issuers_new(&rig->issuers));
-    good(cella_authorities_new(&rig->authorities));
-    good(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->login));
-    good(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->attest));
-    good(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->release));
+    GOOD(cella_audit_open(path, 100, CELLA_BYTES_OF(audit_key), &rig->audit));
+    GOOD(cella_issuers_new(&rig->issuers));
+    GOOD(cella_authorities_new(&rig->authorities));
+    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->login));
+    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->attest));
+    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->release));
     set_keys(rig);
     rig->settings = (struct cella_vault_settings){.name = "v1",
                                                   .url = "https://" HOST,
@@ -152,7 +143,7 @@ static inline struct rig *rig_new(bool hsm) {
                                                   .hsm = hsm,
                                                   .resource = "https://vault.azure.net"};
     rig_serve(rig);
-    good(cella_access_assign(rig->database, "owner",
+    GOOD(cella_access_assign(rig->database, "owner",
                              hsm ? "Managed HSM Crypto User" : "Key Vault Administrator",
                              "/vault/v1"));
     login_token(rig, "owner", rig->token, sizeof(rig->token));

@@ -2,22 +2,13 @@
 #include <jansson.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../results.h"
 #include "base/text.h"
 #include "crypto/jose.h"
 #include "vault/material.h"
-
-#include <cmocka.h>
-
-static void good(struct cella_result result) {
-    if (cella_failed(result)) cella_result_print(result);
-    assert_false(cella_failed(result));
-}
 
 static struct cella_bytes hex(const char *text, uint8_t *out) {
     size_t size = strlen(text) / 2;
@@ -62,15 +53,15 @@ static void vectors_of_aes(void **state) {
         CELLA_PRODUCT made = {0}, back = {0};
         uint8_t k[32], iv[16], p[64], c[64];
         bool wraps = rows[i].iv[0] == 0;
-        good(cella_material_load(CELLA_MATERIAL_OCT, hex(rows[i].key, k), &key));
+        GOOD(cella_material_load(CELLA_MATERIAL_OCT, hex(rows[i].key, k), &key));
         struct cella_bytes plain = hex(rows[i].plain, p), cipher = hex(rows[i].cipher, c);
         struct cella_operands with = {
             .algorithm = rows[i].algorithm, .value = plain, .iv = hex(rows[i].iv, iv)};
-        good(cella_material_use(key, wraps ? CELLA_OP_WRAP : CELLA_OP_ENCRYPT, &with, &made));
+        GOOD(cella_material_use(key, wraps ? CELLA_OP_WRAP : CELLA_OP_ENCRYPT, &with, &made));
         assert_int_equal(made.size, cipher.size);
         assert_memory_equal(made.value, cipher.data, cipher.size);
         with.value = cipher;
-        good(cella_material_use(key, wraps ? CELLA_OP_UNWRAP : CELLA_OP_DECRYPT, &with, &back));
+        GOOD(cella_material_use(key, wraps ? CELLA_OP_UNWRAP : CELLA_OP_DECRYPT, &with, &back));
         assert_int_equal(back.size, plain.size);
         assert_memory_equal(back.value, plain.data, plain.size);
         for (size_t bit = 0; wraps && bit < 8 * cipher.size; bit++) {
@@ -91,7 +82,7 @@ static void gcm(void **state) {
     CELLA_MATERIAL key = NULL;
     CELLA_PRODUCT back = {0};
     uint8_t k[16], p[64], c[64], a[32], iv[12], tag[16];
-    good(cella_material_load(CELLA_MATERIAL_OCT, hex("feffe9928665731c6d6a8f9467308308", k), &key));
+    GOOD(cella_material_load(CELLA_MATERIAL_OCT, hex("feffe9928665731c6d6a8f9467308308", k), &key));
     struct cella_operands with = {
         .algorithm = "A128GCM",
         .value = hex("42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
@@ -104,7 +95,7 @@ static void gcm(void **state) {
         hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
             "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
             p);
-    good(cella_material_use(key, CELLA_OP_DECRYPT, &with, &back));
+    GOOD(cella_material_use(key, CELLA_OP_DECRYPT, &with, &back));
     assert_int_equal(back.size, plain.size);
     assert_memory_equal(back.value, plain.data, plain.size);
     uint8_t *flipped[] = {c, a, iv, tag};
@@ -131,7 +122,7 @@ static void put(json_t *jwk, const char *name, const BIGNUM *number, int size) {
     CELLA_BUFFER text = {0};
     if (!size) size = BN_num_bytes(number);
     assert_int_equal(BN_bn2binpad(number, bytes, size), size);
-    good(cella_base64_encode(cella_bytes(bytes, (size_t)size), true, &text));
+    GOOD(cella_base64_encode(cella_bytes(bytes, (size_t)size), true, &text));
     json_object_set_new(jwk, name, json_stringn((const char *)text.data, text.size));
 }
 
@@ -188,8 +179,8 @@ static void hostile(const json_t *jwk, const json_t *other, const char *const *n
 
 static bool same(const struct cella_material *a, const struct cella_material *b) {
     CELLA_SECRET one = {0}, two = {0};
-    good(cella_material_save(a, &one));
-    good(cella_material_save(b, &two));
+    GOOD(cella_material_save(a, &one));
+    GOOD(cella_material_save(b, &two));
     return one.size == two.size && memcmp(one.data, two.data, one.size) == 0;
 }
 
@@ -202,17 +193,17 @@ static void imports_of_rsa(void **state) {
     CELLA_MATERIAL whole = NULL;
     CELLA_MATERIAL found = NULL;
 
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &key));
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &other));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &key));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &other));
     CELLA_JSON jwk = jwk_of(key);
     CELLA_JSON strange = jwk_of(other);
-    good(cella_material_import(jwk, &whole));
+    GOOD(cella_material_import(jwk, &whole));
     assert_true(same(key, whole));
     hostile(jwk, strange, all);
     for (size_t i = 3; all[i]; i++) json_object_del(jwk, all[i]);
     hostile(jwk, strange, few);
     /* d alone: the same primes, though perhaps in the other order */
-    good(cella_material_import(jwk, &found));
+    GOOD(cella_material_import(jwk, &found));
     BIGNUM *p = NULL, *q = NULL, *r = NULL;
     EVP_PKEY_get_bn_param(cella_material_pkey(key), OSSL_PKEY_PARAM_RSA_FACTOR1, &p);
     EVP_PKEY_get_bn_param(cella_material_pkey(key), OSSL_PKEY_PARAM_RSA_FACTOR2, &q);
@@ -231,11 +222,11 @@ static void imports_of_ec(void **state) {
         CELLA_MATERIAL other = NULL;
         CELLA_MATERIAL whole = NULL;
 
-        good(cella_material_new(CELLA_MATERIAL_EC, (enum cella_material_curve)c, 0, 0, &key));
-        good(cella_material_new(CELLA_MATERIAL_EC, (enum cella_material_curve)c, 0, 0, &other));
+        GOOD(cella_material_new(CELLA_MATERIAL_EC, (enum cella_material_curve)c, 0, 0, &key));
+        GOOD(cella_material_new(CELLA_MATERIAL_EC, (enum cella_material_curve)c, 0, 0, &other));
         CELLA_JSON jwk = jwk_of(key);
         CELLA_JSON strange = jwk_of(other);
-        good(cella_material_import(jwk, &whole));
+        GOOD(cella_material_import(jwk, &whole));
         assert_true(same(key, whole));
         hostile(jwk, strange, all);
     }

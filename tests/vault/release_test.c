@@ -13,7 +13,7 @@
 
 static void encode(const char *text, char *out, size_t size) {
     CELLA_BUFFER buffer = {0};
-    good(cella_base64_encode(cella_bytes_text(text), true, &buffer));
+    GOOD(cella_base64_encode(cella_bytes_text(text), true, &buffer));
     snprintf(out, size, "%.*s", (int)buffer.size, (const char *)buffer.data);
 }
 
@@ -56,7 +56,7 @@ static json_t *release(struct rig *rig, json_t *of, const char *more, int status
 
 static json_t *decode_json(const char *text, size_t size) {
     CELLA_BUFFER bytes = {0};
-    good(cella_base64_decode(cella_bytes(text, size), true, &bytes));
+    GOOD(cella_base64_decode(cella_bytes(text, size), true, &bytes));
     json_t *object = json_loadb((const char *)bytes.data, bytes.size, 0, NULL);
     assert_non_null(object);
     return object;
@@ -71,7 +71,7 @@ static void open_key(const struct cella_material *holder, const char *key_hsm, c
     size_t kek_size = sizeof(kek);
     int last = 0;
     assert_string_equal(at(envelope, "header.kid"), "mine");
-    good(cella_base64_decode(cella_bytes_text(at(envelope, "ciphertext")), true, &cipher));
+    GOOD(cella_base64_decode(cella_bytes_text(at(envelope, "ciphertext")), true, &cipher));
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(cella_material_pkey(holder), NULL);
     assert_int_equal(EVP_PKEY_decrypt_init(context), 1);
     EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING);
@@ -99,7 +99,7 @@ static void released_key_is_the_key(void **state) {
                  {"RSA_AES_KEY_WRAP_256", EVP_sha256},
                  {"RSA_AES_KEY_WRAP_384", EVP_sha384}};
     CELLA_MATERIAL holder = NULL;
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
     json_t *public = call(rig, "GET", "/keys/k" V, NULL, 200);
     for (size_t i = 0; i < 3; i++) {
         char more[128];
@@ -114,11 +114,11 @@ static void released_key_is_the_key(void **state) {
         assert_string_equal(at(payload, "request.enc"), wraps[i].enc);
         assert_string_equal(at(payload, "request.kid"), "https://" HOST "/keys/k");
         CELLA_JWS opened = {0};
-        good(cella_jws_open(cella_bytes_text(jws), false, &opened));
-        good(cella_jws_check(&opened, rig->release, CELLA_JOSE_RS256));
+        GOOD(cella_jws_open(cella_bytes_text(jws), false, &opened));
+        GOOD(cella_jws_check(&opened, rig->release, CELLA_JOSE_RS256));
         open_key(holder, at(payload, "response.key.key.key_hsm"), wraps[i].hash(), der, &size);
         CELLA_MATERIAL got = NULL;
-        good(cella_material_load(CELLA_MATERIAL_EC, cella_bytes(der, (size_t)size), &got));
+        GOOD(cella_material_load(CELLA_MATERIAL_EC, cella_bytes(der, (size_t)size), &got));
         json_t *members = cella_material_members(got);
         assert_string_equal(at(members, "x"), at(public, "key.x"));
         json_decref(members);
@@ -149,7 +149,7 @@ static void refusals(void **state) {
                                 "requirements";
     json_int_t now = (json_int_t)time(NULL);
     CELLA_MATERIAL holder = NULL;
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
     refused(rig, claims(holder, 1), unmet);
     refused(rig, with(claims(holder, 2), "x-ms-attestation-type", json_string("cella-software")),
             unmet);
@@ -170,7 +170,7 @@ static void forged_tokens(void **state) {
     struct rig *rig = *state;
     char token[8192], body[10000];
     CELLA_MATERIAL holder = NULL;
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
     sign_token(rig->login, "attest", claims(holder, 2), token, sizeof(token)); /* another key */
     snprintf(body, sizeof(body), "{\"target\":\"%s\"}", token);
     json_decref(call(rig, "POST", "/keys/k/release" V, body, 403));
@@ -181,7 +181,7 @@ static void forged_tokens(void **state) {
     CELLA_JSON header = json_pack("{s:s}", "kid", "attest");
     CELLA_BUFFER none = {0}; /* A24: a draft policy's token */
     char *payload = json_dumps(of, 0);
-    good(cella_jws_sign(NULL, CELLA_JOSE_NONE, header, cella_bytes_text(payload), &none));
+    GOOD(cella_jws_sign(NULL, CELLA_JOSE_NONE, header, cella_bytes_text(payload), &none));
     free(payload);
     snprintf(body, sizeof(body), "{\"target\":\"%.*s\"}", (int)none.size, (const char *)none.data);
     json_decref(call(rig, "POST", "/keys/k/release" V, body, 403));
@@ -223,19 +223,19 @@ static void releases_follow_the_certificate(void **state) {
     CELLA_MATERIAL holder = NULL;
     CELLA_JOSE_KEY next = NULL;
     CELLA_JWS before = {0}, after = {0};
-    good(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
-    good(cella_jose_key_new(CELLA_JOSE_P256, 0, &next));
+    GOOD(cella_material_new(CELLA_MATERIAL_RSA, CELLA_CURVE_NONE, 2048, 0, &holder));
+    GOOD(cella_jose_key_new(CELLA_JOSE_P256, 0, &next));
     struct cella_result result = certify(rig, next, rig->release);
     assert_int_equal(cella_code_of(result), CELLA_ERR_INTEGRITY);
     cella_result_drop(result);
     json_t *reply = release(rig, claims(holder, 2), "", 200);
-    good(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &before));
-    good(cella_jws_check(&before, rig->release, CELLA_JOSE_RS256));
+    GOOD(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &before));
+    GOOD(cella_jws_check(&before, rig->release, CELLA_JOSE_RS256));
     json_decref(reply);
-    good(certify(rig, next, next));
+    GOOD(certify(rig, next, next));
     reply = release(rig, claims(holder, 2), "", 200);
-    good(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &after));
-    good(cella_jws_check(&after, next, CELLA_JOSE_ES256));
+    GOOD(cella_jws_open(cella_bytes_text(at(reply, "value")), false, &after));
+    GOOD(cella_jws_check(&after, next, CELLA_JOSE_ES256));
     json_decref(reply);
 }
 

@@ -45,7 +45,7 @@ static void roles_decide(void **state) {
     assert_string_equal(at(missing, "error.innererror.code"), "ForbiddenByRbac");
     json_decref(there);
     json_decref(missing);
-    good(cella_access_assign(rig->database, "stranger", "Key Vault Crypto User",
+    GOOD(cella_access_assign(rig->database, "stranger", "Key Vault Crypto User",
                              "/vault/v1/keys/k1"));
     json_decref(call_as(rig, token, "GET", "/keys/k1" V, NULL, &status));
     assert_int_equal(status, 200);

@@ -51,7 +51,7 @@ static struct cella_vault_whole whole_of(const struct rig *rig, const char *root
                                       .context = noted};
 }
 static void passphrase(const struct rig *rig, const char *words) {
-    good(cella_file_write(in(rig, "words"), cella_bytes_text(words), 0600, 0));
+    GOOD(cella_file_write(in(rig, "words"), cella_bytes_text(words), 0600, 0));
 }
 static void refused(enum cella_code code, struct cella_result result) {
     if (cella_code_of(result) != code && cella_failed(result))
@@ -92,8 +92,8 @@ static void everything_comes_along(void **state) {
     passphrase(two, "correct horse battery\n");
     struct cella_vault_whole from = whole_of(one, "passphrase:words", &noted);
     struct cella_vault_whole to = whole_of(two, "passphrase:words", &noted);
-    good(cella_vault_whole_backup(&from, "v1", in(one, "file"), &made));
-    good(cella_vault_whole_restore(&to, in(one, "file"), NULL, &back));
+    GOOD(cella_vault_whole_backup(&from, "v1", in(one, "file"), &made));
+    GOOD(cella_vault_whole_restore(&to, in(one, "file"), NULL, &back));
     assert_int_equal(noted.times, 2);
     assert_memory_equal(&made, &back, sizeof(made));
     assert_true(made.things >= 3 && made.versions >= 5 && made.notes >= 2);
@@ -137,8 +137,8 @@ static void everything_comes_along(void **state) {
     /* a second time: never mixed */
     refused(CELLA_ERR_EXISTS, cella_vault_whole_restore(&to, in(one, "file"), NULL, &back));
     /* a backup of what came from a backup, that key too, under another name */
-    good(cella_vault_whole_restore(&to, in(one, "file"), "v2", &back));
-    good(cella_vault_whole_backup(&to, "v2", in(two, "file"), &back));
+    GOOD(cella_vault_whole_restore(&to, in(one, "file"), "v2", &back));
+    GOOD(cella_vault_whole_backup(&to, "v2", in(two, "file"), &back));
     assert_memory_equal(&made, &back, sizeof(made));
     rig_free(one);
     rig_free(two);
@@ -151,22 +151,22 @@ static void only_the_root_opens_it_and_whole(void **state) {
     struct cella_vault_whole_count count = {0};
     CELLA_BUFFER file = {0};
     done(call(one, "PUT", "/secrets/s" V, "{\"value\":\"canary-in-the-vault\"}", 200));
-    good(cella_file_write(in(one, "root2.key"),
+    GOOD(cella_file_write(in(one, "root2.key"),
                           cella_bytes_text("0123456789abcdef0123456789abcdef"), 0600, 0));
     struct cella_vault_whole from = whole_of(one, "file:root2.key", &noted);
     struct cella_vault_whole to = whole_of(two, "file:root2.key", &noted);
-    good(cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
+    GOOD(cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
     refused(CELLA_ERR_EXISTS, cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
-    good(cella_file_read(in(one, "file"), 1 << 20, &file));
+    GOOD(cella_file_read(in(one, "file"), 1 << 20, &file));
     assert_null(memmem(file.data, file.size, "canary", 6));
     refused(CELLA_ERR_NOT_FOUND, cella_vault_whole_restore(&to, in(one, "file"), NULL, &count));
     to.root = "file:root.key"; /* the other store's own */
     refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(&to, in(one, "file"), NULL, &count));
-    good(cella_file_write(in(two, "root2.key"),
+    GOOD(cella_file_write(in(two, "root2.key"),
                           cella_bytes_text("0123456789abcdef0123456789abcdef"), 0600, 0));
     to.root = "file:root2.key";
     for (size_t size = 0; size < file.size; size += size < 300 ? 13 : 1) {
-        good(cella_file_write(in(two, "bad"), cella_bytes(file.data, size), 0600, 0));
+        GOOD(cella_file_write(in(two, "bad"), cella_bytes(file.data, size), 0600, 0));
         struct cella_result r = cella_vault_whole_restore(&to, in(two, "bad"), NULL, &count);
         assert_true(cella_failed(r));
         cella_result_drop(r);
@@ -174,7 +174,7 @@ static void only_the_root_opens_it_and_whole(void **state) {
     const uint8_t *line = memchr(file.data, '\n', file.size);
     for (size_t i = (size_t)(line - file.data) + 1; i < file.size; i++) {
         file.data[i] ^= 4;
-        good(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
+        GOOD(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
         refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(&to, in(two, "bad"), NULL, &count));
         file.data[i] ^= 4;
     }
@@ -182,14 +182,14 @@ static void only_the_root_opens_it_and_whole(void **state) {
     uint8_t *named = memmem(file.data, file.size, "file:root2.key", 14);
     assert_non_null(named);
     memcpy(named, "file:/dev/zero", 14);
-    good(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
-    good(cella_vault_whole_restore(&to, in(two, "bad"), "named", &count));
+    GOOD(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
+    GOOD(cella_vault_whole_restore(&to, in(two, "bad"), "named", &count));
     memcpy(named, "file:root2.key", 14);
     /* another vault's name in its head */
     uint8_t *name = memmem(file.data, file.size, "\"v1\"", 4);
     assert_non_null(name);
     name[2] = '2';
-    good(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
+    GOOD(cella_file_write(in(two, "bad"), cella_buffer_bytes(&file), 0600, 0));
     refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(&to, in(two, "bad"), NULL, &count));
     static const char *const names[] = {"", "V1", "a b", "v|1", "../v"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -201,7 +201,7 @@ static void only_the_root_opens_it_and_whole(void **state) {
     assert_int_not_equal(access(in(one, "more"), F_OK), 0);
     noted.fails = false;
     done(call(two, "GET", "/secrets/s" V, NULL, 404));
-    good(cella_vault_whole_restore(&to, in(one, "file"), NULL, &count));
+    GOOD(cella_vault_whole_restore(&to, in(one, "file"), NULL, &count));
     json_t *reply = call(two, "GET", "/secrets/s" V, NULL, 200);
     assert_string_equal(at(reply, "value"), "canary-in-the-vault");
     done(reply);
@@ -214,7 +214,7 @@ static void parts_are_in_order(const struct rig *rig, const struct cella_vault_w
     CELLA_BUFFER file = {0}, bad = {0};
     struct cella_vault_whole_count count;
     size_t start[4];
-    good(cella_file_read(in(rig, "file"), 1 << 28, &file));
+    GOOD(cella_file_read(in(rig, "file"), 1 << 28, &file));
     start[0] = (size_t)((uint8_t *)memchr(file.data, '\n', file.size) - file.data) + 1;
     for (int i = 0; i < 3; i++) {
         const uint8_t *size = file.data + start[i];
@@ -225,14 +225,14 @@ static void parts_are_in_order(const struct rig *rig, const struct cella_vault_w
     }
     for (int swap = 0; swap < 2; swap++) {
         bad.size = 0;
-        good(cella_buffer_append(&bad, cella_bytes(file.data, start[1])));
+        GOOD(cella_buffer_append(&bad, cella_bytes(file.data, start[1])));
         if (swap)
-            good(cella_buffer_append(&bad, cella_bytes(file.data + start[2], start[3] - start[2])));
+            GOOD(cella_buffer_append(&bad, cella_bytes(file.data + start[2], start[3] - start[2])));
         if (swap)
-            good(cella_buffer_append(&bad, cella_bytes(file.data + start[1], start[2] - start[1])));
-        good(cella_buffer_append(&bad, cella_bytes(file.data + start[2 + swap],
+            GOOD(cella_buffer_append(&bad, cella_bytes(file.data + start[1], start[2] - start[1])));
+        GOOD(cella_buffer_append(&bad, cella_bytes(file.data + start[2 + swap],
                                                    file.size - start[2 + swap])));
-        good(cella_file_write(in(rig, "bad"), cella_buffer_bytes(&bad), 0600, 0));
+        GOOD(cella_file_write(in(rig, "bad"), cella_buffer_bytes(&bad), 0600, 0));
         refused(CELLA_ERR_INTEGRITY, cella_vault_whole_restore(whole, in(rig, "bad"), "x", &count));
     }
 }
@@ -257,28 +257,28 @@ static void memory_is_bounded(void **state) {
     CELLA_SESSION session = NULL;
     const char *wanted = getenv("CELLA_WHOLE_COUNT");
     long many = wanted ? strtol(wanted, NULL, 10) : 20000;
-    good(cella_session_begin(one->database, true, &session));
+    GOOD(cella_session_begin(one->database, true, &session));
     for (long i = 0; i < many; i++) {
         CELLA_RECORD record = {.kind = CELLA_RECORD_SECRET, .enabled = true, .deleted = -1};
         char context[384];
         static const uint8_t secret[1000] = {1};
         snprintf(record.name, sizeof(record.name), "secret-%ld", i);
         record.public = json_pack("{s:s}", "contentType", "text/plain");
-        good(cella_record_version(record.version));
+        GOOD(cella_record_version(record.version));
         cella_record_context("v1", &record, context);
-        good(cella_sealer_seal(one->sealer, context, CELLA_BYTES_OF(secret), &record.sealed));
-        good(cella_records_add(session, "v1", &record));
+        GOOD(cella_sealer_seal(one->sealer, context, CELLA_BYTES_OF(secret), &record.sealed));
+        GOOD(cella_records_add(session, "v1", &record));
     }
-    good(cella_session_commit(&session));
+    GOOD(cella_session_commit(&session));
     struct cella_vault_whole from = whole_of(one, "file:root.key", &noted);
     long before = memory_kib();
     double start = seconds();
-    good(cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
+    GOOD(cella_vault_whole_backup(&from, "v1", in(one, "file"), &count));
     double middle = seconds();
     double end;
     from.database = two->database;
     from.sealer = two->sealer;
-    good(cella_vault_whole_restore(&from, in(one, "file"), NULL, &count));
+    GOOD(cella_vault_whole_restore(&from, in(one, "file"), NULL, &count));
     end = seconds();
     print_message("%ld secrets: backup %.1f s, restore %.1f s, %ld MiB more\n", many,
                   middle - start, end - middle, (memory_kib() - before) / 1024);
