@@ -16,7 +16,7 @@ work=$(mktemp -d)
 server=''
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
-base=$((20000 + RANDOM % 20000))
+base=$(python3 tests/service/server.py)
 start() { # log: starts the server on the folder and waits until it is ready
     "$cella" serve attest --data "$work/data" --port $base >"$1" 2>&1 &
     server=$!
@@ -32,8 +32,8 @@ sgx=sgx-quote/v3-00606a000000-libsignal-3f0db0ac snp=snp-report/v3-milan-vcek-tr
 start "$work/first"
 stop
 {
-    instance sgx 20 2022-07-30T02:44:00Z
-    instance snp 21 2026-02-01T00:00:00Z
+    instance sgx 10 2022-07-30T02:44:00Z
+    instance snp 11 2026-02-01T00:00:00Z
 } >>"$work/data/cella.conf"
 sed -i "s#^path = collateral#path = collateral $vectors/$sgx/collateral-20220730-ev12 $vectors/$snp#; s#^cache = .*##" "$work/data/cella.conf"
 url64() { base64 -w0 "$1" | tr '+/' '-_' | tr -d '='; }
@@ -87,13 +87,13 @@ row() { # kind port body
     awk -v kind="$1" -v rate="$6" -v a="$7" -v b="$8" -v cpu="$9" -v raw="${limit:-0}" -v half="$half" 'BEGIN {
         printf "%-16s %8d %10.1f %10.1f %12.0f %10s %8s %.1f\n", kind, rate, a / 1000, b / 1000, cpu, raw ? raw : "-", raw ? sprintf("%.2f", raw / cpu) : "-", half / 1000 }'
 }
-row SgxEnclave $((base + 20)) "$work/sgx.json"
-row SevSnpVm $((base + 21)) "$work/snp.json"
+row SgxEnclave $((base + 10)) "$work/sgx.json"
+row SevSnpVm $((base + 11)) "$work/snp.json"
 [ ! -s "$work/software.json" ] || row SoftwareEnclave $((base + 2)) "$work/software.json"
 
 echo
 before=$(resident "$server")
-run SgxEnclave $((base + 20)) "$work/sgx.json" seconds=100000 requests="$many" >"$work/many"
+run SgxEnclave $((base + 10)) "$work/sgx.json" seconds=100000 requests="$many" >"$work/many"
 echo "memory: $before KiB, after $many requests $(resident "$server") KiB"
 stop
 start "$work/again"

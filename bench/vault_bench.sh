@@ -16,7 +16,7 @@ stop() { # process
 }
 trap 'stop "$server"; stop "$stand"; rm -rf "$work"' EXIT
 
-base=$((20000 + RANDOM % 12000))
+base=$(python3 tests/service/server.py)
 start() {
     "$cella" serve vault --data "$work/data" --port $base >"$work/log" 2>&1 &
     server=$!

@@ -30,7 +30,7 @@ policy() { # TEXT-OF-CONDITIONS: in force from now on
     expect 0 Updated attest policy SoftwareEnclave --set policy
 }
 
-start_server data --port "$(free_ports 10)"
+start_server data --port "$(free_ports)"
 stop_server
 cp one/trust.der data/one.der && cp two/trust.der data/two.der
 sed -i 's/^\[collateral\]$/&\nplatform_keys = one.der two.der/; s/^cache = .*/source = none/' data/cella.conf

@@ -11,7 +11,7 @@ install_packages "$build_root/npm"
 
 vectors=${CELLA_VECTORS:-$source_root/../shared/vectors}
 export CELLA_VECTORS=$vectors
-data=$work/data port=$(free_ports 12)
+data=$work/data port=$(free_ports)
 start_server "$data" --port "$port"
 stop_server
 

@@ -28,27 +28,7 @@ install_packages() { # FOLDER
     export NODE_PATH=$folder/node_modules
 }
 
-free_ports() { # COUNT: the first of so many ports that nobody listens at
-    python3 - "$1" <<'P'
-import os, socket, sys
-count = int(sys.argv[1])
-first = 10000 + os.getppid() * count % 22000
-for base in [*range(first, 32000, count), *range(10000, first, count)]:
-    sockets = []
-    try:
-        for i in range(count):
-            s = socket.socket()
-            sockets.append(s)
-            s.bind(("127.0.0.1", base + i))
-        print(base)
-        break
-    except OSError:
-        pass
-    finally:
-        for s in sockets:
-            s.close()
-P
-}
+free_ports() { python3 "$source_root/tests/service/server.py"; } # the first of sixteen
 
 server=''
 start_server() { # DATA [OPTIONS]: until it is ready; never longer than five minutes

@@ -9,7 +9,7 @@ trap 'stop_server; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 install_packages "$build_root/npm"
 
-data=$work/data port=$(free_ports 12)
+data=$work/data port=$(free_ports)
 start_server "$data" --port "$port"
 stop_server
 # An attestation service elsewhere, as the SDK's own tests make one: keys with n and e alone, an issuer with a slash at its end.

@@ -12,7 +12,7 @@ trap 'for p in $pids; do kill $p 2>/dev/null; done; rm -rf "$work"' EXIT
 failed=0
 check() { name=$1; shift; if timeout 30 "$@" >"$work/out" 2>&1; then echo "ok: $name"; else echo "FAILED: $name"; sed 's/^/    /' "$work/out"; failed=1; fi; }
 refuse() { name=$1; shift; if timeout 30 "$@" >"$work/out" 2>&1; then echo "FAILED: $name"; failed=1; else echo "ok: $name"; fi; }
-port=$((20000 + $$ % 20000))
+port=$(python3 "$(dirname "$0")/../service/server.py")
 start_tpm() {
     mkdir -p "$work/$1"
     swtpm socket --tpm2 --tpmstate "dir=$work/$1" --server "type=tcp,port=$2,bindaddr=127.0.0.1" \

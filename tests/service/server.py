@@ -12,12 +12,12 @@ import urllib.parse
 
 
 def free_ports():
-    """A port with eight free ones behind it, below those that the kernel gives to clients."""
+    """The first of sixteen free ports, below those that the kernel gives to clients. Scripts: port=$(python3 server.py)."""
     first = 10000 + os.getpid() * 16 % 22000
-    for base in [*range(first, 32600, 16), *range(10000, first, 16)]:
+    for base in [*range(first, 32000, 16), *range(10000, first, 16)]:
         sockets = []
         try:
-            for i in range(9):
+            for i in range(16):
                 s = socket.socket()
                 sockets.append(s)
                 s.bind(("127.0.0.1", base + i))
@@ -102,3 +102,7 @@ class Client:
                                    "/oauth2/v2.0/token", "POST", form, {"Content-Type": "application/x-www-form-urlencoded"})
         assert status == 200, answer
         return answer["access_token"]
+
+
+if __name__ == "__main__":
+    print(free_ports())

@@ -6,7 +6,7 @@ trap 'for p in $pids; do kill $p 2>/dev/null; done; wait 2>/dev/null; rm -rf "$w
 failed=0
 data=$work/data
 opens="$cella audit verify $data/audit.log --key $data" # opens the store, and no more
-port=$((20000 + $$ % 4000 * 10)) # of seven, and two for a TPM
+port=$(python3 "$(dirname "$0")/../service/server.py") # of seven, and two for a TPM
 fail() { echo "FAILED: $1"; sed 's/^/    /' "$work/out"; failed=1; }
 check() { name=$1; shift; if timeout 60 "$@" >"$work/out" 2>&1; then echo "ok: $name"; else fail "$name"; fi; }
 # refuse NAME WORDS COMMAND: it fails, not by a signal, and says so in these words
