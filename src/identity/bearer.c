@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "identity/issuers_inner.h"
+#include "identity/believed.h"
 
 enum {
     TOKEN_MAX = 32768, /* more than any header may be */
+    KEPT_MAX = 8192,   /* longer ones are checked each time */
     AUDIENCES_MAX = 64
 };
 static const char hint[] = "get a new token from an issuer that this server knows";
@@ -133,8 +134,10 @@ static CELLA_RESULT check_tenant(const struct issuers_held *held, struct issuers
     return CELLA_SUCCESS;
 }
 
+/* The keys it was checked with go to the caller. */
 static CELLA_RESULT verify(const struct cella_issuers *issuers, struct cella_bytes text,
-                           enum issuers_typ typ, uint64_t now_unix, struct issuers_token *token) {
+                           enum issuers_typ typ, uint64_t now_unix, struct issuers_token *token,
+                           struct issuers_keys **keys) {
     CELLA_JWS jws = {0};
     struct issuers_held held = {.keys = NULL};
     ENSURE(text.size > 0 && text.size <= TOKEN_MAX, CELLA_ERR_PERMISSION, hint,
@@ -149,18 +152,53 @@ static CELLA_RESULT verify(const struct cella_issuers *issuers, struct cella_byt
     ENSURE(token->issuer[0] && issuers_hold(issuers, token->issuer, &held), CELLA_ERR_PERMISSION,
            "an issuer is named by [issuer NAME] of cella.conf",
            "token: its issuer is not one that this server knows"); /* K01 */
-    struct cella_result r = check_signature(&jws, &held);
-    issuers_keys_release(&held.keys);
-    TRY(r);
+    *keys = held.keys;
+    TRY(check_signature(&jws, &held));
     token->own = held.own;
     TRY(token_times(token->claims, now_unix));
     return check_tenant(&held, token);
 }
 
+/* Whether the issuer's keys are the very set that the token was checked with. */
+static bool still_speaks(const struct cella_issuers *issuers, const char *issuer,
+                         const struct issuers_keys *keys) {
+    struct issuers_held held = {.keys = NULL};
+    bool same = issuers_hold(issuers, issuer, &held) && held.keys == keys;
+    issuers_keys_release(&held.keys);
+    return same;
+}
+
+/* What was found of it before. */
+static bool recall(const struct cella_issuers *issuers, const uint8_t digest[CELLA_SHA256_SIZE],
+                   struct issuers_token *token) {
+    ISSUERS_KEYS keys = NULL;
+    if (!believed_find(issuers_believed(issuers), digest, token, &keys)) return false;
+    if (still_speaks(issuers, token->issuer, keys)) return true;
+    issuers_token_free(token);
+    return false;
+}
+
+static CELLA_RESULT verify_once(const struct cella_issuers *issuers, struct cella_bytes text,
+                                uint64_t now_unix, struct issuers_token *token) {
+    ISSUERS_KEYS keys = NULL;
+    uint8_t digest[CELLA_SHA256_SIZE];
+    if (text.size > KEPT_MAX)
+        return verify(issuers, text, ISSUERS_ACCESS_TOKEN, now_unix, token, &keys);
+    TRY(cella_sha256(text, digest));
+    if (recall(issuers, digest, token)) return token_times(token->claims, now_unix);
+    TRY(verify(issuers, text, ISSUERS_ACCESS_TOKEN, now_unix, token, &keys));
+    believed_keep(issuers_believed(issuers), digest, token, keys);
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT issuers_verify(const struct cella_issuers *issuers, struct cella_bytes token,
                             enum issuers_typ typ, uint64_t now_unix, struct issuers_token *out) {
     ISSUERS_TOKEN judged = {.claims = NULL};
-    TRY(refusal(verify(issuers, token, typ, now_unix, &judged)));
+    ISSUERS_KEYS keys = NULL;
+    if (typ == ISSUERS_ACCESS_TOKEN)
+        TRY(refusal(verify_once(issuers, token, now_unix, &judged)));
+    else
+        TRY(refusal(verify(issuers, token, typ, now_unix, &judged, &keys)));
     *out = MOVE(judged);
     return CELLA_SUCCESS;
 }

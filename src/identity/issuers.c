@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "identity/issuers_inner.h"
+#include "identity/believed.h"
 
 enum { ISSUERS_MAX = 64, JWKS_MAX = 1 << 20 };
 
@@ -53,7 +53,12 @@ struct issuers_state {
 /* The state changes under checks that hold the list as const: keys come and go, issuers do not. */
 struct cella_issuers {
     struct issuers_state *state;
+    struct believed *believed; /* owned */
 };
+
+struct believed *issuers_believed(const struct cella_issuers *issuers) {
+    return issuers->believed;
+}
 
 CELLA_RESULT cella_issuers_new(struct cella_issuers **out) {
     struct cella_issuers *issuers = calloc(1, sizeof(*issuers));
@@ -63,8 +68,12 @@ CELLA_RESULT cella_issuers_new(struct cella_issuers **out) {
         FAIL(CELLA_ERR_MEMORY, NULL, "no memory for issuers");
     }
     pthread_mutex_init(&issuers->state->lock, NULL);
-    *out = issuers;
-    return CELLA_SUCCESS;
+    struct cella_result r = believed_new(&issuers->believed);
+    if (cella_failed(r))
+        cella_issuers_free(&issuers);
+    else
+        *out = issuers;
+    return r;
 }
 
 void cella_issuers_free(struct cella_issuers **issuers) {
@@ -74,6 +83,7 @@ void cella_issuers_free(struct cella_issuers **issuers) {
         issuers_keys_release(&state->entry[i].keys);
         free(state->entry[i].path);
     }
+    believed_free(&(*issuers)->believed);
     pthread_mutex_destroy(&state->lock);
     free(state);
     free(*issuers);

@@ -1,4 +1,4 @@
-/* For issuers.c and bearer.c: an issuer's keys, held while a token is checked. */
+/* For the files of issuers and bearers: an issuer's keys, held while a token is checked. */
 #ifndef CELLA_IDENTITY_ISSUERS_INNER_H
 #define CELLA_IDENTITY_ISSUERS_INNER_H
 
@@ -13,6 +13,7 @@ struct issuers_keys {
     struct cella_jose_keyset *set;
 };
 void issuers_keys_release(struct issuers_keys **keys);
+#define ISSUERS_KEYS __attribute__((cleanup(issuers_keys_release))) struct issuers_keys *
 
 struct issuers_held {
     struct issuers_keys *keys; /* to be released */
@@ -21,5 +22,8 @@ struct issuers_held {
 };
 /* By the exact iss; false: none. */
 bool issuers_hold(const struct cella_issuers *issuers, const char *iss, struct issuers_held *out);
+
+struct believed; /* believed.h */
+struct believed *issuers_believed(const struct cella_issuers *issuers);
 
 #endif

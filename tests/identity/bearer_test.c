@@ -382,6 +382,62 @@ static void test_file_changes(void **state) {
     unlink(path);
 }
 
+/* What was believed before is so no longer than it would be anew: its time, its audience, its key.
+ */
+static void test_again(void **state) {
+    struct other *o = *state;
+    CELLA_BUFFER token = {0};
+    const char *elsewhere[] = {"https://attest.azure.net"};
+    struct cella_caller caller;
+    sign(&o->a, CELLA_JOSE_RS256, header_of(&o->a), claims_of(), &token);
+    struct cella_bytes text = cella_buffer_bytes(&token);
+    CELLA_BUFFER header = {0};
+    GOOD(cella_buffer_append(&header, cella_bytes_text("Bearer ")));
+    GOOD(cella_buffer_append(&header, text));
+    for (int i = 0; i < 3; i++) {
+        YES(check_text(o, text, NOW));
+        assert_string_equal(o->caller.object, "subject-1");
+        assert_string_equal(o->caller.app, "app-1");
+    }
+    NO(check_text(o, text, NOW + 660));
+    WHY(o, "it ended");
+    NO(check_text(o, text, NOW - 61)); /* the clock was put back */
+    REFUSED(cella_bearer_check(o->issuers, cella_buffer_bytes(&header), elsewhere, 1, NOW, &caller),
+            CELLA_ERR_PERMISSION);
+    assert_false(caller.known);
+    YES(check_text(o, text, NOW));
+    GOOD(cella_issuers_set(o->issuers, ISS, cella_bytes_text(o->b.jwks)));
+    NO(check_text(o, text, NOW)); /* its key was withdrawn */
+    NO(check_text(o, text, NOW));
+    GOOD(cella_issuers_set(o->issuers, ISS, cella_bytes_text(o->a.jwks)));
+    YES(check_text(o, text, NOW));
+    YES(check_text(o, text, NOW));
+}
+
+/* More tokens than are kept: each holds, and each other one of the same names does not. */
+static void test_many(void **state) {
+    enum { TOKENS = 3000 };
+    struct other *o = *state;
+    static struct cella_buffer token[TOKENS];
+    GOOD(cella_issuers_set(o->issuers, ISS, cella_bytes_text(o->ec.jwks)));
+    for (int i = 0; i < TOKENS; i++) {
+        json_t *claims = claims_of();
+        char name[16];
+        snprintf(name, sizeof(name), "s-%d", i);
+        json_object_set_new(claims, "sub", json_string(name));
+        sign(&o->ec, CELLA_JOSE_ES256, header_of(&o->ec), claims, &token[i]);
+    }
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < TOKENS; i++) {
+            char name[16];
+            snprintf(name, sizeof(name), "s-%d", i);
+            YES(check_text(o, cella_buffer_bytes(&token[i]), NOW));
+            assert_string_equal(o->caller.object, name);
+        }
+    for (int i = 0; i < TOKENS; i++) cella_buffer_free(&token[i]);
+    GOOD(cella_issuers_set(o->issuers, ISS, cella_bytes_text(o->a.jwks)));
+}
+
 static void *replace_keys(void *context) {
     struct other *o = context;
     for (int i = 0; i < 300; i++)
@@ -409,7 +465,7 @@ static void test_speed(void **state) {
     for (int i = 0; i < COUNT; i++) YES(check_text(o, cella_buffer_bytes(&token), NOW));
     clock_gettime(CLOCK_MONOTONIC, &b);
     double us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
-    print_message("cella_bearer_check, RS256: %.1f us\n", us / COUNT);
+    print_message("cella_bearer_check, RS256, of one token: %.1f us\n", us / COUNT);
 }
 
 static int setup(void **state) {
@@ -442,6 +498,7 @@ int main(void) {
         cmocka_unit_test(test_audience),   cmocka_unit_test(test_times),
         cmocka_unit_test(test_names),      cmocka_unit_test(test_flips),
         cmocka_unit_test(test_tenant),     cmocka_unit_test(test_file_changes),
+        cmocka_unit_test(test_again),      cmocka_unit_test(test_many),
         cmocka_unit_test(test_threads),    cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
