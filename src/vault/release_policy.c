@@ -18,6 +18,8 @@ static const char *const operators[] = {"equals",  "notEquals",       "less",  "
                                         "greater", "greaterOrEquals", "exists"};
 enum operator_ { EQUALS, NOT_EQUALS, LESS, LESS_OR_EQUALS, GREATER, GREATER_OR_EQUALS, EXISTS };
 enum { OPERATOR_COUNT = 7 };
+#define TEE_CLAIM    "x-ms-attestation-type"
+#define TEE_SOFTWARE "cella-software"
 
 /* Where in the policy, as a JSON pointer, and what is left of the limits. */
 struct place {
@@ -56,7 +58,7 @@ static bool as_integer(const json_t *value, int64_t *out) {
     if (!text || !*text) return false;
     bool negative = *text == '-';
     const char *digits = text + negative;
-    if (digits[0] == '0' && digits[1]) return false; /* one spelling for each number */
+    if (digits[0] == '0' && (digits[1] || negative)) return false; /* one spelling of each number */
     if (!cella_number_read(digits, &number) || number > INT64_MAX) return false;
     *out = negative ? -(int64_t)number : (int64_t)number;
     return true;
@@ -317,12 +319,23 @@ static bool holds_operator(int op, const json_t *want, const json_t *found) {
     }
 }
 
-static bool holds_group(struct trial *trial, const char *group, const json_t *list);
+/* Whether it holds, and whether what holds of it asks for evidence of software by its name. */
+struct outcome {
+    bool held, software;
+};
 
-static bool holds(struct trial *trial, const json_t *condition) {
+static struct outcome judge_group(struct trial *trial, const char *group, const json_t *list);
+
+static bool asks_for_software(const json_t *condition) {
+    const char *claim = json_string_value(json_object_get(condition, "claim"));
+    const char *type = json_string_value(json_object_get(condition, "equals"));
+    return claim && type && strcmp(claim, TEE_CLAIM) == 0 && strcmp(type, TEE_SOFTWARE) == 0;
+}
+
+static struct outcome judge(struct trial *trial, const json_t *condition) {
     const json_t *list = json_object_get(condition, "allOf");
-    if (list) return holds_group(trial, "allOf", list);
-    if ((list = json_object_get(condition, "anyOf"))) return holds_group(trial, "anyOf", list);
+    if (list) return judge_group(trial, "allOf", list);
+    if ((list = json_object_get(condition, "anyOf"))) return judge_group(trial, "anyOf", list);
     const json_t *found =
         find_claim(trial->claims, json_string_value(json_object_get(condition, "claim")));
     bool good = false;
@@ -334,14 +347,19 @@ static bool holds(struct trial *trial, const json_t *condition) {
         trial->held++;
     else if (!trial->failed)
         *trial = (struct trial){trial->claims, trial->held, condition, found};
-    return good;
+    return (struct outcome){good, good && asks_for_software(condition)};
 }
 
-static bool holds_group(struct trial *trial, const char *group, const json_t *list) {
+static struct outcome judge_group(struct trial *trial, const char *group, const json_t *list) {
     bool all = strcmp(group, "allOf") == 0;
-    size_t count = json_array_size(list), good = 0;
-    for (size_t i = 0; i < count; i++) good += holds(trial, json_array_get(list, i));
-    return all ? count > 0 && good == count : good > 0;
+    size_t count = json_array_size(list), good = 0, software = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct outcome one = judge(trial, json_array_get(list, i));
+        good += one.held;
+        software += one.software;
+    }
+    bool held = all ? count > 0 && good == count : good > 0;
+    return (struct outcome){held, held && software > 0};
 }
 
 static void tell(const struct trial *trial, char *why, size_t size) {
@@ -364,8 +382,9 @@ bool cella_release_policy_names(const struct cella_release_policy *policy, const
 bool cella_release_policy_holds(const struct cella_release_policy *policy, const char *issuer,
                                 const json_t *claims, char *why, size_t size) {
     const json_t *list = json_object_get(policy->normal, "anyOf");
+    const char *type = json_string_value(json_object_get(claims, TEE_CLAIM));
     unsigned nearest = 0;
-    bool tried = false;
+    bool tried = false, software = type && strcmp(type, TEE_SOFTWARE) == 0;
     snprintf(why, size, "the policy names no authority %.200s", issuer);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
@@ -373,11 +392,17 @@ bool cella_release_policy_holds(const struct cella_release_policy *policy, const
         struct trial trial = {.claims = claims};
         if (!cella_authority_same(json_string_value(json_object_get(entry, "authority")), issuer))
             continue;
-        if (holds_group(&trial, all ? "allOf" : "anyOf", all ? all : any)) {
+        struct outcome outcome = judge_group(&trial, all ? "allOf" : "anyOf", all ? all : any);
+        if (outcome.held && (outcome.software || !software)) {
             snprintf(why, size, "held");
             return true;
         }
-        if (!tried || trial.held > nearest) tell(&trial, why, size);
+        if (outcome.held) /* K03, A23: software is let in by its name alone */
+            snprintf(why, size,
+                     "the evidence is of software: expected " TEE_CLAIM " equals " TEE_SOFTWARE
+                     " among the conditions");
+        else if (!tried || trial.held > nearest)
+            tell(&trial, why, size);
         nearest = trial.held > nearest ? trial.held : nearest;
         tried = true;
     }

@@ -26,8 +26,10 @@ CELLA_RESULT cella_release_policy_normal(const struct cella_release_policy *poli
 /* Whether this issuer is one of its authorities (K01: exact but for one slash at the end and the
  * case of the host). */
 bool cella_release_policy_names(const struct cella_release_policy *policy, const char *issuer);
-/* Whether it holds. why: the first condition of the entry that came nearest that failed, for the
- * audit log ("x-ms-sevsnpvm-guestsvn greaterOrEquals 2: found 1"); never for the caller. */
+/* Whether it holds. Evidence of software holds only what asks for it: x-ms-attestation-type equals
+ * cella-software is among the conditions that hold (K03, A23). why: the first condition of the
+ * entry that came nearest that failed, for the audit log ("x-ms-sevsnpvm-guestsvn greaterOrEquals
+ * 2: found 1"); never for the caller. */
 bool cella_release_policy_holds(const struct cella_release_policy *policy, const char *issuer,
                                 const json_t *claims, char *why, size_t size);
 

@@ -166,31 +166,50 @@ static inline void rig_free(struct rig *rig) {
     free(rig);
 }
 
-/* One call; the answer's object is new, or NULL of an empty body. authorization NULL: none. */
-static inline json_t *call_as(struct rig *rig, const char *authorization, const char *method,
-                              const char *target, const char *body, int *status) {
+/* One call to the vault of a host; authorization NULL: none. The answer is freed with
+ * answer_free. */
+static inline void ask(struct rig *rig, const char *host, const char *authorization,
+                       const char *method, const char *target, const char *body,
+                       struct cella_http_response *answer) {
     struct cella_http_message message = {.count = authorization ? 1 : 0};
-    struct cella_http_response response = {0};
-    json_t *reply = NULL;
     if (authorization)
         message.field[0] = (struct cella_http_field){cella_bytes_text("Authorization"),
                                                      cella_bytes_text(authorization)};
     struct cella_http_request request = {.method = cella_bytes_text(method),
                                          .target = cella_bytes_text(target),
-                                         .authority = cella_bytes_text(HOST),
+                                         .authority = cella_bytes_text(host),
                                          .body = cella_bytes_text(body ? body : ""),
                                          .id = "00000000-0000-4000-8000-000000000000",
                                          .peer = "127.0.0.1",
                                          .inside = &message};
-    cella_vaults_answer(rig->vaults, &request, &response);
+    *answer = (struct cella_http_response){0};
+    cella_vaults_answer(rig->vaults, &request, answer);
+}
+
+static inline void answer_free(struct cella_http_response *answer) {
+    cella_buffer_free(&answer->text);
+    cella_buffer_free(&answer->header_text);
+}
+
+/* The answer's object is new, or NULL of an empty body. */
+static inline json_t *call_at(struct rig *rig, const char *host, const char *authorization,
+                              const char *method, const char *target, const char *body,
+                              int *status) {
+    struct cella_http_response response;
+    json_t *reply = NULL;
+    ask(rig, host, authorization, method, target, body, &response);
     *status = response.status;
     if (response.body.size) {
         reply = json_loadb((const char *)response.body.data, response.body.size, 0, NULL);
         assert_non_null(reply);
     }
-    cella_buffer_free(&response.text);
-    cella_buffer_free(&response.header_text);
+    answer_free(&response);
     return reply;
+}
+
+static inline json_t *call_as(struct rig *rig, const char *authorization, const char *method,
+                              const char *target, const char *body, int *status) {
+    return call_at(rig, HOST, authorization, method, target, body, status);
 }
 
 /* As the owner; the status must be that. */

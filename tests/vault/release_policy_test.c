@@ -183,6 +183,39 @@ static void meaning(void **state) {
         holds("{\"claim\":\"n\",\"equals\":5},{\"claim\":\"t\",\"equals\":false}", claims, A));
 }
 
+/* K03, A23: what does not ask for software by name never holds for it. */
+static void software_by_its_name_alone(void **state) {
+    (void)state;
+#define TYPE "{\"claim\":\"x-ms-attestation-type\","
+#define SVN  "{\"claim\":\"svn\",\"greaterOrEquals\":2}"
+    static const struct {
+        const char *condition;
+        bool software, hardware;
+    } rows[] = {
+        {SVN, false, true},
+        {TYPE "\"notEquals\":\"tdxvm\"}", false, true},
+        {TYPE "\"exists\":true}", false, true},
+        {TYPE "\"equals\":\"sgx\"}", false, true},
+        {"{\"anyOf\":[" TYPE "\"equals\":\"cella-software\"}," SVN "]}", true, true},
+        {"{\"anyOf\":[{\"allOf\":[" TYPE "\"equals\":\"cella-software\"},{\"claim\":\"svn\","
+         "\"equals\":9}]}," SVN "]}",
+         false, true},
+        {TYPE "\"equals\":\"cella-software\"}", true, false},
+        {TYPE "\"equals\":\"cella-software\"}," SVN, true, false},
+        {"{\"claim\":\"note\",\"equals\":\"cella-software\"}", false, true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static const char claims[] =
+            "{\"svn\":2,\"note\":\"cella-software\",\"x-ms-attestation-type\":\"%s\"}";
+        char software[128], hardware[128];
+        snprintf(software, sizeof(software), claims, "cella-software");
+        snprintf(hardware, sizeof(hardware), claims, "sgx");
+        if (holds(rows[i].condition, software, A) != rows[i].software ||
+            holds(rows[i].condition, hardware, A) != rows[i].hardware)
+            fail_msg("%s", rows[i].condition);
+    }
+}
+
 static void issuers_are_exact(void **state) {
     (void)state;
     static const struct {
@@ -241,6 +274,7 @@ int main(void) {
         cmocka_unit_test(refuses_what_is_no_policy),
         cmocka_unit_test(normal_form),
         cmocka_unit_test(meaning),
+        cmocka_unit_test(software_by_its_name_alone),
         cmocka_unit_test(issuers_are_exact),
         cmocka_unit_test(cut_and_flipped),
     };
