@@ -1,5 +1,6 @@
 #include "abi/config.h"
 
+#include "abi/calls.h"
 #include "abi/image.h"
 #include "abi/keygrant.h"
 #include "abi/sgx.h"
@@ -9,7 +10,7 @@
  * docs/formats/image.md, section "Configuration". */
 #define MAGIC "CELLACFG"
 enum {
-    VERSION = 1,
+    VERSION = 2,
     PHDR_SIZE = 56,             /* an ELF64 program header */
     TRUSTED_SIZE_MAX_LOG2 = 40, /* bytes of a trusted file */
     ENCLAVE_SIZE_MAX_LOG2 = 46, /* what a process of 47 bit addresses can hold */
@@ -57,6 +58,7 @@ static void put_layout(struct cella_writer *w, const struct cella_config *c) {
     put_range(w, &c->heap);
     put_range(w, &c->stack);
     cella_writer_u64le(w, c->host_signals);
+    cella_writer_u64le(w, c->calls_size);
     cella_writer_u32le(w, c->program_count);
     cella_writer_u32le(w, c->arg_count);
     cella_writer_u32le(w, c->env_count);
@@ -190,6 +192,7 @@ static void get_layout(struct cella_reader *r, struct cella_config *c) {
     c->heap = get_range(r);
     c->stack = get_range(r);
     c->host_signals = cella_reader_u64le(r);
+    c->calls_size = cella_reader_u64le(r);
     c->program_count = cella_reader_u32le(r);
     c->arg_count = cella_reader_u32le(r);
     c->env_count = cella_reader_u32le(r);
@@ -218,6 +221,10 @@ static CELLA_RESULT check_layout(const struct cella_config *c) {
          "configuration: heap outside the enclave or empty");
     FORM(range_inside(&c->stack, 0, size) && c->stack.pages > 0,
          "configuration: stack outside the enclave or empty");
+    FORM(c->calls_size == 0 ||
+             (page_aligned(c->calls_size) && c->calls_size >= CELLA_CALLS_SIZE_MIN &&
+              c->calls_size <= CELLA_CALLS_SIZE_MAX),
+         "configuration: a slot of the call ring is not of 64 KiB to 32 MiB");
     FORM(c->program_count >= 1, "configuration: no program");
     FORM(counts_fit(c), "configuration: a count is over its maximum");
     return CELLA_SUCCESS;

@@ -110,6 +110,7 @@ struct cella_config {
     struct cella_config_range heap;
     struct cella_config_range stack;
     uint64_t host_signals; /* bit n-1: signal n sent by the host reaches the program */
+    uint64_t calls_size;   /* bytes of a slot of the call ring (abi/calls.h); 0: no ring */
 
     uint32_t program_count, arg_count, env_count, mount_count, key_count, trusted_count;
     struct cella_config_program program[CELLA_CONFIG_PROGRAM_MAX]; /* [0] is started */

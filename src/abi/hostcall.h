@@ -33,6 +33,9 @@ enum {
     CELLA_HOSTCALL_KEY_REQUEST = 9,
     /* waits for the next grant -> payload: a grant (keygrant.h); -ECANCELED: none will come */
     CELLA_HOSTCALL_KEY_GRANT = 10,
+    /* a = bytes of the call ring (calls.h) -> 0 with the descriptor of a memfd of that size, sealed
+       against any other; -errno: this host makes no calls. Asked for once, at start. */
+    CELLA_HOSTCALL_CALLS = 13,
 
     /* STAT payload */
     CELLA_HOSTSTAT_MODE = 0,    /* u32 st_mode: S_IFREG or S_IFDIR and 0777 */

@@ -123,6 +123,7 @@ static void gather_layout(const struct cella_config *c, json_t *doc) {
     put(enclave, "memory",
         json_string(c->flags & CELLA_CONFIG_MEMORY_PRIVATE ? "private" : "secret"));
     put(enclave, "host_signals", number_hex(c->host_signals));
+    put(enclave, "calls", integer(c->calls_size));
     put(doc, "enclave", enclave);
     put(doc, "config_id", HEX(c->config_id));
     for (uint32_t i = 0; i < c->program_count; i++) {
@@ -275,6 +276,9 @@ static void print_manifest(json_t *doc) {
            strcmp(say(e, "base"), "zero") == 0 ? "address 0" : "any address", count(e, "threads"),
            count(json_object_get(e, "heap"), "size") >> 10,
            count(json_object_get(e, "stack"), "size") >> 10, say(e, "memory"));
+    if (count(e, "calls"))
+        printf("calls             %llu slots of %llu KiB\n", count(e, "threads"),
+               count(e, "calls") >> 10);
     json_array_foreach(json_object_get(doc, "programs"), i, item)
         printf("program           %s at %s, %llu KiB\n", say(item, "path"), say(item, "offset"),
                count(item, "size") >> 10);

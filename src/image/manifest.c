@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/calls.h"
 #include "abi/image.h"
 #include "abi/keygrant.h"
+#include "abi/sgx.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/manifest_value.h"
@@ -196,6 +198,10 @@ static CELLA_RESULT set_enclave(struct parse *p, const char *name, const char *v
         return set_flag(p, name, value, CELLA_CONFIG_DEBUG);
     } else if (strcmp(name, "heap") == 0) {
         return set_size(p, name, value, CELLA_MANIFEST_HEAP_MAX, &p->m->heap_size);
+    } else if (strcmp(name, "calls") == 0) {
+        WANT(cella_value_size(value, CELLA_CALLS_SIZE_MIN, CELLA_CALLS_SIZE_MAX, &c->calls_size) &&
+                 c->calls_size % CELLA_PAGE_SIZE == 0,
+             "calls: expected a size from 64K to 32M in whole pages of 4K, found '%s'", value);
     } else if (strcmp(name, "stack") == 0) {
         return set_size(p, name, value, CELLA_MANIFEST_STACK_MAX, &p->m->stack_size);
     } else if (strcmp(name, "config_id") == 0) {

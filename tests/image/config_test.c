@@ -81,6 +81,9 @@ static void start(struct cella_config *c) { c->start_offset = c->enclave_size; }
 static void heap_out(struct cella_config *c) { c->heap.pages = UINT64_MAX / 4096; }
 static void heap_wrap(struct cella_config *c) { c->heap.offset = UINT64_MAX - 4095; }
 static void stack_empty(struct cella_config *c) { c->stack.pages = 0; }
+static void calls_small(struct cella_config *c) { c->calls_size = 4096; }
+static void calls_large(struct cella_config *c) { c->calls_size = (32 << 20) + 4096; }
+static void calls_odd(struct cella_config *c) { c->calls_size = 65537; }
 static void no_program(struct cella_config *c) { c->program_count = 0; }
 static void relative(struct cella_config *c) { c->program[0].path = cella_bytes_text("app"); }
 static void nul(struct cella_config *c) { c->arg[1] = cella_bytes("a\0b", 3); }
@@ -109,40 +112,14 @@ static void trusted_huge(struct cella_config *c) { c->trusted[0].size = UINT64_M
 
 static void refusals(void **state) {
     (void)state;
-    static spoil *const all[] = {flags,
-                                 size_odd,
-                                 base,
-                                 no_threads,
-                                 many_threads,
-                                 slots,
-                                 slots_out,
-                                 start,
-                                 heap_out,
-                                 heap_wrap,
-                                 stack_empty,
-                                 no_program,
-                                 relative,
-                                 nul,
-                                 entry,
-                                 phdrs,
-                                 data,
-                                 init,
-                                 init_none,
-                                 env_equals,
-                                 env_empty,
-                                 key_name,
-                                 key_id,
-                                 key_index,
-                                 key_none,
-                                 key_trusted,
-                                 trusted_writable,
-                                 mount_dots,
-                                 mount_slash,
-                                 trusted_dots,
-                                 trusted_absolute,
-                                 trusted_mount,
-                                 trusted_size,
-                                 trusted_huge};
+    static spoil *const all[] = {
+        flags,       size_odd,    base,         no_threads,       many_threads,  slots,
+        slots_out,   start,       heap_out,     heap_wrap,        stack_empty,   calls_small,
+        calls_large, calls_odd,   no_program,   relative,         nul,           entry,
+        phdrs,       data,        init,         init_none,        env_equals,    env_empty,
+        key_name,    key_id,      key_index,    key_none,         key_trusted,   trusted_writable,
+        mount_dots,  mount_slash, trusted_dots, trusted_absolute, trusted_mount, trusted_size,
+        trusted_huge};
     static struct sample s;
     static struct cella_config out, spoilt;
     whole(&s);

@@ -27,6 +27,9 @@ static const char *const bad[][2] = {
     {"[enclave]\nheap = 99999G\n", "heap: expected a size"},
     {"[enclave]\nheap = 18446744073709551615G\n", "heap: expected a size"},
     {"[enclave]\nstack = 2G\n", "stack: expected a size"},
+    {"[enclave]\ncalls = 63K\n", "calls: expected a size from 64K to 32M"},
+    {"[enclave]\ncalls = 33M\n", "calls: expected a size"},
+    {"[enclave]\ncalls = 65537\n", "in whole pages of 4K, found '65537'"},
     {"[enclave]\nconfig_id = 123\n", "config_id"},
     {"[enclave]\nconfig_id = zz\n", "config_id"},
     {"[enclave]\nmemory = public\n", "memory: expected secret"},
@@ -117,7 +120,8 @@ static void everything(void **state) {
     static const char text[] =
         "; all settings\n[enclave]\nproduct_id = 1\nsecurity_version = 2\ndebug = yes\nthreads = "
         "64\n"
-        "  heap = 1G ; indented is not a continuation\nstack=8M\nconfig_id = AAbb\nmemory = "
+        "  heap = 1G ; indented is not a continuation\nstack=8M\ncalls = 1M\nconfig_id = "
+        "AAbb\nmemory = "
         "private\n"
         "host_signals = INT TERM\ndate = 2026-11-25\npath = /bin/app\nkeys = one two\n"
         "[arguments]\n0 = name\n2 = b\n1 = a;b\nhost = yes\n"
@@ -131,7 +135,7 @@ static void everything(void **state) {
     assert_ok(parse(text, strlen(text), &m));
     const struct cella_config *c = &m.config;
     assert_true(c->product_id == 1 && c->svn == 2 && c->thread_count == 64 &&
-                m.heap_size == 1 << 30);
+                m.heap_size == 1 << 30 && c->calls_size == 1 << 20);
     assert_int_equal(c->flags,
                      CELLA_CONFIG_DEBUG | CELLA_CONFIG_MEMORY_PRIVATE | CELLA_CONFIG_HOST_ARGS);
     assert_true(c->config_id[0] == 0xaa && c->config_id[1] == 0xbb && c->config_id[2] == 0);
