@@ -3,6 +3,7 @@
 #include "abi/hostcall.h"
 #include "base/reader.h"
 #include "base/writer.h"
+#include "shim/calls.h"
 #include "shim/fd.h"
 #include "shim/file_protected.h"
 #include "shim/hostcall.h"
@@ -111,6 +112,7 @@ static void boot(void) {
 struct cella_result shim_files_start(void) {
     shim_fds_start();
     boot();
+    shim_calls_start();
     shim_mount_start();
     return shim_keys_start();
 }

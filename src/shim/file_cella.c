@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "abi/calls.h"
 #include "base/reader.h"
+#include "shim/calls.h"
 #include "shim/keys.h"
 #include "shim/path.h"
 #include "shim/platcall.h"
@@ -68,6 +70,12 @@ static long answer_seal_signer(struct session *s) {
     return answer_seal(s, CELLA_SEAL_POLICY_SIGNER);
 }
 
+static long answer_calls(struct session *s) {
+    shim_calls_geometry(s->answer);
+    s->answer_size = CELLA_CALLS_GEOMETRY;
+    return 0;
+}
+
 static const struct device {
     const char *path;
     uint32_t mode;
@@ -81,6 +89,7 @@ static const struct device {
     {"/dev/cella/platform", 0444, 0, false, answer_platform},
     {"/dev/cella/seal/enclave", 0666, SEAL_QUESTION, true, answer_seal_enclave},
     {"/dev/cella/seal/signer", 0666, SEAL_QUESTION, true, answer_seal_signer},
+    {CELLA_CALLS_DEVICE, 0666, 0, false, answer_calls},
 };
 enum { DEVICE_COUNT = sizeof(devices) / sizeof(devices[0]), KEYS = DEVICE_COUNT + 1 };
 
@@ -99,8 +108,17 @@ bool shim_cella_source(uint32_t number, struct shim_virtual *out) {
     return true;
 }
 
+static bool is_calls(uint32_t index) {
+    return index < DEVICE_COUNT && devices[index].answer == answer_calls;
+}
+
+bool shim_cella_is_calls(const struct shim_file *file) {
+    return file->kind == &shim_cella_kind && is_calls(file->index);
+}
+
 long shim_cella_open(struct shim_file *file) {
     long e = -ENFILE;
+    if (is_calls(file->index) && shim.calls == 0) return -ENXIO;
     shim_lock(&sessions_lock);
     for (unsigned i = 0; i < SESSION_MAX && e < 0; i++) {
         if (sessions[i].used) continue;
@@ -166,6 +184,7 @@ static long cella_read(struct shim_file *file, void *to, uint64_t size, uint64_t
 static long cella_stat(struct shim_file *file, struct shim_stat *out) {
     uint32_t mode = file->index < DEVICE_COUNT ? devices[file->index].mode : 0444;
     *out = (struct shim_stat){.mode = S_IFCHR | mode, .inode = file->index + 2, .device = 2};
+    if (is_calls(file->index)) out->size = shim.calls_size;
     return 0;
 }
 

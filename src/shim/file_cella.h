@@ -9,5 +9,7 @@
 bool shim_cella_source(uint32_t number, struct shim_virtual *out);
 extern const struct shim_file_kind shim_cella_kind;
 long shim_cella_open(struct shim_file *file);
+/* Whether it is /dev/cella/calls. */
+bool shim_cella_is_calls(const struct shim_file *file);
 
 #endif

@@ -8,14 +8,14 @@
 #include <linux/seccomp.h>
 
 /* No PROT_EXEC ever (R49); no new descriptors but those that arrive on the two channels. */
-enum rule { ALLOW, NO_EXEC, CHANNEL, ENCLAVE_CLONE, OWN_PROCESS, TERMINAL };
+enum rule { ALLOW, NO_EXEC, CHANNEL, ENCLAVE_CLONE, OWN_PROCESS, TERMINAL, FUTEX };
 
 static const struct {
     uint16_t number;
     uint8_t rule;
 } allowed[] = {
     /* by frequency */
-    {__NR_rt_sigreturn, ALLOW},   {__NR_futex, ALLOW},           {__NR_read, ALLOW},
+    {__NR_rt_sigreturn, ALLOW},   {__NR_futex, FUTEX},           {__NR_read, ALLOW},
     {__NR_write, ALLOW},          {__NR_clock_gettime, ALLOW},   {__NR_pread64, ALLOW},
     {__NR_pwrite64, ALLOW},       {__NR_mprotect, NO_EXEC},      {__NR_recvmsg, CHANNEL},
     {__NR_sendto, CHANNEL},       {__NR_ppoll, ALLOW},           {__NR_close, ALLOW},
@@ -65,9 +65,32 @@ static void guard(struct program *p) {
     answer(p, SECCOMP_RET_TRAP);
 }
 
+/* Private ones anywhere; shared ones only to wait and wake on words of the call ring, which lies
+ * within one 4 GiB (calls.c). Without a ring there are none. */
+static void futex_rule(struct program *p, uint32_t number) {
+    bool ring = shim.calls != 0;
+    uint64_t last = shim.calls + shim.calls_size - 4;
+    if (ring && shim.calls >> 32 != last >> 32) shim_abort("the call ring straddles 4 GiB");
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, ring ? 12 : 4);
+    load_argument(p, 1);
+    emit(p, BPF_JMP | BPF_JSET | BPF_K, FUTEX_PRIVATE_FLAG, ring ? 9 : 1, 0);
+    if (ring) {
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 2, 0);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT_BITSET, 1, 0);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAKE, 0, 5);
+        load(p, AT(args) + 4);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(last >> 32), 0, 3);
+        load_argument(p, 0);
+        emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)shim.calls, 0, 1);
+        emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last, 0, 1);
+    }
+    answer(p, SECCOMP_RET_KILL_PROCESS);
+}
+
 static void rule(struct program *p, uint32_t number, enum rule r) {
     switch (r) {
     case ALLOW: emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1); break;
+    case FUTEX: futex_rule(p, number); break;
     case NO_EXEC:
         emit(p, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
         load_argument(p, 2);

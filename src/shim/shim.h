@@ -29,6 +29,7 @@ struct shim_state {
     uint64_t base, size; /* the enclave's range */
     uint64_t flags;      /* CELLA_START_* */
     uint64_t hwcap, hwcap2, minsigstksz;
+    uint64_t calls, calls_size; /* the call ring, outside the enclave (calls.h); 0: none */
     struct cella_config config; /* decoded once at start, never changed */
     uint32_t argc; /* final arguments and environment: fixed ones, then the host's where allowed */
     struct cella_bytes argv[CELLA_CONFIG_ARG_MAX + 64];
@@ -105,6 +106,9 @@ void shim_files_exit(void);
 /* Reads a range of an open descriptor into memory, for private file mappings. Bytes read or -errno.
  */
 long shim_file_read_at(int fd, void *to, uint64_t size, uint64_t offset);
+/* The address at which a shared writable mapping of the descriptor is: only /dev/cella/calls has
+ * one. -errno: ENODEV for all other files. */
+long shim_file_map_shared(int fd, uint64_t size, int prot, uint64_t offset);
 
 /* Handlers that files and keys provide; core's own are declared in core.h. */
 shim_handler shim_sys_read, shim_sys_write, shim_sys_readv, shim_sys_writev, shim_sys_pread64,

@@ -93,6 +93,7 @@ static void seal_all(uint64_t config_offset, uint64_t config_size) {
     seal((uint64_t)__text_start, (uint64_t)__text_end);
     seal((uint64_t)__rodata_start, (uint64_t)__rodata_end);
     seal(shim.base + config_offset, SHIM_PAGE_UP(shim.base + config_offset + config_size));
+    if (shim.calls) seal(shim.calls, shim.calls + shim.calls_size);
     for (uint32_t i = 0; i < shim.config.program_count; i++) seal_program(&shim.config.program[i]);
     shim_syscall(__NR_prctl, SHIM_PR_SET_MDWE, SHIM_PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0, 0);
 }

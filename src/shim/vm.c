@@ -266,6 +266,10 @@ long shim_sys_mmap(const long a[6]) {
         return shim_vm_map((uint64_t)a[0], size, prot, flags); /* one process: shared = private */
     if (a[5] % (long)SHIM_PAGE || a[5] < 0) return -EINVAL;
     if (type == MAP_PRIVATE) return map_file(a, size);
+    if (prot & PROT_WRITE) {
+        long at = shim_file_map_shared((int)a[4], size, prot, (uint64_t)a[5]);
+        if (at != -ENODEV) return at;
+    }
     static _Atomic bool said;
     if ((prot & PROT_WRITE) && !__atomic_exchange_n((bool *)&said, true, __ATOMIC_RELAXED))
         shim_say(

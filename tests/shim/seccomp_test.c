@@ -46,6 +46,7 @@ static uint32_t run(const struct seccomp_data *data) {
         case BPF_RET | BPF_K: return f->k;
         case BPF_JMP | BPF_JEQ | BPF_K: yes = a == f->k; break;
         case BPF_JMP | BPF_JGT | BPF_K: yes = a > f->k; break;
+        case BPF_JMP | BPF_JGE | BPF_K: yes = a >= f->k; break;
         case BPF_JMP | BPF_JSET | BPF_K: yes = (a & f->k) != 0; break;
         default: fail_msg("code %x", f->code);
         }
@@ -150,12 +151,43 @@ static void test_arguments(void **state) {
     assert_int_equal(call(__NR_ioctl, 0, 0x5412, 0), KILL);              /* TIOCSTI */
 }
 
+/* Shared futexes: on words of the call ring, to wait and to wake; private ones as ever. */
+static void test_futex(void **state) {
+    (void)state;
+    const uint64_t ring = 0x7f1280010000, size = 0x20000;
+    for (int with = 0; with < 2; with++) {
+        shim.calls = with ? ring : 0;
+        shim.calls_size = with ? size : 0;
+        shim_seccomp_close();
+        const uint64_t in[] = {ring, ring + 4, ring + size - 4};
+        const uint64_t out[] = {0,
+                                ring - 4,
+                                ring - 1,
+                                ring + size - 3,
+                                ring + size,
+                                ring + (1ULL << 32),
+                                ring - (1ULL << 32),
+                                ring & 0xffffffff,
+                                (uint64_t)__gate_start,
+                                ~0ULL};
+        for (uint64_t op = 0; op < 512; op++) {
+            bool may = with && (op == FUTEX_WAIT || op == FUTEX_WAKE || op == FUTEX_WAIT_BITSET);
+            for (size_t i = 0; i < sizeof in / sizeof in[0]; i++)
+                assert_int_equal(call(__NR_futex, in[i], op, 0),
+                                 op & FUTEX_PRIVATE_FLAG || may ? SECCOMP_RET_ALLOW : KILL);
+            for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
+                assert_int_equal(call(__NR_futex, out[i], op, 0),
+                                 op & FUTEX_PRIVATE_FLAG ? SECCOMP_RET_ALLOW : KILL);
+        }
+    }
+    shim.calls = shim.calls_size = 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_place, start),
-        cmocka_unit_test_setup(test_foreign, start),
-        cmocka_unit_test_setup(test_refused, start),
-        cmocka_unit_test_setup(test_arguments, start),
+        cmocka_unit_test_setup(test_place, start),   cmocka_unit_test_setup(test_foreign, start),
+        cmocka_unit_test_setup(test_refused, start), cmocka_unit_test_setup(test_arguments, start),
+        cmocka_unit_test_setup(test_futex, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,12 @@ long shim_file_read_at(int fd, void *to, uint64_t size, uint64_t offset) {
     return (long)n;
 }
 
+static uint64_t shared_at; /* what a shared mapping of descriptor 8 gives */
+long shim_file_map_shared(int fd, uint64_t size, int prot, uint64_t offset) {
+    (void)size, (void)prot, (void)offset;
+    return fd == 8 ? (long)shared_at : -ENODEV;
+}
+
 static int start(void **state) {
     (void)state;
     memset(enclave, 0, ENCLAVE_PAGES * PAGE);
@@ -190,6 +196,12 @@ static void test_map_refuses(void **state) {
     assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0),
                      -EINVAL); /* no type */
     assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_WRITE, MAP_SHARED, 9, 0), -ENODEV);
+    /* the call ring: where it is, and none of the program's memory otherwise */
+    shared_at = (uint64_t)enclave + sizeof enclave;
+    assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_WRITE, MAP_SHARED, 8, 0), (long)shared_at);
+    assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_EXEC, MAP_SHARED, 8, 0), -EACCES);
+    assert_int_equal(call(shim_sys_munmap, (long)shared_at, PAGE, 0, 0, 0, 0), -EINVAL);
+    assert_false(shim_readable((void *)shared_at, 1) || shim_writable((void *)shared_at, 1));
     assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE, 9, 1), -EINVAL);
     assert_int_equal(call(shim_sys_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE, 8, 0), -EBADF);
 }
