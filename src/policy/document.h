@@ -7,7 +7,7 @@
 
 #include <cella/policy.h>
 
-#include "policy/arena.h"
+#include "base/arena.h"
 
 enum cella_document_type {
     CELLA_DOCUMENT_NULL,

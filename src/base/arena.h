@@ -1,7 +1,7 @@
-/* Memory of one compiled policy or of one evaluation: taken piece by piece, given back all at once,
+/* Memory of one task (a policy compiled, a file parsed): taken piece by piece, given back at once,
  * bounded. */
-#ifndef CELLA_POLICY_ARENA_H
-#define CELLA_POLICY_ARENA_H
+#ifndef CELLA_BASE_ARENA_H
+#define CELLA_BASE_ARENA_H
 
 #include <cella/bytes.h>
 #include <stdbool.h>
