@@ -9,7 +9,7 @@
 
 enum { PIN_MAX = 256, SLOTS_MAX = 64 };
 
-static void leave(struct hsm_place *p) {
+void hsm_place_leave(struct hsm_place *p) {
     if (p->open) (void)p->module->C_CloseSession(p->session);
     p->open = false;
     if (p->single) {
@@ -22,7 +22,7 @@ static void leave(struct hsm_place *p) {
 }
 
 void hsm_place_close(struct hsm_place *place) {
-    leave(place);
+    hsm_place_leave(place);
     p11_kit_uri_free(place->uri);
     place->uri = NULL;
 }
@@ -109,7 +109,9 @@ static bool fits(struct hsm_place *p, CK_FUNCTION_LIST *module, CK_SLOT_ID slot)
     p->module = module;
     p->slot = slot;
     p->info = info;
-    snprintf(p->label, sizeof(p->label), "%.32s", (const char *)info.label);
+    size_t size = sizeof(info.label); /* padded with blanks */
+    while (size && info.label[size - 1] == ' ') size--;
+    snprintf(p->label, sizeof(p->label), "%.*s", (int)size, (const char *)info.label);
     return true;
 }
 
@@ -175,6 +177,6 @@ static CELLA_RESULT enter(struct hsm_place *p) {
 
 CELLA_RESULT hsm_place_open(struct hsm_place *place) {
     struct cella_result result = enter(place);
-    if (cella_failed(result)) leave(place);
+    if (cella_failed(result)) hsm_place_leave(place);
     return result;
 }

@@ -32,6 +32,8 @@ CELLA_RESULT hsm_place_read(const char *uri, const char *folder, bool names_key,
 CELLA_RESULT hsm_place_open(struct hsm_place *place);
 /* The file of pin-source. */
 CELLA_RESULT hsm_place_pin_path(const struct hsm_place *place, char *path, size_t size);
+/* Logs out and lets the module go; it can be opened again. */
+void hsm_place_leave(struct hsm_place *place);
 void hsm_place_close(struct hsm_place *place);
 #define HSM_PLACE __attribute__((cleanup(hsm_place_close))) struct hsm_place
 
