@@ -1,6 +1,7 @@
 #include "platform/hostserver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,13 @@ static enum cella_host_answer next_grant(struct cella_host_server *server, struc
     return CELLA_HOST_ANSWERED;
 }
 
+static long share_calls(const struct cella_host_server *server, uint64_t size, int *fd) {
+    if (server->calls_size == 0) return -ENOTSUP;
+    if (server->calls_size != size) return -EINVAL;
+    *fd = fcntl(server->calls, F_DUPFD_CLOEXEC, 0);
+    return *fd < 0 ? -errno : 0;
+}
+
 static long rename_in(int folder, const struct call *call) {
     char from[PATH_MAX], to[PATH_MAX];
     struct cella_reader r = cella_reader(call->payload);
@@ -151,7 +159,7 @@ static bool decode(struct cella_bytes request, struct call *out) {
     out->b = cella_reader_u64le(&r);
     out->payload = cella_reader_bytes(&r, cella_reader_u32le(&r));
     return cella_reader_done(&r) && out->op >= CELLA_HOSTCALL_BOOT &&
-           out->op <= CELLA_HOSTCALL_KEY_GRANT;
+           (out->op <= CELLA_HOSTCALL_KEY_GRANT || out->op == CELLA_HOSTCALL_CALLS);
 }
 
 enum cella_host_answer cella_host_serve(struct cella_host_server *server,
@@ -169,6 +177,7 @@ enum cella_host_answer cella_host_serve(struct cella_host_server *server,
     case CELLA_HOSTCALL_KEY_GRANT:
         if (next_grant(server, &w, &result) == CELLA_HOST_PENDING) return CELLA_HOST_PENDING;
         break;
+    case CELLA_HOSTCALL_CALLS: result = share_calls(server, call.a, fd); break;
     default: result = serve_file(server, &call, &w, fd);
     }
     if (result < 0)

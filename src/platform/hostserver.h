@@ -31,6 +31,8 @@ struct cella_host_server {
     const char *grant_folder;          /* NAME.grant files appear here; NULL: none */
     const struct cella_config *config; /* names of the keys */
     bool taken[CELLA_CONFIG_KEY_MAX];
+    int calls;           /* the call ring (abi/calls.h), where calls_size is not 0; not owned */
+    uint64_t calls_size; /* bytes */
 };
 
 enum cella_host_answer {

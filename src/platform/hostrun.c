@@ -1,4 +1,4 @@
-#include "cli/run_loop.h"
+#include "platform/hostrun.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -31,20 +31,14 @@ static struct cella_result pass_signal(struct cella_run *run) {
     return cella_client_signal(run->socket, run->last_signal);
 }
 
-/* The request being answered; it stays while its answer is pending. */
-static struct {
-    uint8_t bytes[CELLA_HOSTCALL_MAX], reply[CELLA_HOSTCALL_MAX];
-    size_t size;
-} call;
-
 static struct cella_result answer(struct cella_run *run) {
     CELLA_FD fd = -1;
     size_t size;
-    enum cella_host_answer a =
-        cella_host_serve(run->server, cella_bytes(call.bytes, call.size), call.reply, &size, &fd);
+    enum cella_host_answer a = cella_host_serve(
+        run->server, cella_bytes(run->request, run->request_size), run->reply, &size, &fd);
     if (a == CELLA_HOST_PENDING) return CELLA_SUCCESS;
-    call.size = 0;
-    if (a == CELLA_HOST_ANSWERED && cella_channel_send(run->channel, cella_bytes(call.reply, size),
+    run->request_size = 0;
+    if (a == CELLA_HOST_ANSWERED && cella_channel_send(run->channel, cella_bytes(run->reply, size),
                                                        &fd, fd >= 0, 0) == CELLA_CHANNEL_MESSAGE)
         return CELLA_SUCCESS;
     cella_fd_close(
@@ -55,20 +49,20 @@ static struct cella_result answer(struct cella_run *run) {
 static struct cella_result take_call(struct cella_run *run) {
     struct cella_received got;
     enum cella_channel_state state =
-        cella_channel_receive(run->channel, call.bytes, sizeof(call.bytes), MSG_DONTWAIT, &got);
+        cella_channel_receive(run->channel, run->request, sizeof(run->request), MSG_DONTWAIT, &got);
     if (state == CELLA_CHANNEL_AGAIN) return CELLA_SUCCESS;
     if (state != CELLA_CHANNEL_MESSAGE) {
         cella_fd_close(&run->channel);
         return CELLA_SUCCESS;
     }
     cella_received_close(&got);
-    call.size = got.size;
+    run->request_size = got.size;
     return answer(run);
 }
 
 CELLA_RESULT cella_run_serve(struct cella_run *run, struct cella_client_exited *out) {
     for (;;) {
-        bool pending = call.size > 0;
+        bool pending = run->request_size > 0;
         struct pollfd wait[3] = {{.fd = run->socket, .events = POLLIN},
                                  {.fd = run->signals, .events = POLLIN},
                                  {.fd = pending ? -1 : run->channel, .events = POLLIN}};
