@@ -116,6 +116,16 @@ static CELLA_RESULT set_up(sqlite3 *db, bool temporary, bool write) {
     return write ? CELLA_SUCCESS : database_run(db, "PRAGMA query_only = ON", "open");
 }
 
+static CELLA_RESULT set_up_reader(struct database_connection *c) {
+    static const char sql[] = "PRAGMA data_version";
+    c->memo = calloc(DATABASE_MEMOS, sizeof(*c->memo));
+    ENSURE(c->memo, CELLA_ERR_MEMORY, NULL, "no memory for a connection");
+    if (sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &c->version_stmt, NULL) !=
+        SQLITE_OK)
+        return database_error(c->db, "open");
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT database_connection_open(const char *path, bool temporary, bool write,
                                       struct database_connection **out) {
     struct database_connection *made = calloc(1, sizeof(*made));
@@ -128,6 +138,7 @@ CELLA_RESULT database_connection_open(const char *path, bool temporary, bool wri
         r = made->db ? database_error(made->db, "open")
                      : CELLA_FAILURE(CELLA_ERR_MEMORY, NULL, "no memory to open %s", path);
     if (!cella_failed(r)) r = set_up(made->db, temporary, write);
+    if (!cella_failed(r) && !write) r = set_up_reader(made);
     if (cella_failed(r))
         database_connection_close(&made);
     else
@@ -138,6 +149,9 @@ CELLA_RESULT database_connection_open(const char *path, bool temporary, bool wri
 void database_connection_close(struct database_connection **connection) {
     struct database_connection *c = *connection;
     if (!c) return;
+    database_memo_clear(c);
+    free(c->memo);
+    sqlite3_finalize(c->version_stmt);
     for (size_t i = 0; i < DATABASE_STATEMENTS; i++) sqlite3_finalize(c->statement[i].stmt);
     sqlite3_close_v2(c->db);
     free(c);

@@ -110,7 +110,12 @@ static CELLA_RESULT open_all(const char *location, struct cella_database *d) {
     return size ? check_whole(d->writer, d->path, size) : CELLA_SUCCESS;
 }
 
+/* SQLite counts its memory under one lock that every connection of the process would meet at. */
+static void set_up_sqlite(void) { (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 CELLA_RESULT cella_database_open(const char *location, struct cella_database **out) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_up_sqlite);
     CELLA_DATABASE d = calloc(1, sizeof(*d));
     ENSURE(d, CELLA_ERR_MEMORY, NULL, "no memory for a database");
     pthread_condattr_t monotonic;

@@ -37,6 +37,21 @@ CELLA_RESULT cella_session_commit(struct cella_session **session);
 void cella_session_end(struct cella_session **session);
 #define CELLA_SESSION __attribute__((cleanup(cella_session_end))) struct cella_session *
 
+/* --- What was made of rows ---
+ *
+ * A session for reading may keep what it made of the rows it read, under a key. Later sessions for
+ * reading find it again for as long as nobody, this process or another, has changed anything in the
+ * database: SQLite's own data version says so as a session begins, in the same snapshot that it
+ * reads from, so what is found is never older than what a query would give. Best effort: little is
+ * kept, and nothing by sessions that write. */
+
+/* What was kept under the key, borrowed until the session ends; or NULL. It may have been kept by
+ * another thread: it is not changed. */
+void *cella_session_recall(struct cella_session *session, struct cella_bytes key);
+/* Takes the object over, and frees it some time, or now. */
+void cella_session_keep(struct cella_session *session, struct cella_bytes key, void *object,
+                        void (*free_object)(void *object));
+
 /* --- Statements --- */
 
 enum cella_value_type {

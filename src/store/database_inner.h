@@ -12,7 +12,8 @@
 enum {
     DATABASE_WAIT_MS = 10000,  /* for another writer, of this process or of another */
     DATABASE_STATEMENTS = 256, /* kept prepared by a connection */
-    DATABASE_IDLE_MAX = 32     /* connections for reading that are kept */
+    DATABASE_IDLE_MAX = 32,    /* connections for reading that are kept */
+    DATABASE_MEMOS = 2048 /* places of a connection; two keys of one place replace each other */
 };
 
 struct database_statement {
@@ -22,9 +23,23 @@ struct database_statement {
     bool busy;          /* rows of it are being read */
 };
 
+struct database_memo {
+    void *object; /* owned, by free; NULL: a free place */
+    void (*free)(void *object);
+    uint8_t *key; /* owned */
+    size_t key_size;
+    uint32_t hash;
+};
+
 struct database_connection {
     sqlite3 *db;
     struct database_connection *next; /* in the list of idle ones */
+    /* Of one that reads: tells whether the database is another than at the session before, and
+     * holds the session's snapshot while it stands at its row. */
+    sqlite3_stmt *version_stmt;
+    int64_t version;
+    struct database_memo *memo; /* owned: DATABASE_MEMOS of them */
+    size_t memo_count;
     uint64_t clock;
     struct database_statement statement[DATABASE_STATEMENTS];
 };
@@ -62,6 +77,7 @@ CELLA_RESULT database_connection_open(const char *path, bool temporary, bool wri
 void database_connection_close(struct database_connection **connection);
 /* Runs every statement of a text, which gives no rows that matter. */
 CELLA_RESULT database_run(sqlite3 *db, const char *sql, const char *what);
+void database_memo_clear(struct database_connection *connection);
 /* Ends rows that are still open. */
 void database_rows_end(struct cella_session *session);
 

@@ -53,6 +53,21 @@ static void give_back(struct cella_database *d, struct database_connection *c, b
 
 /* --- Sessions --- */
 
+/* The one statement that every session for reading runs: while it stands at its row, all others of
+ * the connection read from the same snapshot. Cheaper than BEGIN and COMMIT around them. */
+static CELLA_RESULT begin_read(struct database_connection *c) {
+    int code = sqlite3_step(c->version_stmt);
+    if (code != SQLITE_ROW) {
+        struct cella_result r = database_error(c->db, "begin a transaction of");
+        sqlite3_reset(c->version_stmt);
+        return r;
+    }
+    int64_t version = sqlite3_column_int64(c->version_stmt, 0);
+    if (version != c->version) database_memo_clear(c);
+    c->version = version;
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_session_begin(struct cella_database *database, bool write,
                                  struct cella_session **out) {
     struct database_connection *c = NULL;
@@ -60,7 +75,8 @@ CELLA_RESULT cella_session_begin(struct cella_database *database, bool write,
     ENSURE(s, CELLA_ERR_MEMORY, NULL, "no memory for a session");
     struct cella_result r = write ? take_writer(database, &c) : take_reader(database, &c);
     if (!cella_failed(r)) {
-        r = database_run(c->db, write ? "BEGIN IMMEDIATE" : "BEGIN", "begin a transaction of");
+        r = write ? database_run(c->db, "BEGIN IMMEDIATE", "begin a transaction of")
+                  : begin_read(c);
         if (cella_failed(r)) give_back(database, c, write);
     }
     if (cella_failed(r)) {
@@ -77,11 +93,11 @@ CELLA_RESULT cella_session_commit(struct cella_session **session) {
     struct cella_result r = CELLA_SUCCESS;
     database_rows_end(s);
     /* A full disk may have undone the transaction at a statement already. */
-    if (sqlite3_get_autocommit(s->connection->db))
+    if (s->write && sqlite3_get_autocommit(s->connection->db))
         r = CELLA_FAILURE(CELLA_ERR_IO, "see the error before this one",
                           "database %s: the transaction was undone before it was committed",
                           s->database->path);
-    else
+    else if (s->write)
         r = database_run(s->connection->db, "COMMIT", "commit to");
     cella_session_end(session);
     return r;
@@ -92,7 +108,10 @@ void cella_session_end(struct cella_session **session) {
     if (!s) return;
     database_rows_end(s);
     sqlite3 *db = s->connection->db;
-    if (!sqlite3_get_autocommit(db)) (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    if (!s->write)
+        sqlite3_reset(s->connection->version_stmt);
+    else if (!sqlite3_get_autocommit(db))
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     give_back(s->database, s->connection, s->write);
     free(s);
     *session = NULL;

@@ -101,7 +101,7 @@ static void release(sqlite3_stmt *stmt, struct database_statement *place) {
 static CELLA_RESULT start(struct cella_session *s, const char *sql,
                           const struct cella_value *argument, size_t count, sqlite3_stmt **stmt,
                           struct database_statement **place) {
-    ENSURE(!sqlite3_get_autocommit(s->connection->db), CELLA_ERR_IO,
+    ENSURE(!s->write || !sqlite3_get_autocommit(s->connection->db), CELLA_ERR_IO,
            "see the error before this one", "database %s: the transaction was undone",
            s->database->path);
     TRY(find(s, sql, stmt, place));
