@@ -8,6 +8,7 @@ enum {
     SCOPE_MAX = 511,
     SCOPE_PARTS = 8, /* so many scopes can hold a resource, "/" among them */
     OBJECT_MAX = 127,
+    QUESTION_MAX = 1280, /* bytes of all that a decision depends on */
 };
 
 /* --- Names --- */
@@ -198,22 +199,16 @@ static CELLA_RESULT any_role(struct cella_rows *rows, const char *action, bool *
     }
 }
 
-CELLA_RESULT cella_access_allows(struct cella_database *database, const struct cella_caller *caller,
-                                 const char *action, const char *scope, bool *allowed) {
-    char object[OBJECT_MAX + 1], text[SCOPE_MAX + 1];
+static CELLA_RESULT look_up(struct cella_session *session, const struct cella_caller *caller,
+                            const char *object, const char *action, const char *scope,
+                            bool *allowed) {
+    char text[SCOPE_MAX + 1];
     struct cella_value argument[2 + SCOPE_PARTS];
-    unsigned parts = 0;
     bool found = false, elses = true;
-    CELLA_SESSION session = NULL;
     CELLA_ROWS rows = NULL;
-    *allowed = false;
-    ENSURE(scope_good(scope, &parts), CELLA_ERR_INTERNAL, NULL, "asked about the scope '%.80s'",
-           scope);
-    if (!caller->known || !object_normal(caller->object, object)) return CELLA_SUCCESS;
     argument[0] = text_value(object);
     argument[1] = text_value(caller->issuer);
     ancestors(scope, text, argument + 2);
-    TRY(cella_session_begin(database, false, &session));
     TRY(cella_query(session,
                     "SELECT role FROM identity_assignment WHERE object = ?"
                     " AND (issuer = '' OR issuer = ?) AND scope IN (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -223,4 +218,51 @@ CELLA_RESULT cella_access_allows(struct cella_database *database, const struct c
     TRY(is_someone_elses(session, caller, object, &elses));
     *allowed = !elses;
     return CELLA_SUCCESS;
+}
+
+/* All that a decision depends on besides the database. A NUL is in none of these, so no two
+ * questions have the same key. */
+static size_t question(const struct cella_caller *caller, const char *object, const char *action,
+                       const char *scope, char key[QUESTION_MAX]) {
+    const char *part[] = {"access", caller->own ? "own" : "", caller->issuer, object, action,
+                          scope};
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
+        size_t more = strlen(part[i]) + 1;
+        if (size + more > QUESTION_MAX) return 0;
+        memcpy(key + size, part[i], more);
+        size += more;
+    }
+    return size;
+}
+
+static void keep_nothing(void *object) { (void)object; }
+
+CELLA_RESULT cella_access_allows_in(struct cella_session *session,
+                                    const struct cella_caller *caller, const char *action,
+                                    const char *scope, bool *allowed) {
+    static char yes, no; /* what is kept of a decision: one of these */
+    char object[OBJECT_MAX + 1], key[QUESTION_MAX];
+    unsigned parts = 0;
+    *allowed = false;
+    ENSURE(scope_good(scope, &parts), CELLA_ERR_INTERNAL, NULL, "asked about the scope '%.80s'",
+           scope);
+    if (!caller->known || !object_normal(caller->object, object)) return CELLA_SUCCESS;
+    struct cella_bytes asked = cella_bytes(key, question(caller, object, action, scope, key));
+    const void *kept = asked.size ? cella_session_recall(session, asked) : NULL;
+    if (kept) {
+        *allowed = kept == &yes;
+        return CELLA_SUCCESS;
+    }
+    TRY(look_up(session, caller, object, action, scope, allowed));
+    cella_session_keep(session, asked, *allowed ? &yes : &no, keep_nothing);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_access_allows(struct cella_database *database, const struct cella_caller *caller,
+                                 const char *action, const char *scope, bool *allowed) {
+    CELLA_SESSION session = NULL;
+    *allowed = false;
+    TRY(cella_session_begin(database, false, &session));
+    return cella_access_allows_in(session, caller, action, scope, allowed);
 }

@@ -44,5 +44,9 @@ CELLA_RESULT cella_access_revoke_of(struct cella_database *database, const char 
  * embedded issuer's applications may. Seen at once after a change by another process. */
 CELLA_RESULT cella_access_allows(struct cella_database *database, const struct cella_caller *caller,
                                  const char *action, const char *scope, bool *allowed);
+/* In a session for reading. */
+CELLA_RESULT cella_access_allows_in(struct cella_session *session,
+                                    const struct cella_caller *caller, const char *action,
+                                    const char *scope, bool *allowed);
 
 #endif
