@@ -27,6 +27,9 @@ struct cella_vault_call {
     uint32_t page_max;          /* maxresults, 1 to 25 */
     const char *page_after;     /* of an opened $skiptoken (K13), or "" */
     uint64_t now_unix;
+    /* owned: the session that the role was looked up in, for an operation that begins by reading:
+     * cella_vault_begin gives it on. NULL: given, or not kept. */
+    struct cella_session *looked_in;
 };
 
 /* {"error":{"code","message"[,"innererror":{"code"}]}}; inner may be NULL. */

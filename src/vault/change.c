@@ -16,6 +16,9 @@ void cella_vault_id(const struct cella_vault_call *call, const struct cella_reco
 }
 
 bool cella_vault_begin(struct cella_vault_call *call, bool write, struct cella_session **session) {
+    *session = MOVE(call->looked_in);
+    if (*session && !write) return true;
+    cella_session_end(session);
     struct cella_result result = cella_session_begin(call->parts->database, write, session);
     if (!cella_failed(result)) return true;
     cella_vault_failure(call, CELLA_RECORD_KEY, result);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/jose.h"
+#include "vault/records_kept.h"
 
 static const char *const steps[] = {
     "CREATE TABLE vault_thing (vault TEXT NOT NULL, kind INTEGER NOT NULL, fold TEXT NOT NULL,"
@@ -223,13 +224,17 @@ CELLA_RESULT cella_records_get(struct cella_session *session, const char *vault,
     struct fold fold = fold_name(name);
     bool one = version && *version, there = false;
     struct cella_value values[] = {T(vault), I(kind), T(fold.text), I(deleted), T(version)};
+    const struct record_asked asked = {vault, fold.text, one ? version : "", kind, deleted, sealed};
     CELLA_ROWS rows = NULL;
+    if (record_recall(session, &asked, out)) return CELLA_SUCCESS;
     *out = (struct cella_record){.kind = kind};
     TRY(cella_query(session, one ? exact : latest, values, one ? 5 : 4, &rows));
     TRY(cella_rows_next(rows, &there));
     ENSURE(there, CELLA_ERR_NOT_FOUND, NULL, "%s%s%s was not found", name, one ? "/" : "",
            one ? version : "");
-    return read_row(rows, kind, sealed, out);
+    TRY(read_row(rows, kind, sealed, out));
+    record_keep(session, &asked, out);
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_records_update(struct cella_session *session, const char *vault,

@@ -45,7 +45,8 @@ CELLA_RESULT cella_records_migrate(struct cella_database *database);
  * things share one). CELLA_ERR_EXISTS: the name is deleted but recoverable. */
 CELLA_RESULT cella_records_add(struct cella_session *session, const char *vault,
                                struct cella_record *record);
-/* version NULL or "": the newest. CELLA_ERR_NOT_FOUND also of deleted things, unless deleted. */
+/* version NULL or "": the newest. CELLA_ERR_NOT_FOUND also of deleted things, unless deleted. In a
+ * session for reading, public and tags are shared with others: not to be changed. */
 CELLA_RESULT cella_records_get(struct cella_session *session, const char *vault,
                                enum cella_record_kind kind, const char *name, const char *version,
                                bool deleted, bool sealed, struct cella_record *out);
