@@ -9,8 +9,9 @@ declare -A below=(
     [base]=""
     [abi]="base"
     [crypto]="base abi"
+    [fetch]="base crypto"
     [seal]="base abi crypto"
-    [image]="base abi crypto"
+    [image]="base abi crypto fetch"
     [evidence]="base abi crypto"
     [policy]="base abi crypto"
     [http]="base"
@@ -24,7 +25,7 @@ declare -A below=(
     [vault]="base abi crypto seal hsm store audit identity http"
     [client]="base crypto collateral"
     [service]="base crypto seal hsm store audit identity attest vault http collateral platform"
-    [cli]="base abi crypto seal image evidence policy platform http collateral store audit identity attest vault client service"
+    [cli]="base abi crypto fetch seal image evidence policy platform http collateral store audit identity attest vault client service"
     [shim]="base abi seal"
 )
 

@@ -16,7 +16,8 @@ enum {
     ENCLAVE_SIZE_MAX_LOG2 = 46, /* what a process of 47 bit addresses can hold */
 };
 #define KNOWN_FLAGS                                                                                \
-    ((uint32_t)(CELLA_CONFIG_DEBUG | CELLA_CONFIG_HOST_ARGS | CELLA_CONFIG_MEMORY_PRIVATE))
+    ((uint32_t)(CELLA_CONFIG_DEBUG | CELLA_CONFIG_HOST_ARGS | CELLA_CONFIG_MEMORY_PRIVATE |        \
+                CELLA_CONFIG_FETCH))
 
 /* ---- encode ---- */
 
@@ -102,7 +103,9 @@ CELLA_RESULT cella_config_encode(const struct cella_config *c, struct cella_writ
     for (uint32_t i = 0; i < c->key_count; i++) {
         put_text(w, c->key[i]);
         put_text(w, c->key_id[i]);
+        cella_writer_u8(w, c->key_vault[i]);
     }
+    put_text(w, c->vault);
     for (uint32_t i = 0; i < c->mount_count; i++) put_mount(w, &c->mount[i]);
     for (uint32_t i = 0; i < c->trusted_count; i++) {
         cella_writer_u32le(w, c->trusted[i].mount);
@@ -315,6 +318,17 @@ static CELLA_RESULT get_trusted(struct cella_reader *r, const struct cella_confi
     return CELLA_SUCCESS;
 }
 
+/* Keys of a vault, what fetches them and its settings: all of them or none. */
+static CELLA_RESULT get_vault(struct cella_reader *r, struct cella_config *c) {
+    bool fetches = (c->flags & CELLA_CONFIG_FETCH) != 0, keys = false;
+    c->vault = get_text(r, CELLA_CONFIG_VAULT_MAX);
+    for (uint32_t i = 0; i < c->key_count; i++) keys |= c->key_vault[i];
+    FORM(!r->failed && keys == fetches && (c->vault.size > 0) == fetches &&
+             (!fetches || c->program_count > 1),
+         "configuration: keys of a vault, their settings and what fetches them do not fit");
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT decode(struct cella_reader *r, struct cella_config *c) {
     cella_reader_expect(r, cella_bytes(MAGIC, 8));
     FORM(!r->failed, "configuration: does not begin with CELLACFG");
@@ -335,9 +349,11 @@ static CELLA_RESULT decode(struct cella_reader *r, struct cella_config *c) {
              "configuration: a key's name is not of [0-9A-Za-z_-]");
         uint32_t size = cella_reader_u32le(r);
         c->key_id[i] = cella_reader_bytes(r, size);
+        c->key_vault[i] = get_bool(r);
         FORM(!r->failed && (size == 0 || size == CELLA_KEY_ID_SIZE),
              "configuration: a key's id is not of 32 bytes");
     }
+    TRY(get_vault(r, c));
     for (uint32_t i = 0; i < c->mount_count; i++) TRY(get_mount(r, c->key_count, &c->mount[i]));
     for (uint32_t i = 0; i < c->trusted_count; i++) TRY(get_trusted(r, c, &c->trusted[i]));
     FORM(cella_reader_done(r), "configuration: bytes after its end");

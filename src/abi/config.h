@@ -23,10 +23,11 @@ enum {
     CELLA_CONFIG_MOUNT_MAX = 16,
     CELLA_CONFIG_KEY_MAX = 16,
     CELLA_CONFIG_TRUSTED_MAX = 256,
-    CELLA_CONFIG_NAME_MAX = 64,   /* bytes of a key's name: [0-9A-Za-z_-]+ */
-    CELLA_CONFIG_PATH_MAX = 1024, /* bytes of a path */
-    CELLA_CONFIG_TEXT_MAX = 4096, /* bytes of an argument or of a variable's value */
-    CELLA_TRUSTED_CHUNK = 65536,  /* bytes per pinned hash of a trusted file */
+    CELLA_CONFIG_NAME_MAX = 64,     /* bytes of a key's name: [0-9A-Za-z_-]+ */
+    CELLA_CONFIG_PATH_MAX = 1024,   /* bytes of a path */
+    CELLA_CONFIG_TEXT_MAX = 4096,   /* bytes of an argument or of a variable's value */
+    CELLA_CONFIG_VAULT_MAX = 32768, /* bytes of the vault settings */
+    CELLA_TRUSTED_CHUNK = 65536,    /* bytes per pinned hash of a trusted file */
 };
 
 enum { /* flags */
@@ -35,6 +36,7 @@ enum { /* flags */
        CELLA_CONFIG_HOST_ARGS = 2, /* the host may append arguments */
        CELLA_CONFIG_MEMORY_PRIVATE =
            4, /* may run in ordinary private memory where secret memory is not to be had */
+       CELLA_CONFIG_FETCH = 8, /* the last program gets keys from a vault, before program[0] */
 };
 
 struct cella_config_range {
@@ -118,9 +120,11 @@ struct cella_config {
     struct cella_config_env env[CELLA_CONFIG_ENV_MAX];
     struct cella_config_mount mount[CELLA_CONFIG_MOUNT_MAX];
     struct cella_bytes
-        key[CELLA_CONFIG_KEY_MAX]; /* names of the keys the enclave asks owners for */
+        key[CELLA_CONFIG_KEY_MAX]; /* names of the keys the enclave asks owners or vaults for */
     struct cella_bytes key_id[CELLA_CONFIG_KEY_MAX]; /* pinned key: its id (abi/keygrant.h), 32
                                                         bytes; else empty */
+    bool key_vault[CELLA_CONFIG_KEY_MAX]; /* a vault's: no owner is asked, no grant is taken */
+    struct cella_bytes vault; /* settings of the fetching program (fetch/settings.h); else empty */
     struct cella_config_trusted trusted[CELLA_CONFIG_TRUSTED_MAX];
 };
 

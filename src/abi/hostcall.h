@@ -2,8 +2,8 @@
  * CELLA_FD_HOST). The host may lie in every reply: the shim checks each against its contract
  * (threats.md R24, R29, R40). request: u32 op | u32 mount index | u64 a | u64 b | u32 size | size
  * bytes reply:   i64 result (>= 0, or -errno with 1 <= errno <= 4095) | u32 size | size bytes; OPEN
- * brings one descriptor by SCM_RIGHTS when result is 0 Paths are relative to the mount's folder,
- * without leading or doubled slash, "." or "..", and without NUL. */
+ * and CONNECT bring one descriptor by SCM_RIGHTS when result is 0 Paths are relative to the mount's
+ * folder, without leading or doubled slash, "." or "..", and without NUL. */
 #ifndef CELLA_ABI_HOSTCALL_H
 #define CELLA_ABI_HOSTCALL_H
 
@@ -33,9 +33,13 @@ enum {
     CELLA_HOSTCALL_KEY_REQUEST = 9,
     /* waits for the next grant -> payload: a grant (keygrant.h); -ECANCELED: none will come */
     CELLA_HOSTCALL_KEY_GRANT = 10,
+    /* payload: "HOST:PORT" -> one descriptor, a connection; "credential/HOST:PORT" -> one from
+     * which the caller's access token for that peer is read. Only for the program that fetches
+     * keys. */
+    CELLA_HOSTCALL_CONNECT = 11,
     /* a = bytes of the call ring (calls.h) -> 0 with the descriptor of a memfd of that size, sealed
        against any other; -errno: this host makes no calls. Asked for once, at start. */
-    CELLA_HOSTCALL_CALLS = 13,
+    CELLA_HOSTCALL_CALLS = 12,
 
     /* STAT payload */
     CELLA_HOSTSTAT_MODE = 0,    /* u32 st_mode: S_IFREG or S_IFDIR and 0777 */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/run_vault.h"
 #include "platform/channel.h"
 #include "platform/hostimage.h"
 #include "platform/hostrun.h"
@@ -23,13 +24,17 @@ const char cella_help_run[] =
     "  --request FILE        write the enclave's key request here, for the keys' owners\n"
     "  --grant FILE          an owner's grant; may be repeated\n"
     "  --grants FOLDER       wait for NAME.grant files to appear here\n"
+    "  --bearer FILE         your access token for the vault that the image has keys of; else one "
+    "is asked for\n"
+    "                        with AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_CLIENT_ID, "
+    "AZURE_CLIENT_SECRET\n"
     "  --socket PATH, --state FOLDER   another platform than root's or your own\n"
     "  --no-start            fail where no platform runs, instead of starting one\n"
     "Without a platform running, one of your own is started; it ends a minute after its last "
     "enclave.\n";
 
 struct run_options {
-    const char *image_path, *socket, *state, *request, *grants;
+    const char *image_path, *socket, *state, *request, *grants, *bearer;
     const char *mounts[CELLA_CONFIG_MOUNT_MAX], *grant[CELLA_HOST_GRANT_MAX];
     char *envs[CELLA_CONFIG_ENV_MAX];
     uint32_t mount_count, grant_count, env_count;
@@ -46,11 +51,12 @@ static struct cella_result add(const char **list, uint32_t *count, uint32_t max,
 }
 
 static struct cella_result parse(int argc, char **argv, struct run_options *o) {
-    enum { MOUNT = 1, ENV, REQUEST, GRANT, GRANTS, SOCKET, STATE, NO_START };
+    enum { MOUNT = 1, ENV, REQUEST, GRANT, GRANTS, SOCKET, STATE, NO_START, BEARER };
     static const struct option options[] = {
         {"mount", 1, NULL, MOUNT}, {"env", 1, NULL, ENV},           {"request", 1, NULL, REQUEST},
         {"grant", 1, NULL, GRANT}, {"grants", 1, NULL, GRANTS},     {"socket", 1, NULL, SOCKET},
-        {"state", 1, NULL, STATE}, {"no-start", 0, NULL, NO_START}, {NULL, 0, NULL, 0}};
+        {"state", 1, NULL, STATE}, {"no-start", 0, NULL, NO_START}, {"bearer", 1, NULL, BEARER},
+        {NULL, 0, NULL, 0}};
     *o = (struct run_options){0};
     int end = 1;
     while (end < argc && strcmp(argv[end], "--") != 0) end++;
@@ -70,6 +76,7 @@ static struct cella_result parse(int argc, char **argv, struct run_options *o) {
             break;
         case REQUEST: o->request = optarg; break;
         case GRANTS: o->grants = optarg; break;
+        case BEARER: o->bearer = optarg; break;
         case SOCKET: o->socket = optarg; break;
         case STATE: o->state = optarg; break;
         case NO_START: o->no_start = true; break;
@@ -153,11 +160,13 @@ CELLA_RESULT cella_cmd_run(int argc, char **argv) {
     static struct run_options options;
     static struct cella_image_file file;
     static struct cella_host_server server;
+    static struct cella_run_vault vault;
     static struct cella_run run = {.server = &server};
     struct cella_client_exited exited;
     TRY(parse(argc, argv, &options));
     TRY(cella_image_file_open(options.image_path, &file));
     TRY(prepare_server(&options, &file.config, &server));
+    TRY(cella_run_vault(&file.config, options.bearer, &vault, &server));
     TRY(cella_run_watch_signals(&run.signals));
     TRY(start(&options, &file, &run));
     TRY(cella_run_serve(&run, &exited));

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/shim_elf.h"
+#include "cli/embedded.h"
 #include "image/build.h"
 
 #include <cella/image.h>
@@ -23,7 +23,8 @@ const char cella_help_sign[] =
     "defaults\n"
     "  -k, --key FILE        signing key, as `cella keygen -o FILE` makes it\n"
     "  -o, --output FILE     the image (0644), or what --digest writes\n"
-    "  --shim FILE           another shim than the one built in\n\n"
+    "  --shim FILE           another shim than the one built in\n"
+    "  --fetch FILE          another program that gets keys from a vault\n\n"
     "For a key that lives elsewhere, in two steps:\n"
     "  --digest              write the 256 bytes to sign to DIGEST, and the image without a "
     "signature to\n"
@@ -36,12 +37,14 @@ const char cella_help_sign[] =
     "2000-01-01.\n";
 
 struct options {
-    const char *manifest, *key, *output, *shim, *unsigned_file, *signature, *public_key, *input;
+    const char *manifest, *key, *output, *shim, *fetch, *unsigned_file, *signature, *public_key,
+        *input;
     bool digest, attach;
 };
 
 enum {
     OPT_SHIM = 256,
+    OPT_FETCH,
     OPT_DIGEST,
     OPT_UNSIGNED,
     OPT_ATTACH,
@@ -55,6 +58,7 @@ static CELLA_RESULT parse(int argc, char **argv, struct options *o) {
                                             {"key", required_argument, NULL, 'k'},
                                             {"output", required_argument, NULL, 'o'},
                                             {"shim", required_argument, NULL, OPT_SHIM},
+                                            {"fetch", required_argument, NULL, OPT_FETCH},
                                             {"digest", no_argument, NULL, OPT_DIGEST},
                                             {"unsigned", required_argument, NULL, OPT_UNSIGNED},
                                             {"attach", no_argument, NULL, OPT_ATTACH},
@@ -67,6 +71,7 @@ static CELLA_RESULT parse(int argc, char **argv, struct options *o) {
         case 'k': o->key = optarg; break;
         case 'o': o->output = optarg; break;
         case OPT_SHIM: o->shim = optarg; break;
+        case OPT_FETCH: o->fetch = optarg; break;
         case OPT_DIGEST: o->digest = true; break;
         case OPT_UNSIGNED: o->unsigned_file = optarg; break;
         case OPT_ATTACH: o->attach = true; break;
@@ -88,9 +93,10 @@ static CELLA_RESULT check(const struct options *o) {
         return cella_cli_usage("sign", "--digest and --attach are two steps");
     if (o->attach && (!o->signature || !o->public_key))
         return cella_cli_usage("sign", "--attach needs --signature and --public");
-    if (o->attach && (o->manifest || o->key || o->shim || o->unsigned_file))
+    if (o->attach && (o->manifest || o->key || o->shim || o->fetch || o->unsigned_file))
         return cella_cli_usage(
-            "sign", "--attach takes the unsigned image as it is: no -m, -k, --shim or --unsigned");
+            "sign",
+            "--attach takes the unsigned image as it is: no -m, -k, --shim, --fetch or --unsigned");
     if (!o->attach && (o->signature || o->public_key))
         return cella_cli_usage("sign", "--signature and --public belong to --attach");
     if (o->digest && o->key) return cella_cli_usage("sign", "--digest signs nothing: no -k");
@@ -119,12 +125,17 @@ static CELLA_RESULT date_of_environment(uint32_t *date) {
 
 static CELLA_RESULT build(const struct options *o, struct cella_buffer *image) {
     CELLA_BUFFER shim = {0};
+    CELLA_BUFFER fetch = {0};
     struct cella_build b = {.program = o->input, .manifest = o->manifest};
     TRY(date_of_environment(&b.date));
     if (o->shim) TRY(cella_file_read(o->shim, CELLA_PROGRAM_FILE_MAX, &shim));
     b.shim = o->shim ? cella_buffer_bytes(&shim)
                      : cella_bytes(cella_shim_elf_start,
                                    (size_t)(cella_shim_elf_end - cella_shim_elf_start));
+    if (o->fetch) TRY(cella_file_read(o->fetch, CELLA_PROGRAM_FILE_MAX, &fetch));
+    b.fetch = o->fetch ? cella_buffer_bytes(&fetch)
+                       : cella_bytes(cella_fetch_elf_start,
+                                     (size_t)(cella_fetch_elf_end - cella_fetch_elf_start));
     ENSURE(b.shim.size > 0, CELLA_ERR_UNSUPPORTED, "give one with --shim FILE",
            "this build of cella has no shim");
     return cella_image_build(&b, image);

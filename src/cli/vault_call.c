@@ -65,7 +65,6 @@ void cella_vault_client_free(struct cella_vault_client *vault) {
 CELLA_RESULT cella_vault_open(const struct cella_vault_arguments *arguments,
                               struct cella_vault_client *out) {
     struct cella_client_settings settings;
-    const char *resource = getenv("CELLA_VAULT_RESOURCE");
     *out = (struct cella_vault_client){NULL, "", ""};
     if (!arguments->vault)
         return cella_cli_usage(arguments->command,
@@ -75,8 +74,7 @@ CELLA_RESULT cella_vault_open(const struct cella_vault_arguments *arguments,
     size_t size = strlen(arguments->vault);
     while (size && arguments->vault[size - 1] == '/') size--;
     snprintf(out->base, sizeof(out->base), "%.*s", (int)size, arguments->vault);
-    snprintf(out->resource, sizeof(out->resource), "%s",
-             resource ? resource : "https://vault.azure.net");
+    cella_client_vault_resource(out->base, out->resource, sizeof(out->resource));
     return cella_client_new(&settings, &out->client);
 }
 

@@ -195,6 +195,29 @@ static CELLA_RESULT find_token(struct cella_client *c, const char *resource, con
     return CELLA_SUCCESS;
 }
 
+void cella_client_vault_resource(const char *url, char *out, size_t size) {
+    static const char *const common[] = {"vault.azure.net", "managedhsm.azure.net"};
+    static const char scheme[] = "https://";
+    const char *named = getenv("CELLA_VAULT_RESOURCE");
+    size_t start = strncmp(url, scheme, sizeof(scheme) - 1) == 0 ? sizeof(scheme) - 1 : 0;
+    size_t end = start + strcspn(url + start, "/");
+    snprintf(out, size, "%.*s", (int)end, url);
+    for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+        size_t tail = strlen(common[i]);
+        if (end > start + tail && strncmp(url + end - tail, common[i], tail) == 0 &&
+            url[end - tail - 1] == '.')
+            snprintf(out, size, "https://%s", common[i]);
+    }
+    if (named) snprintf(out, size, "%s", named);
+}
+
+CELLA_RESULT cella_client_token(struct cella_client *client, const char *resource,
+                                struct cella_secret *out) {
+    const char *authorization = NULL;
+    TRY(find_token(client, resource, &authorization));
+    return cella_secret_from(cella_bytes_text(authorization + strlen("Bearer ")), out);
+}
+
 /* --- Calls --- */
 
 CELLA_RESULT cella_client_send(struct cella_client *client, const struct cella_client_call *call,

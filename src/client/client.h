@@ -28,6 +28,13 @@ CELLA_RESULT cella_client_new(const struct cella_client_settings *settings,
 void cella_client_free(struct cella_client **client);
 #define CELLA_CLIENT __attribute__((cleanup(cella_client_free))) struct cella_client *
 
+/* What an access token for a vault is a token for: CELLA_VAULT_RESOURCE where it is set, what all
+ * of Azure's vaults have in common, else the vault's own URL. */
+void cella_client_vault_resource(const char *url, char *out, size_t size);
+/* An access token for a resource, as it stands behind "Bearer ", without a NUL. */
+CELLA_RESULT cella_client_token(struct cella_client *client, const char *resource,
+                                struct cella_secret *out);
+
 struct cella_client_call {
     const char *method, *url;
     const char *resource; /* "https://vault.azure.net": a token for it is sent; NULL: none */

@@ -11,6 +11,7 @@
 #include "image/layout.h"
 #include "image/manifest.h"
 #include "image/trusted.h"
+#include "image/vault.h"
 
 enum { PATH_SIZE = 4096 };
 
@@ -65,6 +66,16 @@ static CELLA_RESULT read_program(const struct cella_build *b, struct work *w, ui
     return CELLA_SUCCESS;
 }
 
+static CELLA_RESULT add_fetch(const struct cella_build *b, struct work *w, const char *folder) {
+    bool fetches = false;
+    TRY(cella_vault_pin(&w->manifest, folder, &fetches));
+    if (!fetches) return CELLA_SUCCESS;
+    ENSURE(b->fetch.size, CELLA_ERR_UNSUPPORTED, "give one with --fetch FILE",
+           "this build of cella has no program that gets keys from a vault");
+    return cella_elf_read(b->fetch, CELLA_FETCH_PATH,
+                          &w->elf[w->manifest.config.program_count - 1]);
+}
+
 CELLA_RESULT cella_image_build(const struct cella_build *b, struct cella_buffer *out) {
     __attribute__((cleanup(free_work))) struct work *w = calloc(1, sizeof(*w));
     char folder[PATH_SIZE];
@@ -75,6 +86,7 @@ CELLA_RESULT cella_image_build(const struct cella_build *b, struct cella_buffer 
     for (uint32_t i = 0; i < m->config.program_count; i++) TRY(read_program(b, w, i, folder));
     TRY_IN(cella_elf_read(b->shim, "shim", &w->shim), "the shim is not usable");
     TRY(cella_trusted_pin(m, folder));
+    TRY(add_fetch(b, w, folder));
     struct cella_layout_input in = {.program = w->elf,
                                     .shim = &w->shim,
                                     .heap_size = m->heap_size,

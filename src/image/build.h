@@ -15,9 +15,10 @@ enum { CELLA_PROGRAM_FILE_MAX = 512 << 20 /* bytes of a program */ };
     0x20000101U /* "no date": images do not depend on the day they are signed */
 
 struct cella_build {
-    const char *program;     /* file of the program started */
-    const char *manifest;    /* file, or NULL for all defaults */
-    struct cella_bytes shim; /* ELF */
+    const char *program;      /* file of the program started */
+    const char *manifest;     /* file, or NULL for all defaults */
+    struct cella_bytes shim;  /* ELF */
+    struct cella_bytes fetch; /* ELF of the program that gets keys from a vault */
     uint32_t date; /* BCD; used where the manifest gives none; 0: CELLA_BUILD_DATE_DEFAULT */
 };
 

@@ -12,6 +12,7 @@
 #include "abi/sgx.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "fetch/settings.h"
 #include "image/manifest_value.h"
 
 enum {
@@ -31,7 +32,8 @@ enum section {
     SECTION_ENVIRONMENT,
     SECTION_MOUNT,
     SECTION_PROGRAM,
-    SECTION_KEY
+    SECTION_KEY,
+    SECTION_VAULT
 };
 
 struct parse {
@@ -48,7 +50,8 @@ struct parse {
     unsigned seen_count;
     unsigned mount_line[CELLA_CONFIG_MOUNT_MAX]; /* where [mount] i begins */
     unsigned program_line[CELLA_CONFIG_PROGRAM_MAX];
-    uint32_t mount, program, key; /* the one being filled */
+    unsigned vault_line, url_line; /* of [vault], and of a key that is in one; 0: none */
+    uint32_t mount, program, key;  /* the one being filled */
     struct cella_manifest *m;
     struct cella_result error; /* the first */
 };
@@ -132,7 +135,20 @@ static CELLA_RESULT begin_key(struct parse *p, const char *name) {
     return add_key(p, name, &p->key);
 }
 
+/* The key is released by a vault, to this URL. */
+static CELLA_RESULT set_key_url(struct parse *p, uint32_t key, const char *url) {
+    struct cella_fetch_url parts;
+    const char *old = p->m->key_url[key];
+    WANT(cella_fetch_key_url(url, &parts),
+         "vault: expected https://HOST[:PORT]/keys/NAME[/VERSION], found '%s'", url);
+    WANT(!old || strcmp(old, url) == 0, "the key of this name is %s already; name it by [key]",
+         old);
+    p->url_line = p->line;
+    return cella_manifest_keep(p->m, cella_bytes_text(url), &p->m->key_url[key]);
+}
+
 static CELLA_RESULT set_key(struct parse *p, const char *name, const char *value) {
+    if (strcmp(name, "vault") == 0) return set_key_url(p, p->key, value);
     WANT(strcmp(name, "id") == 0, "unknown setting '%s' in [key]", name);
     uint8_t *id = malloc(CELLA_KEY_ID_SIZE);
     TRY(cella_manifest_own(p->m, id));
@@ -155,6 +171,33 @@ static CELLA_RESULT add_keys(struct parse *p, const char *list) {
         list += strspn(list, " \t");
     }
     return CELLA_SUCCESS;
+}
+
+/* A key that is named as in the vault. */
+static CELLA_RESULT add_vault_key(struct parse *p, const char *url, uint32_t *index) {
+    char name[CELLA_FETCH_URL_MAX];
+    struct cella_fetch_url parts;
+    WANT(cella_fetch_key_url(url, &parts),
+         "key: expected vault:https://HOST[:PORT]/keys/NAME[/VERSION], found 'vault:%s'", url);
+    const char *at = parts.path + strlen("/keys/");
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "/"), at);
+    TRY(add_key(p, name, index));
+    return set_key_url(p, *index, url);
+}
+
+/* ---- [vault] ---- */
+
+static CELLA_RESULT set_vault(struct parse *p, const char *name, const char *value) {
+    struct cella_fetch_url parts;
+    if (strcmp(name, "ca") == 0) {
+        WANT(*value, "ca: expected a PEM file of authorities");
+        return cella_manifest_keep(p->m, cella_bytes_text(value), &p->m->vault_ca);
+    }
+    WANT(strcmp(name, "attest") == 0, "unknown setting '%s' in [vault]; expected attest or ca",
+         name);
+    WANT(cella_fetch_url(value, &parts),
+         "attest: expected the https URL of an attestation service, found '%s'", value);
+    return cella_manifest_keep(p->m, cella_bytes_text(value), &p->m->vault_attest);
 }
 
 /* ---- [enclave] ---- */
@@ -267,12 +310,16 @@ static CELLA_RESULT set_mount_key(struct parse *p, struct cella_config_mount *mo
         mount->key = CELLA_KEY_NAMED;
         return add_key(p, value + 6, &mount->key_index);
     }
+    if (strncmp(value, "vault:", 6) == 0) {
+        mount->key = CELLA_KEY_NAMED;
+        return add_vault_key(p, value + 6, &mount->key_index);
+    }
     if (strcmp(value, "seal:enclave") == 0)
         mount->key = CELLA_KEY_SEAL_ENCLAVE;
     else if (strcmp(value, "seal:signer") == 0)
         mount->key = CELLA_KEY_SEAL_SIGNER;
     else
-        BAD("key: expected named:NAME, seal:enclave or seal:signer, found '%s'", value);
+        BAD("key: expected named:NAME, vault:URL, seal:enclave or seal:signer, found '%s'", value);
     return CELLA_SUCCESS;
 }
 
@@ -384,6 +431,8 @@ static CELLA_RESULT begin_section(struct parse *p, const char *name) {
         p->section = SECTION_ARGUMENTS;
     else if (strcmp(name, "environment") == 0)
         p->section = SECTION_ENVIRONMENT;
+    else if (strcmp(name, "vault") == 0)
+        p->section = SECTION_VAULT, p->vault_line = p->line;
     else if ((rest = after_word(name, "mount")))
         return begin_mount(p, rest);
     else if ((rest = after_word(name, "program")))
@@ -392,7 +441,7 @@ static CELLA_RESULT begin_section(struct parse *p, const char *name) {
         return begin_key(p, rest);
     else
         BAD("unknown section [%s]; expected [enclave], [arguments], [environment], [key NAME], "
-            "[mount /PATH] or [program /PATH]",
+            "[mount /PATH], [program /PATH] or [vault]",
             name);
     return CELLA_SUCCESS;
 }
@@ -442,6 +491,7 @@ static CELLA_RESULT set(struct parse *p, const char *name, const char *value) {
     case SECTION_MOUNT: return set_mount(p, name, value);
     case SECTION_PROGRAM: return set_program(p, name, value);
     case SECTION_KEY: return set_key(p, name, value);
+    case SECTION_VAULT: return set_vault(p, name, value);
     case SECTION_NONE: break;
     }
     BAD("'%s' stands before the first [section]", name);
@@ -463,7 +513,8 @@ static CELLA_RESULT check_mount(struct parse *p, uint32_t i) {
     WANT(mount->host.size, "[mount]: expected the host's folder: host = FOLDER");
     if (mount->type == CELLA_MOUNT_PROTECTED)
         WANT(mount->key,
-             "[mount]: a protected mount needs a key: named:NAME, seal:enclave or seal:signer");
+             "[mount]: a protected mount needs a key: named:NAME, vault:URL, seal:enclave or "
+             "seal:signer");
     else
         WANT(!mount->key, "[mount]: a key on a mount that is not protected would encrypt nothing");
     if (mount->type == CELLA_MOUNT_TRUSTED) {
@@ -472,6 +523,19 @@ static CELLA_RESULT check_mount(struct parse *p, uint32_t i) {
     } else {
         WANT(!p->m->mount_files[i], "[mount]: files are pinned on trusted mounts only");
     }
+    return CELLA_SUCCESS;
+}
+
+/* Keys of a vault and [vault] belong together: who attests the enclave, and whose certificates are
+ * believed, is measured. */
+static CELLA_RESULT check_vault(struct parse *p) {
+    p->line = p->url_line ? p->url_line : p->vault_line;
+    if (!p->line) return CELLA_SUCCESS;
+    WANT(p->url_line,
+         "[vault]: no key is of a vault: key = vault:URL of a mount, or vault = URL of "
+         "a [key NAME]");
+    WANT(p->m->vault_attest && p->m->vault_ca,
+         "a key of a vault needs [vault] with attest = URL and ca = FILE");
     return CELLA_SUCCESS;
 }
 
@@ -487,6 +551,7 @@ static CELLA_RESULT check_whole(struct parse *p) {
                                   c->program[i].path.size),
                  "[program]: another program has the same path");
     }
+    TRY(check_vault(p));
     if (c->arg_count == 0) c->arg_count = 1;
     if (!c->arg[0].data) c->arg[0] = c->program[0].path;
     for (uint32_t i = 0; i < c->arg_count; i++)

@@ -29,8 +29,10 @@ struct cella_manifest {
         *program_file[CELLA_CONFIG_PROGRAM_MAX]; /* [1..]: files of further programs, as written */
     const char *mount_host[CELLA_CONFIG_MOUNT_MAX]; /* host folder, as written */
     const char
-        *mount_files[CELLA_CONFIG_MOUNT_MAX]; /* patterns of a trusted mount, space separated */
-    char *text[CELLA_MANIFEST_TEXT_MAX];      /* owned: every text the above point to */
+        *mount_files[CELLA_CONFIG_MOUNT_MAX];  /* patterns of a trusted mount, space separated */
+    const char *key_url[CELLA_CONFIG_KEY_MAX]; /* in a vault; NULL: from the key's owner */
+    const char *vault_attest, *vault_ca; /* URL of the attestation service, file of authorities */
+    char *text[CELLA_MANIFEST_TEXT_MAX]; /* owned: every text the above point to */
     uint32_t text_count;
 };
 

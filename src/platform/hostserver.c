@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/writer.h"
+#include "platform/hostconnect.h"
 #include "platform/hostfiles.h"
 
 enum { LIST_MAX = 32768 };
@@ -112,6 +113,21 @@ static long share_calls(const struct cella_host_server *server, uint64_t size, i
     return *fd < 0 ? -errno : 0;
 }
 
+static long connect_peer(const struct cella_host_server *server, struct cella_bytes name, int *fd) {
+    static const char word[] = "credential/";
+    char text[PATH_MAX];
+    if (!take_path(name, text)) return -EINVAL;
+    bool credential = strncmp(text, word, sizeof(word) - 1) == 0;
+    const char *wanted = credential ? text + sizeof(word) - 1 : text;
+    for (uint32_t i = 0; i < server->peer_count; i++) {
+        const struct cella_host_peer *peer = &server->peers[i];
+        if (strcmp(peer->name, wanted) != 0) continue;
+        if (!credential) return cella_hostconnect(peer->name, fd);
+        return peer->credential.size ? cella_hostconnect_bytes(peer->credential, fd) : -ENOENT;
+    }
+    return -EACCES; /* the image does not name it */
+}
+
 static long rename_in(int folder, const struct call *call) {
     char from[PATH_MAX], to[PATH_MAX];
     struct cella_reader r = cella_reader(call->payload);
@@ -159,7 +175,7 @@ static bool decode(struct cella_bytes request, struct call *out) {
     out->b = cella_reader_u64le(&r);
     out->payload = cella_reader_bytes(&r, cella_reader_u32le(&r));
     return cella_reader_done(&r) && out->op >= CELLA_HOSTCALL_BOOT &&
-           (out->op <= CELLA_HOSTCALL_KEY_GRANT || out->op == CELLA_HOSTCALL_CALLS);
+           out->op <= CELLA_HOSTCALL_CALLS;
 }
 
 enum cella_host_answer cella_host_serve(struct cella_host_server *server,
@@ -178,6 +194,7 @@ enum cella_host_answer cella_host_serve(struct cella_host_server *server,
         if (next_grant(server, &w, &result) == CELLA_HOST_PENDING) return CELLA_HOST_PENDING;
         break;
     case CELLA_HOSTCALL_CALLS: result = share_calls(server, call.a, fd); break;
+    case CELLA_HOSTCALL_CONNECT: result = connect_peer(server, call.payload, fd); break;
     default: result = serve_file(server, &call, &w, fd);
     }
     if (result < 0)

@@ -1,7 +1,7 @@
 /* The untrusted side of an enclave's host calls (abi/hostcall.h): what `cella run` serves. Nothing
  * here protects the enclave, which checks every answer; what is protected here is the host: an
  * enclave reaches only what lies below the folders of its mounts, by real files and folders alone,
- * and writes only where the mount says so.
+ * and writes only where the mount says so; it is connected only to the peers that its image names.
  */
 #ifndef CELLA_PLATFORM_HOSTSERVER_H
 #define CELLA_PLATFORM_HOSTSERVER_H
@@ -14,6 +14,11 @@
 #include "abi/hostcall.h"
 
 enum { CELLA_HOST_GRANT_MAX = 64 };
+
+struct cella_host_peer {
+    const char *name;              /* "HOST:PORT" */
+    struct cella_bytes credential; /* the caller's access token for it; empty: none */
+};
 
 struct cella_host_server {
     struct {
@@ -28,8 +33,10 @@ struct cella_host_server {
     const char *request_path; /* where the key request goes; NULL: nobody asked for it */
     const char *grant_paths[CELLA_HOST_GRANT_MAX]; /* grants at hand */
     uint32_t grant_count, grants_given;
-    const char *grant_folder;          /* NAME.grant files appear here; NULL: none */
-    const struct cella_config *config; /* names of the keys */
+    const char *grant_folder;            /* NAME.grant files appear here; NULL: none */
+    const struct cella_config *config;   /* names of the keys */
+    const struct cella_host_peer *peers; /* what it may be connected to; not owned */
+    uint32_t peer_count;
     bool taken[CELLA_CONFIG_KEY_MAX];
     int calls;           /* the call ring (abi/calls.h), where calls_size is not 0; not owned */
     uint64_t calls_size; /* bytes */

@@ -92,6 +92,9 @@ void shim_exec_take(struct shim_thread *first);
 /* Resets memory and fills program index's data, stack and first registers. argv and envv are
  * shim.argv/envv. Returns 0 or -errno; before anything of the old program is touched. */
 long shim_load(struct shim_thread *thread, uint32_t index, struct cella_bytes exec_path);
+/* The program that fetches keys has ended. After status 0 the first program is loaded in its place,
+ * and 0 returned; any other status ends the enclave. */
+long shim_load_fetched(struct shim_thread *thread, int status);
 /* Takes memory for exec's arguments at start; false when the heap is too small. */
 bool shim_load_init(void);
 
@@ -99,6 +102,8 @@ bool shim_load_init(void);
 void shim_vm_init(void);
 /* Every page back to its first state: heap free, stack zero, the program's data as measured. */
 void shim_vm_reset(uint32_t program);
+/* Zeroes the data of a program that has ended for good. */
+void shim_vm_wipe(uint32_t program);
 bool shim_vm_executable(uint64_t address, uint64_t size);
 
 uint64_t shim_vm_free_pages(void);

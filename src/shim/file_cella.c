@@ -6,6 +6,7 @@
 #include "abi/calls.h"
 #include "base/reader.h"
 #include "shim/calls.h"
+#include "shim/fetch.h"
 #include "shim/keys.h"
 #include "shim/path.h"
 #include "shim/platcall.h"
@@ -20,6 +21,7 @@ enum {
 static struct session {
     bool used, answered;
     size_t question_size, answer_size, read;
+    struct cella_bytes view; /* the answer, where it lies elsewhere */
     long error;
     uint8_t question[QUESTION_MAX];
     uint8_t answer[ANSWER_MAX];
@@ -76,6 +78,12 @@ static long answer_calls(struct session *s) {
     return 0;
 }
 
+/* The settings of the program that fetches keys, for it alone. */
+static long answer_vault(struct session *s) {
+    s->view = shim.config.vault;
+    return shim_fetching() ? 0 : -ENOENT;
+}
+
 static const struct device {
     const char *path;
     uint32_t mode;
@@ -90,8 +98,14 @@ static const struct device {
     {"/dev/cella/seal/enclave", 0666, SEAL_QUESTION, true, answer_seal_enclave},
     {"/dev/cella/seal/signer", 0666, SEAL_QUESTION, true, answer_seal_signer},
     {CELLA_CALLS_DEVICE, 0666, 0, false, answer_calls},
+    {"/dev/cella/vault", 0444, 0, false, answer_vault},
 };
 enum { DEVICE_COUNT = sizeof(devices) / sizeof(devices[0]), KEYS = DEVICE_COUNT + 1 };
+
+/* A key may be written, once, by the program that gets it from a vault. */
+static uint32_t key_mode(uint32_t index) {
+    return shim_fetching() && shim.config.key_vault[index] ? 0666 : 0444;
+}
 
 /* Numbers: the devices, the folder of keys, the keys. The number is the open file's index. */
 bool shim_cella_source(uint32_t number, struct shim_virtual *out) {
@@ -99,9 +113,11 @@ bool shim_cella_source(uint32_t number, struct shim_virtual *out) {
     if (number >= KEYS + shim.config.key_count) return false;
     out->index = number;
     out->kind = number == DEVICE_COUNT ? NULL : &shim_cella_kind;
-    out->mode = number < DEVICE_COUNT ? S_IFCHR | devices[number].mode : S_IFCHR | 0444;
+    if (number < DEVICE_COUNT) out->mode = S_IFCHR | devices[number].mode;
+    if (number >= KEYS) out->mode = S_IFCHR | key_mode(number - KEYS);
     if (number == DEVICE_COUNT) out->mode = S_IFDIR | 0555;
-    if (number < DEVICE_COUNT) shim_virtual_path(out, devices[number].path, none, "");
+    if (number < DEVICE_COUNT && (devices[number].answer != answer_vault || shim_fetching()))
+        shim_virtual_path(out, devices[number].path, none, "");
     if (number == DEVICE_COUNT) shim_virtual_path(out, "/dev/cella/keys", none, "");
     if (number >= KEYS)
         shim_virtual_path(out, "/dev/cella/keys", shim.config.key[number - KEYS], "");
@@ -137,10 +153,19 @@ static long cella_close(struct shim_file *file) {
     return 0;
 }
 
+/* The whole key at once. */
+static long write_key(uint32_t index, const void *from, uint64_t size) {
+    if (!shim_fetching()) return -EACCES;
+    if (size != CELLA_KEY_SIZE) return -EMSGSIZE;
+    long e = shim_keys_take(index, from);
+    return e < 0 ? e : CELLA_KEY_SIZE;
+}
+
 /* Writes gather the question; the first one after an answer begins another. */
 static long cella_write(struct shim_file *file, const void *from, uint64_t size, uint64_t *at) {
     struct session *s = &sessions[file->cookie_index];
     size_t most = file->index < DEVICE_COUNT ? devices[file->index].question_size : 0;
+    if (file->index >= KEYS) return write_key(file->index - KEYS, from, size);
     *at = 0;
     if (s->answered) {
         cella_wipe(s, sizeof(*s));
@@ -161,6 +186,7 @@ static bool asked(const struct shim_file *file, const struct session *s) {
 
 static long answer(const struct shim_file *file, struct session *s) {
     if (file->index < KEYS) return devices[file->index].answer(s);
+    if (!shim_keys_have(file->index - KEYS)) return -EAGAIN; /* not fetched yet */
     s->answer_size = CELLA_KEY_SIZE;
     cella_copy(s->answer, shim_keys_named(file->index - KEYS), CELLA_KEY_SIZE);
     return 0;
@@ -176,13 +202,15 @@ static long cella_read(struct shim_file *file, void *to, uint64_t size, uint64_t
         s->answered = true;
     }
     if (s->error < 0) return s->error;
-    long n = shim_virtual_read(cella_bytes(s->answer, s->answer_size), to, size, s->read);
+    struct cella_bytes whole = s->view.data ? s->view : cella_bytes(s->answer, s->answer_size);
+    long n = shim_virtual_read(whole, to, size, s->read);
     if (n > 0) s->read += (size_t)n;
     return n;
 }
 
 static long cella_stat(struct shim_file *file, struct shim_stat *out) {
-    uint32_t mode = file->index < DEVICE_COUNT ? devices[file->index].mode : 0444;
+    uint32_t mode =
+        file->index < DEVICE_COUNT ? devices[file->index].mode : key_mode(file->index - KEYS);
     *out = (struct shim_stat){.mode = S_IFCHR | mode, .inode = file->index + 2, .device = 2};
     if (is_calls(file->index)) out->size = shim.calls_size;
     return 0;

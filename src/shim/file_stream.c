@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "shim/file_host.h"
 #include "shim/gate.h"
 #include "shim/path.h"
 
@@ -33,8 +34,7 @@ static long stream_stat(struct shim_file *file, struct shim_stat *out) {
     long e =
         shim_checked(shim_syscall(SYS_fstat, file->host_fd, (long)&host, 0, 0, 0, 0), 0, "fstat");
     if (e < 0) return e;
-    if (host.st_size < 0)
-        shim_broken_contract("fstat of a standard descriptor gave a negative size");
+    if (host.st_size < 0) shim_broken_contract("fstat of a stream gave a negative size");
     *out = (struct shim_stat){.mode = host.st_mode & (S_IFMT | 0777),
                               .size = (uint64_t)host.st_size,
                               .inode = host.st_ino,
@@ -60,6 +60,22 @@ void shim_file_stream(struct shim_file *file, int host_fd) {
     file->host_fd = host_fd;
     file->flags = O_RDWR; /* the host's kernel refuses what its descriptor is not open for */
     (void)shim_text_put(file->path, sizeof(file->path), cella_bytes_text(names[host_fd]));
+}
+
+static long connection_close(struct shim_file *file) {
+    shim_host_close(file->host_fd);
+    return 0;
+}
+
+static const struct shim_file_kind connection_kind = {.stream = true,
+                                                      .read = stream_read,
+                                                      .write = stream_write,
+                                                      .stat = stream_stat,
+                                                      .close = connection_close};
+
+void shim_file_connection(struct shim_file *file, int host_fd) {
+    file->kind = &connection_kind;
+    file->host_fd = host_fd;
 }
 
 long shim_file_stream_ioctl(struct shim_file *file, unsigned request, void *argument) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "shim/fetch.h"
 #include "shim/file_cella.h"
 #include "shim/file_tsm.h"
 #include "shim/path.h"
@@ -95,7 +96,7 @@ static bool mount_source(uint32_t number, struct shim_virtual *out) {
 }
 
 static bool program_source(uint32_t number, struct shim_virtual *out) {
-    if (number >= shim.config.program_count) return false;
+    if (number >= shim_program_count()) return false;
     shim_virtual_path(out, "", shim.config.program[number].path, "");
     out->mode = S_IFREG | 0555; /* runs by exec; its bytes are the image's affair */
     return true;
@@ -205,7 +206,9 @@ static long tree_open(const struct shim_place *place, uint32_t flags, uint32_t m
                       struct shim_file *file) {
     struct shim_virtual found;
     (void)mode;
-    long e = find(place->path, &found);
+    long e = shim_fetch_connect(place->path, file);
+    if (e != -ENOENT) return e;
+    e = find(place->path, &found);
     if (e < 0) return e == -ENOENT && (flags & O_CREAT) != 0 ? -EROFS : e;
     if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
     if (e == 0) {

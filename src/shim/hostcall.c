@@ -77,6 +77,23 @@ long shim_host_open(uint32_t mount, const char *path, uint32_t flags, uint32_t m
     return fd;
 }
 
+long shim_host_connect(const char *name) {
+    struct cella_bytes reply;
+    struct shim_stat stat;
+    int fd = -1;
+    long result = shim_host_begin(&(struct shim_host_request){.op = CELLA_HOSTCALL_CONNECT,
+                                                              .first = text(name)},
+                                  &reply, &fd);
+    if (result > 0 || reply.size > 0) shim_broken_contract("connect's result is not 0 or an error");
+    if ((result == 0) != (fd >= 0))
+        shim_broken_contract("connect brought no descriptor, or an error brought one");
+    shim_host_end();
+    if (result < 0) return result;
+    if (shim_host_size(fd, &stat) < 0 || (!S_ISSOCK(stat.mode) && !S_ISFIFO(stat.mode)))
+        shim_broken_contract("connect brought neither a socket nor a pipe");
+    return fd;
+}
+
 long shim_host_stat(uint32_t mount, const char *path, struct shim_stat *out) {
     struct cella_bytes reply;
     long result = shim_host_begin(

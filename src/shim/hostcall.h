@@ -15,7 +15,8 @@ struct shim_host_request {
 };
 
 /* One exchange. Returns the result; *reply views the payload and *received is the descriptor of a
- * successful OPEN. The host channel stays locked until shim_host_end, and the view is good as long.
+ * successful OPEN or CONNECT. The host channel stays locked until shim_host_end, and the view is
+ * good as long.
  */
 long shim_host_begin(const struct shim_host_request *request, struct cella_bytes *reply,
                      int *received);
@@ -40,6 +41,9 @@ long shim_host_readdir(uint32_t mount, const char *path, uint64_t cookie, uint8_
 /* Entry number index of a listing: 1, or 0 when there are fewer. */
 long shim_host_entry(const struct shim_host_listing *listing, uint64_t index,
                      struct shim_entry *out);
+
+/* CONNECT: a socket or a pipe, as its host descriptor, or -errno. */
+long shim_host_connect(const char *name);
 
 /* The owners' side of keys: hand a request over; wait for a grant (its size, at most size, or
  * -ECANCELED). */

@@ -14,7 +14,7 @@ enum { NONCE_SIZE = 32, SEALED_SIZE = CELLA_KEY_SIZE + SHIM_HPKE_TAG_SIZE };
 static struct {
     uint8_t key[CELLA_CONFIG_KEY_MAX][CELLA_KEY_SIZE];
     bool have[CELLA_CONFIG_KEY_MAX];
-} named; /* written at start by the one thread there is, read afterwards */
+} named; /* written at start and by the fetching program, of one thread each; read afterwards */
 
 /* What is needed from the request until the last grant; wiped then. */
 static struct {
@@ -34,6 +34,13 @@ void shim_keys_wipe(void) {
     cella_wipe(&asking, sizeof(asking));
 }
 
+/* How many keys their owners are asked for. */
+static uint32_t owned_count(void) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < shim.config.key_count; i++) count += !shim.config.key_vault[i];
+    return count;
+}
+
 /* Request up to its evidence; then evidence over a hash of all of it, so that names, key and nonce
  * are bound (A13). */
 static struct cella_result make_request(struct cella_bytes *request) {
@@ -44,10 +51,11 @@ static struct cella_result make_request(struct cella_bytes *request) {
     shim_x25519_public(asking.private_key, asking.public_key);
     cella_writer_put(&w, cella_bytes_text(CELLA_KEY_REQUEST_MAGIC));
     cella_writer_u32le(&w, CELLA_KEY_VERSION);
-    cella_writer_u32le(&w, shim.config.key_count);
+    cella_writer_u32le(&w, owned_count());
     cella_writer_put(&w, CELLA_BYTES_OF(asking.public_key));
     cella_writer_put(&w, CELLA_BYTES_OF(nonce));
     for (uint32_t i = 0; i < shim.config.key_count; i++) {
+        if (shim.config.key_vault[i]) continue;
         cella_writer_u16le(&w, (uint16_t)shim.config.key[i].size);
         cella_writer_put(&w, shim.config.key[i]);
     }
@@ -128,6 +136,11 @@ static bool take_grant(struct cella_bytes bytes) {
         shim_say("a grant is refused: it names a key that the manifest does not ask for");
         return false;
     }
+    if (shim.config.key_vault[i]) { /* or the host could give one of its own in the vault's place */
+        shim_say("the grant of key %s is refused: the manifest has it from a vault",
+                 printable(i, text));
+        return false;
+    }
     if (named.have[i]) {
         shim_say("a grant is refused: the key %s has been given already", printable(i, text));
         return false;
@@ -162,7 +175,7 @@ static bool take_grant(struct cella_bytes bytes) {
  * one could as well send none. */
 static struct cella_result take_grants(void) {
     uint8_t grant[CELLA_KEY_GRANT_MAX];
-    for (uint32_t have = 0; have < shim.config.key_count;) {
+    for (uint32_t have = 0, count = owned_count(); have < count;) {
         long size = shim_host_key_grant(grant, sizeof(grant));
         if (size == -ECANCELED)
             FAIL(CELLA_ERR_UNAVAILABLE,
@@ -177,9 +190,32 @@ static struct cella_result take_grants(void) {
     return CELLA_SUCCESS;
 }
 
+/* ---- keys of a vault ---- */
+
+bool shim_keys_have(uint32_t index) { return named.have[index]; }
+
+long shim_keys_take(uint32_t index, const uint8_t key[CELLA_KEY_SIZE]) {
+    char text[CELLA_CONFIG_NAME_MAX + 1];
+    if (!shim.config.key_vault[index]) return -EACCES;
+    if (named.have[index]) return -EEXIST;
+    cella_copy(named.key[index], key, CELLA_KEY_SIZE);
+    named.have[index] = is_pinned(index);
+    if (named.have[index]) return 0;
+    cella_wipe(named.key[index], CELLA_KEY_SIZE);
+    shim_say("the vault's key %s is refused: the manifest pins another key, by its id",
+             printable(index, text));
+    return -EACCES;
+}
+
+void shim_keys_complete(void) {
+    char text[CELLA_CONFIG_NAME_MAX + 1];
+    for (uint32_t i = 0; i < shim.config.key_count; i++)
+        if (!named.have[i]) shim_abort("the key %s was not fetched", printable(i, text));
+}
+
 struct cella_result shim_keys_start(void) {
     struct cella_bytes request;
-    if (shim.config.key_count == 0) return CELLA_SUCCESS;
+    if (owned_count() == 0) return CELLA_SUCCESS;
     TRY(make_request(&request));
     long e = shim_host_key_request(request);
     if (e < 0) shim_abort("the host could not hand the key request over: error %u", (uint64_t)-e);

@@ -1,6 +1,7 @@
 /* A program's first state: its data from the measured copy, and the stack that the System V ABI
  * promises: argc, argv, envp, auxv, and the texts above. */
 #include "shim/core.h"
+#include "shim/fetch.h"
 
 #include <linux/auxvec.h>
 
@@ -124,6 +125,18 @@ long shim_load(struct shim_thread *thread, uint32_t index, struct cella_bytes ex
     return 0;
 }
 
+long shim_load_fetched(struct shim_thread *thread, int status) {
+    if (status != 0) shim_exit(status); /* it has said why */
+    if (thread->slot != 0) shim_abort("the program that fetches keys ended in another thread");
+    shim_thread_end_others(thread);
+    shim_fetch_over();
+    shim_signal_exec(thread);
+    shim_vm_wipe(shim_program_count()); /* keys passed through its data (R51) */
+    if (shim_load(thread, 0, shim.config.program[0].path) < 0)
+        shim_abort("arguments and environment do not fit the program's stack");
+    return 0;
+}
+
 /* ---- exec ---- */
 static long copy_list(uint64_t list, struct cella_bytes *out, uint32_t max, uint32_t *count) {
     *count = 0;
@@ -143,13 +156,13 @@ static long copy_list(uint64_t list, struct cella_bytes *out, uint32_t max, uint
 
 bool shim_load_init(void) {
     /* Only images with more than one program can exec; the others keep the memory. */
-    if (shim.config.program_count < 2) return true;
+    if (shim_program_count() < 2) return true;
     texts.text = shim_arena(TEXTS_MAX);
     return texts.text != NULL;
 }
 
 static long find_program(struct cella_bytes path, uint32_t *index) {
-    for (uint32_t i = 0; i < shim.config.program_count; i++) {
+    for (uint32_t i = 0; i < shim_program_count(); i++) {
         struct cella_bytes p = shim.config.program[i].path;
         if (p.size != path.size || !cella_equal(p.data, path.data, p.size)) continue;
         *index = i;

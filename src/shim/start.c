@@ -1,5 +1,6 @@
 /* From the loader's jump to the program's first instruction. */
 #include "shim/core.h"
+#include "shim/fetch.h"
 
 #include <elf.h>
 
@@ -128,7 +129,8 @@ void shim_start(uint64_t base, uint64_t config_offset, uint64_t config_size,
     seal_all(config_offset, config_size);
     gate_init();
     shim_seccomp_close();
-    long result = shim_load(self, 0, shim.config.program[0].path);
+    uint32_t first = shim_fetch_begin();
+    long result = shim_load(self, first, shim.config.program[first].path);
     if (result != 0) shim_abort("arguments and environment do not fit the program's stack");
     gate_resume(self);
 }

@@ -211,7 +211,8 @@ long shim_dispatch(struct shim_thread *thread, uint64_t number, const long a[6],
     thread->restart_handler = restarts(number);
     thread->restart_always = false;
     long result = table[number](a);
-    if (number == __NR_execve && result == 0) *replaced = true;
+    /* exit_group comes back only for the program after the one that fetches keys. */
+    if ((number == __NR_execve || number == __NR_exit_group) && result == 0) *replaced = true;
     if (result == -EPIPE &&
         (number == __NR_write || number == __NR_writev || number == __NR_pwrite64))
         shim_signal_send(thread,

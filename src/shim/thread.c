@@ -1,6 +1,7 @@
 /* Threads: a slot of the image each. A slot is taken by compare-and-swap and is free again only
  * once the kernel has cleared its host_tid, so no two threads ever share a stack (R10). */
 #include "shim/core.h"
+#include "shim/fetch.h"
 
 static uint32_t process_id;
 static uint32_t living; /* threads that have not ended */
@@ -282,4 +283,8 @@ long shim_sys_exit(const long a[6]) {
     shim_thread_end(self, (int)a[0] & 0xff);
 }
 
-long shim_sys_exit_group(const long a[6]) { shim_exit((int)a[0] & 0xff); }
+long shim_sys_exit_group(const long a[6]) {
+    int status = (int)a[0] & 0xff;
+    if (shim_fetching()) return shim_load_fetched(shim_thread_current(), status);
+    shim_exit(status);
+}

@@ -95,6 +95,14 @@ static void reset_data(uint64_t from, uint64_t to) {
     mark(from, to, PAGE_USED | PAGE_DATA | ACCESS);
 }
 
+void shim_vm_wipe(uint32_t index) {
+    const struct cella_config_program *program = &shim.config.program[index];
+    for (uint32_t i = 0; i < program->segment_count; i++) {
+        uint64_t from = shim.base + program->segment[i].data.offset;
+        reset_data(from, from + program->segment[i].data.pages * SHIM_PAGE);
+    }
+}
+
 void shim_vm_reset(uint32_t index) {
     for (uint64_t at = vm.heap; at < vm.heap_end;) {
         uint64_t end = at + SHIM_PAGE;

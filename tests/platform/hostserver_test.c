@@ -4,7 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -275,6 +279,53 @@ static void test_calls(void **state) {
     close(server.calls);
 }
 
+/* A listener of this test's own; its port as the host's name for it. */
+static int listener(char name[32]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(name, 32, "127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
+static long connect_to(const char *name) {
+    return call(CELLA_HOSTCALL_CONNECT, 0, 0, 0, name, strlen(name));
+}
+
+static void test_connect(void **state) {
+    (void)state;
+    char name[32], closed[32], text[8] = "", credential[64];
+    int listening = listener(name), bound = listener(closed);
+    assert_int_equal(listen(listening, 1), 0);
+    const struct cella_host_peer peers[] = {{name, cella_bytes_text("token")}, {closed, {NULL, 0}}};
+    assert_int_equal(connect_to(name), -EACCES); /* no image names it */
+    server.peers = peers;
+    server.peer_count = 2;
+    assert_int_equal(connect_to(name), 0);
+    assert_true(reply_fd >= 0);
+    CELLA_FD inside = reply_fd, other = accept(listening, NULL, NULL);
+    assert_int_equal(write(inside, "hello", 5), 5);
+    assert_int_equal(read(other, text, sizeof(text)), 5);
+    assert_int_equal(connect_to(closed), -ECONNREFUSED);
+    snprintf(credential, sizeof(credential), "credential/%s", name);
+    assert_int_equal(connect_to(credential), 0);
+    CELLA_FD from = reply_fd;
+    assert_int_equal(read(from, text, sizeof(text)), 5);
+    assert_memory_equal(text, "token", 5);
+    assert_int_equal(read(from, text, sizeof(text)), 0);
+    snprintf(credential, sizeof(credential), "credential/%s", closed);
+    assert_int_equal(connect_to(credential), -ENOENT); /* nobody lent one */
+    static const char *const others[] = {
+        "127.0.0.1:22", "credential/127.0.0.1:22", "credential/", "credential", "localhost", ""};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_int_equal(connect_to(others[i]), -EACCES);
+    assert_int_equal(call(CELLA_HOSTCALL_CONNECT, 0, 0, 0, "a\0b", 3), -EINVAL);
+    close(listening);
+    close(bound);
+}
+
 static void test_malformed(void **state) {
     (void)state;
     uint8_t good[CELLA_HOSTCALL_REQUEST_HEADER + 1] = {CELLA_HOSTCALL_STAT};
@@ -292,7 +343,7 @@ static void test_malformed(void **state) {
     good[27] = 0;
     for (unsigned op = 0; op < 256; op++) {
         good[0] = (uint8_t)op;
-        if ((op >= 1 && op <= 10) || op == 13) continue;
+        if (op >= CELLA_HOSTCALL_BOOT && op <= CELLA_HOSTCALL_CALLS) continue;
         assert_int_equal(cella_host_serve(&server, CELLA_BYTES_OF(good), reply, &reply_size,
                                           &reply_fd),
                          CELLA_HOST_BROKEN);
@@ -310,6 +361,7 @@ int main(void) {
         CASE(test_grants),
         CASE(test_boot),
         CASE(test_calls),
+        CASE(test_connect),
         CASE(test_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,188 @@
+#include "fetch/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/http.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "crypto/jose.h"
+
+enum { REPLY_MAX = 1 << 20, BEARER_MAX = 65536 };
+
+static const char *reason(void) {
+    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return text ? text : "the connection ended";
+}
+
+static void free_bio(BIO **bio) { BIO_free_all(*bio); }
+#define BIO_OWNED __attribute__((cleanup(free_bio))) BIO *
+
+/* --- TLS --- */
+
+static size_t add_authorities(X509_STORE *store, const char *ca) {
+    BIO_OWNED text = BIO_new_mem_buf(ca, -1);
+    size_t count = 0;
+    for (X509 *certificate; text && (certificate = PEM_read_bio_X509(text, NULL, NULL, NULL));) {
+        count += X509_STORE_add_cert(store, certificate) == 1;
+        X509_free(certificate);
+    }
+    ERR_clear_error(); /* the end of the text */
+    return count;
+}
+
+CELLA_RESULT cella_link_context(const char *ca, SSL_CTX **out) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    *out = context;
+    ENSURE(context && SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1,
+           CELLA_ERR_INTERNAL, NULL, "cannot set TLS up: %s", reason());
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    ENSURE(add_authorities(SSL_CTX_get_cert_store(context), ca) > 0, CELLA_ERR_FORMAT,
+           "sign the image again, with a PEM file of certificates as ca in [vault]",
+           "the image names no authority for its vault's certificate");
+    return CELLA_SUCCESS;
+}
+
+/* Connected, and proven to be the URL's host. */
+static CELLA_RESULT open_link(SSL_CTX *context, const struct cella_fetch_url *url, BIO **out) {
+    char path[CELLA_FETCH_URL_MAX + 32];
+    SSL *ssl = NULL;
+    BIO_OWNED link = BIO_new_ssl(context, 1);
+    ENSURE(link && BIO_get_ssl(link, &ssl) == 1 && SSL_set1_host(ssl, url->host) == 1 &&
+               SSL_set_tlsext_host_name(ssl, url->host) == 1,
+           CELLA_ERR_INTERNAL, NULL, "cannot set TLS up: %s", reason());
+    snprintf(path, sizeof(path), "/dev/cella/connect/%s", url->peer);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ENSURE(fd >= 0, CELLA_ERR_UNAVAILABLE, "is the service running, and reachable from this host?",
+           "%s: the host cannot connect: %s", url->peer, strerror(errno));
+    BIO *raw = BIO_new_fd(fd, BIO_CLOSE);
+    if (!raw) close(fd);
+    ENSURE(raw, CELLA_ERR_MEMORY, NULL, "no memory for a connection");
+    BIO_push(link, raw);
+    if (BIO_do_handshake(link) == 1) {
+        *out = MOVE(link);
+        return CELLA_SUCCESS;
+    }
+    long verdict = SSL_get_verify_result(ssl);
+    ENSURE(verdict == X509_V_OK, CELLA_ERR_INTEGRITY,
+           "the image takes only certificates of the authorities that its manifest names",
+           "%s: its certificate is refused: %s", url->peer, X509_verify_cert_error_string(verdict));
+    FAIL(CELLA_ERR_UNAVAILABLE, "is the service running, and reachable from this host?",
+         "%s: no TLS connection: %s", url->peer, reason());
+}
+
+/* --- HTTP: OpenSSL's own client. It keeps nothing of an answer that is not 200, so what was read
+ * is kept beside it. --- */
+
+static long keep_read(BIO *bio, int operation, const char *data, size_t size, int argi, long argl,
+                      int result, size_t *processed) {
+    struct cella_buffer *seen = (struct cella_buffer *)BIO_get_callback_arg(bio);
+    (void)size, (void)argi, (void)argl;
+    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed && data) {
+        if (seen->size + *processed > REPLY_MAX) return 0;
+        struct cella_result kept =
+            cella_buffer_append(seen, cella_bytes((const uint8_t *)data, *processed));
+        if (cella_failed(kept)) result = 0;
+        cella_result_drop(kept);
+    }
+    return result;
+}
+
+/* What the service says of a refusal: "403 Forbidden: its words". */
+static CELLA_RESULT refused(const struct cella_fetch_url *url, BIO *link,
+                            struct cella_buffer *seen) {
+    char rest[4096];
+    while (BIO_read(link, rest, sizeof(rest)) > 0) {} /* keep_read keeps it */
+    ERR_clear_error();
+    int line = 0;
+    const char *text = (const char *)seen->data;
+    const char *blank = NULL;
+    if (seen->size) blank = memmem(text, seen->size, "\r\n\r\n", 4);
+    ENSURE(seen->size > 12 && strncmp(text, "HTTP/1.", 7) == 0, CELLA_ERR_PROTOCOL, NULL,
+           "%s: no answer in HTTP", url->authority);
+    while ((size_t)line < seen->size && text[line] != '\r' && text[line] != '\n') line++;
+    CELLA_JSON body = NULL;
+    struct cella_bytes left = cella_bytes(NULL, 0);
+    if (blank)
+        left =
+            cella_bytes(seen->data + (blank + 4 - text), seen->size - (size_t)(blank + 4 - text));
+    cella_result_drop(cella_json_object(left, "answer", &body));
+    const json_t *error = json_object_get(body, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    bool unavailable = text[9] == '5' || strncmp(text + 9, "429", 3) == 0;
+    FAIL(unavailable ? CELLA_ERR_UNAVAILABLE : CELLA_ERR_REFUSED, NULL, "%s answers %.*s%s%s",
+         url->authority, line - 9, text + 9, message ? ": " : "", message ? message : "");
+}
+
+static STACK_OF(CONF_VALUE) * headers_of(const struct cella_fetch_url *url, const char *bearer) {
+    STACK_OF(CONF_VALUE) *headers = NULL;
+    char *value = NULL;
+    bool good = X509V3_add_value("Host", url->authority, &headers) == 1 &&
+                X509V3_add_value("Accept", "application/json", &headers) == 1;
+    if (good && bearer) {
+        good = asprintf(&value, "Bearer %s", bearer) > 0 &&
+               X509V3_add_value("Authorization", value, &headers) == 1;
+        if (value) cella_wipe(value, strlen(value));
+        free(value);
+    }
+    if (good) return headers;
+    sk_CONF_VALUE_pop_free(headers, X509V3_conf_free);
+    return NULL;
+}
+
+/* The body of the answer, owned by the exchange. */
+static BIO *exchange(OSSL_HTTP_REQ_CTX *http, const char *path,
+                     const STACK_OF(CONF_VALUE) * headers, BIO *body) {
+    char *moved = NULL;
+    BIO *answer = NULL;
+    if (OSSL_HTTP_set1_request(http, path, headers, "application/json", body, NULL, 0, REPLY_MAX, 0,
+                               0) == 1)
+        answer = OSSL_HTTP_exchange(http, &moved);
+    OPENSSL_free(moved); /* no redirections */
+    return answer;
+}
+
+static CELLA_RESULT read_all(BIO *answer, struct cella_buffer *out) {
+    uint8_t chunk[4096];
+    for (int n; (n = BIO_read(answer, chunk, sizeof(chunk))) > 0;) {
+        ENSURE(out->size + (size_t)n <= REPLY_MAX, CELLA_ERR_LIMIT, NULL, "an answer over 1 MiB");
+        TRY(cella_buffer_append(out, cella_bytes(chunk, (size_t)n)));
+    }
+    return CELLA_SUCCESS;
+}
+
+static void wipe_free(struct cella_buffer *buffer) {
+    if (buffer->data) cella_wipe(buffer->data, buffer->capacity);
+    cella_buffer_free(buffer);
+}
+
+CELLA_RESULT cella_link_post(SSL_CTX *context, const struct cella_fetch_url *url, const char *path,
+                             const char *bearer, const json_t *body, json_t **reply) {
+    BIO_OWNED link = NULL;
+    __attribute__((cleanup(wipe_free))) struct cella_buffer seen = {0}, text = {0};
+    *reply = NULL;
+    TRY(open_link(context, url, &link));
+    BIO_set_callback_ex(link, keep_read);
+    BIO_set_callback_arg(link, (char *)&seen);
+    char *json = json_dumps(body, JSON_COMPACT);
+    BIO_OWNED sent = json ? BIO_new_mem_buf(json, -1) : NULL;
+    STACK_OF(CONF_VALUE) *headers = headers_of(url, bearer);
+    OSSL_HTTP_REQ_CTX *http =
+        OSSL_HTTP_open(NULL, NULL, NULL, NULL, 0, link, link, NULL, NULL, 0, 0);
+    BIO *answer = http && headers && sent ? exchange(http, path, headers, sent) : NULL;
+    struct cella_result result = answer ? read_all(answer, &text) : refused(url, link, &seen);
+    if (answer) BIO_free(answer);
+    OSSL_HTTP_close(http, 1);
+    sk_CONF_VALUE_pop_free(headers, X509V3_conf_free);
+    free(json);
+    TRY(result);
+    return cella_json_object(cella_buffer_bytes(&text), url->authority, reply);
+}
