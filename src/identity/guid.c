@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "identity/assignments.h"
 #include "identity/identity_inner.h"
 
 CELLA_RESULT guid_make(char out[GUID_SIZE]) {
@@ -28,6 +29,10 @@ bool guid_read(struct cella_bytes text, char out[GUID_SIZE]) {
     }
     out[GUID_SIZE - 1] = 0;
     return true;
+}
+
+bool cella_guid_read(const char *text, char out[CELLA_ID_TEXT]) {
+    return guid_read(cella_bytes_text(text), out);
 }
 
 bool plain_text(struct cella_bytes text, size_t max) {

@@ -41,23 +41,48 @@ static const char *const access_administrator[] = {"Microsoft.Authorization/role
                                                    "Microsoft.Authorization/roleAssignments/delete",
                                                    "Microsoft.Authorization/roleDefinitions/read"};
 
-static const char *const hsm_administrator[] = {HSM("securitydomain/*"),  HSM("roleAssignments/*"),
-                                                HSM("roleDefinitions/*"), HSM("backup/*"),
-                                                HSM("restore/*"),         HSM("settings/*")};
-static const char *const hsm_officer[] = {HSM("roleAssignments/*"), HSM("roleDefinitions/*"),
-                                          HSM("keys/deletedKeys/read/action"),
+/* As a Managed HSM lists them: its own answers recorded by Azure's SDKs, and Azure's table of them.
+ */
+#define HSM_ROLE_READ HSM("roleAssignments/read/action"), HSM("roleDefinitions/read/action")
+#define HSM_ROLE_MANAGEMENT                                                                        \
+    HSM_ROLE_READ, HSM("roleAssignments/write/action"), HSM("roleAssignments/delete/action"),      \
+        HSM("roleDefinitions/write/action"), HSM("roleDefinitions/delete/action")
+static const char *const hsm_administrator[] = {HSM_ROLE_MANAGEMENT,
+                                                HSM("securitydomain/download/action"),
+                                                HSM("securitydomain/download/read"),
+                                                HSM("securitydomain/upload/action"),
+                                                HSM("securitydomain/upload/read"),
+                                                HSM("securitydomain/transferkey/read"),
+                                                HSM("backup/start/action"),
+                                                HSM("backup/status/action"),
+                                                HSM("restore/start/action"),
+                                                HSM("restore/status/action"),
+                                                HSM("settings/read/action"),
+                                                HSM("settings/write/action")};
+static const char *const hsm_officer[] = {HSM_ROLE_MANAGEMENT, HSM("keys/deletedKeys/read/action"),
+                                          HSM("keys/deletedKeys/delete"),
                                           HSM("keys/deletedKeys/recover/action"),
-                                          HSM("keys/deletedKeys/delete")};
-static const char *const hsm_user[] = {HSM("keys/read/action"),    HSM("keys/write/action"),
-                                       HSM("keys/create"),         HSM("keys/delete"),
-                                       HSM("keys/import/action"),  HSM("keys/export/action"),
-                                       HSM("keys/backup/action"),  HSM("keys/restore/action"),
-                                       HSM("keys/encrypt/action"), HSM("keys/decrypt/action"),
-                                       HSM("keys/wrap/action"),    HSM("keys/unwrap/action"),
-                                       HSM("keys/sign/action"),    HSM("keys/verify/action"),
-                                       HSM("keys/release/action"), HSM("rng/action")};
-static const char *const hsm_policy[] = {HSM("roleAssignments/*"), HSM("roleDefinitions/*")};
-static const char *const hsm_auditor[] = {HSM("keys/read/action"),
+                                          HSM("keys/export/action")};
+static const char *const hsm_user[] = {HSM_ROLE_READ,
+                                       HSM("keys/read/action"),
+                                       HSM("keys/write/action"),
+                                       HSM("keys/delete"),
+                                       HSM("keys/create"),
+                                       HSM("keys/rotate/action"),
+                                       HSM("keys/import/action"),
+                                       HSM("keys/release/action"),
+                                       HSM("keys/backup/action"),
+                                       HSM("keys/restore/action"),
+                                       HSM("keys/encrypt/action"),
+                                       HSM("keys/decrypt/action"),
+                                       HSM("keys/wrap/action"),
+                                       HSM("keys/unwrap/action"),
+                                       HSM("keys/sign/action"),
+                                       HSM("keys/verify/action"),
+                                       HSM("keys/derive/action"),
+                                       HSM("rng/action")};
+static const char *const hsm_policy[] = {HSM_ROLE_MANAGEMENT};
+static const char *const hsm_auditor[] = {HSM_ROLE_READ, HSM("keys/read/action"),
                                           HSM("keys/deletedKeys/read/action")};
 static const char *const hsm_encryption[] = {HSM("keys/read/action"), HSM("keys/wrap/action"),
                                              HSM("keys/unwrap/action")};
@@ -120,7 +145,7 @@ static bool same_letter(char a, char b) { return strncasecmp(&a, &b, 1) == 0; }
 
 /* One "*" at most: what is before it begins the action, what is behind it ends it, and the star
  * itself stands for something (no role means "keys/" by "keys/" and a star). */
-static bool action_matches(const char *pattern, const char *action) {
+bool action_matches(const char *pattern, const char *action) {
     size_t size = strlen(action);
     const char *star = strchr(pattern, '*');
     if (!star) return strcasecmp(pattern, action) == 0;

@@ -31,10 +31,20 @@ static const char *const steps[] = {
     "CREATE TABLE identity_change ("
     " seq BIGINT PRIMARY KEY, at_unix BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
     " subject TEXT NOT NULL, detail TEXT NOT NULL)",
+    /* Roles of a vault's own, and names by which its people know assignments. */
+    "CREATE TABLE identity_role ("
+    " root TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, fold TEXT NOT NULL,"
+    " properties TEXT NOT NULL, made_unix BIGINT NOT NULL, PRIMARY KEY (root, id),"
+    " UNIQUE (root, fold));"
+    "ALTER TABLE identity_assignment ADD COLUMN root TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE identity_assignment ADD COLUMN name TEXT NOT NULL DEFAULT '';"
+    "CREATE UNIQUE INDEX identity_assignment_name ON identity_assignment (root, name)"
+    " WHERE name <> ''",
 };
 
 CELLA_RESULT cella_identity_migrate(struct cella_database *database) {
-    return cella_database_migrate(database, "identity", steps, sizeof(steps) / sizeof(steps[0]));
+    TRY(cella_database_migrate(database, "identity", steps, sizeof(steps) / sizeof(steps[0])));
+    return assignments_complete(database);
 }
 
 static void this_user(char *out, size_t size) {
@@ -57,15 +67,15 @@ static CELLA_RESULT next_number(struct cella_session *session, int64_t *out) {
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT identity_note(struct cella_session *session, const char *what, const char *subject,
-                           const char *detail) {
-    char who[128];
+CELLA_RESULT identity_note_of(struct cella_session *session, const char *who, const char *what,
+                              const char *subject, const char *detail) {
+    char user[128];
     int64_t number = 0;
-    this_user(who, sizeof(who));
+    if (!who) this_user(user, sizeof(user));
     TRY(next_number(session, &number));
-    const struct cella_value row[] = {
-        cella_value_integer(number), time_value(unix_now()), text_value(who), text_value(what),
-        text_value(subject),         text_value(detail)};
+    const struct cella_value row[] = {cella_value_integer(number),  time_value(unix_now()),
+                                      text_value(who ? who : user), text_value(what),
+                                      text_value(subject),          text_value(detail)};
     return cella_execute(session,
                          "INSERT INTO identity_change (seq, at_unix, who, what, subject, detail)"
                          " VALUES (?, ?, ?, ?, ?, ?)",
