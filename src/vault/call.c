@@ -17,6 +17,7 @@ enum { MESSAGE_MAX = 1024, PAGE_CONTEXT = 1024, PAGE_TOKEN_S = 3600, TAG_MAX = 2
 void cella_vault_json(struct cella_vault_call *call, int status, const json_t *body) {
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct cella_http_response *r = call->response;
+    r->text.size = 0; /* in place of another answer, not behind it */
     struct cella_result result =
         text ? cella_buffer_append(&r->text, cella_bytes_text(text)) : CELLA_SUCCESS;
     r->status = text && !cella_failed(result) ? status : 500;
@@ -100,16 +101,19 @@ json_t *cella_vault_body(struct cella_vault_call *call) {
     return NULL;
 }
 
-bool cella_vault_audit(struct cella_vault_call *call, const char *action, const char *object,
-                       const char *verdict, const char *why) {
-    CELLA_JSON record =
+bool cella_vault_audit_more(struct cella_vault_call *call, const char *action, const char *object,
+                            const char *verdict, const char *why, json_t *more) {
+    CELLA_JSON record = more;
+    CELLA_JSON common =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s}", "service", "vault", "instance",
                   call->settings->name, "who", call->caller.object, "issuer", call->caller.issuer,
                   "action", action, "object", object, "verdict", verdict, "why", why, "request",
                   call->request->id);
+    bool made = record && common && json_object_update(record, common) == 0;
     struct cella_result result =
-        record ? cella_audit_append(call->parts->audit, record)
-               : CELLA_FAILURE(CELLA_ERR_MEMORY, NULL, "no memory for an audit record");
+        made ? cella_audit_append(call->parts->audit, record)
+             : CELLA_FAILURE(CELLA_ERR_MEMORY, NULL, "no memory for an audit record");
+    call->audited = true;
     if (!cella_failed(result)) return true;
     cella_result_print(result);
     cella_result_drop(result);
@@ -117,6 +121,11 @@ bool cella_vault_audit(struct cella_vault_call *call, const char *action, const 
     cella_vault_error(call, 503, "ServiceUnavailable", NULL,
                       "What can't be written to the audit log is not done");
     return false;
+}
+
+bool cella_vault_audit(struct cella_vault_call *call, const char *action, const char *object,
+                       const char *verdict, const char *why) {
+    return cella_vault_audit_more(call, action, object, verdict, why, json_object());
 }
 
 /* --- Pages --- */

@@ -6,9 +6,10 @@
 
 #include "http/target.h"
 #include "vault/records.h"
+#include "vault/route.h"
 #include "vault/vault.h"
 
-enum { CELLA_VAULT_AFTER_MAX = 160, CELLA_VAULT_PAGE_MAX = 25 };
+enum { CELLA_VAULT_AFTER_MAX = 192, CELLA_VAULT_PAGE_MAX = 25 };
 
 struct cella_vault; /* one vault: settings, scope and the service's parts (vault.c) */
 
@@ -30,6 +31,7 @@ struct cella_vault_call {
     /* owned: the session that the role was looked up in, for an operation that begins by reading:
      * cella_vault_begin gives it on. NULL: given, or not kept. */
     struct cella_session *looked_in;
+    bool audited; /* something of it is in the audit log already */
 };
 
 /* {"error":{"code","message"[,"innererror":{"code"}]}}; inner may be NULL. */
@@ -44,9 +46,13 @@ void cella_vault_failure(struct cella_vault_call *call, enum cella_record_kind k
 json_t *cella_vault_body(struct cella_vault_call *call);
 void cella_vault_json(struct cella_vault_call *call, int status, const json_t *body);
 /* The audit record of what is about to be answered: written first; when it can't be, 503 is
- * answered and false returned (K22). verdict "ok" or "refused"; why NULL or for the owner alone. */
+ * answered and false returned (K22). verdict "ok" or "refused"; why NULL or for the owner alone. A
+ * call of which nobody wrote one gets its own when it is answered (vault.c). */
 bool cella_vault_audit(struct cella_vault_call *call, const char *action, const char *object,
                        const char *verdict, const char *why);
+/* With members of its own: an object that is taken. */
+bool cella_vault_audit_more(struct cella_vault_call *call, const char *action, const char *object,
+                            const char *verdict, const char *why, json_t *more);
 /* maxresults and $skiptoken of the query into the call, `after` being room for what the token says;
  * answers the error itself (K13). */
 bool cella_vault_page(struct cella_vault_call *call, const struct cella_http_target *target,
@@ -68,7 +74,8 @@ void cella_vault_keys(struct cella_vault_call *call, const char *method, bool de
 void cella_vault_secrets(struct cella_vault_call *call, const char *method, bool deleted);
 void cella_vault_certificates(struct cella_vault_call *call, const char *method, bool deleted);
 void cella_vault_random(struct cella_vault_call *call);
-/* A Managed HSM's own endpoints; checks the role itself. (hsm.c) */
-void cella_vault_admin(struct cella_vault_call *call, const struct cella_http_target *target);
+/* A Managed HSM's own endpoints. (admin*.c) */
+void cella_vault_admin(struct cella_vault_call *call, const char *method,
+                       const struct cella_route *route, const struct cella_http_target *target);
 
 #endif

@@ -45,13 +45,6 @@ static const struct {
     {"deletedsecrets", CELLA_ROUTE_SECRETS, true},
     {"deletedcertificates", CELLA_ROUTE_CERTIFICATES, true},
     {"rng", CELLA_ROUTE_RANDOM, false},
-    {"providers", CELLA_ROUTE_ADMIN, false},
-    {"settings", CELLA_ROUTE_ADMIN, false},
-    {"backup", CELLA_ROUTE_ADMIN, false},
-    {"restore", CELLA_ROUTE_ADMIN, false},
-    {"prebackup", CELLA_ROUTE_ADMIN, false},
-    {"prerestore", CELLA_ROUTE_ADMIN, false},
-    {"securitydomain", CELLA_ROUTE_ADMIN, false},
 };
 
 static void lower(char *text) {
@@ -85,29 +78,115 @@ static bool literal_second(struct cella_bytes method, const struct parts *parts,
     return parts->count == 2 && is(second, "restore") && is(method, "POST");
 }
 
+static void bad_name(struct cella_bytes name, struct cella_route *out) {
+    size_t shown = 0;
+    out->fault = CELLA_ROUTE_BAD_NAME;
+    for (size_t i = 0; i < name.size && shown + 1 < sizeof(out->found); i++)
+        out->found[shown++] = name.data[i] > ' ' && name.data[i] < 0x7f ? (char)name.data[i] : '?';
+    out->found[shown] = 0;
+}
+
+static bool take_thing(struct cella_bytes name, struct cella_route *out) {
+    if (cella_record_name_good(name))
+        cella_copy(out->name, name.data, name.size);
+    else
+        bad_name(name, out); /* K12 */
+    return out->fault == CELLA_ROUTE_GOOD;
+}
+
 static void take_name(struct cella_bytes method, const struct parts *parts,
                       struct cella_route *out) {
     size_t next = 2;
-    struct cella_bytes name = parts->part[1];
     if (literal_second(method, parts, out)) {
         if (!take_operation(parts, 1, out)) out->fault = CELLA_ROUTE_UNKNOWN;
         return;
     }
-    if (!cella_record_name_good(name)) { /* K12 */
-        out->fault = CELLA_ROUTE_BAD_NAME;
-        size_t shown = 0;
-        for (size_t i = 0; i < name.size && shown + 1 < sizeof(out->found); i++)
-            out->found[shown++] =
-                name.data[i] > ' ' && name.data[i] < 0x7f ? (char)name.data[i] : '?';
-        out->found[shown] = 0;
-        return;
-    }
-    cella_copy(out->name, name.data, name.size);
+    if (!take_thing(parts->part[1], out)) return;
     if (parts->count > 2 && cella_record_version_good(parts->part[2])) {
         cella_copy(out->version, parts->part[2].data, parts->part[2].size);
         next = 3;
     }
     if (!take_operation(parts, next, out)) out->fault = CELLA_ROUTE_UNKNOWN;
+}
+
+/* --- The paths of a Managed HSM beside its keys --- */
+
+/* A GUID, a setting's name, a job's: what it is, is seen after the role (K27). */
+static void take_item(struct cella_bytes item, struct cella_route *out) {
+    bool good = item.size > 0 && item.size <= CELLA_ROUTE_ITEM_MAX;
+    for (size_t i = 0; good && i < item.size; i++) {
+        uint8_t c = item.data[i];
+        good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
+    }
+    if (good)
+        cella_copy(out->item, item.data, item.size);
+    else
+        bad_name(item, out);
+}
+
+/* Local roles have their scope before them: nothing, /keys or /keys/NAME. */
+static bool take_roles(const struct parts *parts, struct cella_route *out) {
+    const struct cella_bytes *part = parts->part;
+    size_t at = 0;
+    while (at < parts->count && at < 3 && !is(part[at], "providers")) at++;
+    if (at + 3 > parts->count || at + 4 < parts->count || at > 2 || !is(part[at], "providers") ||
+        !is(part[at + 1], "Microsoft.Authorization") || (at > 0 && !is(part[0], "keys")))
+        return false;
+    if (is(part[at + 2], "roleDefinitions"))
+        out->admin = CELLA_ADMIN_DEFINITIONS;
+    else if (is(part[at + 2], "roleAssignments"))
+        out->admin = CELLA_ADMIN_ASSIGNMENTS;
+    else
+        return false;
+    out->keys = at > 0;
+    out->fault = CELLA_ROUTE_GOOD;
+    if (at == 2 && !take_thing(part[1], out)) return true;
+    if (parts->count == at + 4) take_item(part[at + 3], out);
+    return true;
+}
+
+static const struct {
+    const char *first, *second;
+    enum cella_route_admin admin;
+    bool item, pending; /* behind them may stand: ITEM; ITEM/pending, or pending alone */
+} admins[] = {
+    {"settings", NULL, CELLA_ADMIN_SETTINGS, true, false},
+    {"backup", NULL, CELLA_ADMIN_BACKUP, true, true},
+    {"restore", NULL, CELLA_ADMIN_RESTORE, true, true},
+    {"prebackup", NULL, CELLA_ADMIN_PREBACKUP, false, false},
+    {"prerestore", NULL, CELLA_ADMIN_PRERESTORE, false, false},
+    {"securitydomain", "download", CELLA_ADMIN_DOWNLOAD, false, true},
+    {"securitydomain", "upload", CELLA_ADMIN_UPLOAD, false, true},
+};
+
+static bool take_whole(const struct parts *parts, struct cella_route *out) {
+    for (size_t i = 0; i < sizeof(admins) / sizeof(admins[0]); i++) {
+        size_t at = admins[i].second ? 2 : 1, left = parts->count - at;
+        if (parts->count < at || !is(parts->part[0], admins[i].first) ||
+            (admins[i].second && !is(parts->part[1], admins[i].second)))
+            continue;
+        out->pending = admins[i].pending && left == (admins[i].item ? 2U : 1U) &&
+                       is(parts->part[parts->count - 1], "pending");
+        bool item = admins[i].item && left > 0 && (out->pending || !admins[i].pending);
+        if (left != (size_t)item + out->pending) return false;
+        out->admin = admins[i].admin;
+        out->fault = CELLA_ROUTE_GOOD;
+        if (item) take_item(parts->part[at], out);
+        return true;
+    }
+    return false;
+}
+
+static bool take_admin(struct cella_bytes method, const struct parts *parts,
+                       struct cella_route *out) {
+    bool one_key = parts->count == 3 && is(parts->part[0], "keys") &&
+                   is(parts->part[2], "restore") && is(method, "PUT");
+    if (one_key) out->admin = CELLA_ADMIN_KEY_RESTORE;
+    if (one_key && !take_thing(parts->part[1], out)) return true;
+    if (!one_key && !take_roles(parts, out) && !take_whole(parts, out)) return false;
+    out->family = CELLA_ROUTE_ADMIN;
+    return true;
 }
 
 void cella_route_read(struct cella_bytes method, struct cella_bytes path, struct cella_route *out) {
@@ -120,10 +199,10 @@ void cella_route_read(struct cella_bytes method, struct cella_bytes path, struct
         out->family = families[i].family;
         out->deleted = families[i].deleted;
     }
-    /* Local roles of a Managed HSM may have a scope before them: /keys/NAME/providers/... */
-    for (size_t i = 1; i < parts.count && i < 3; i++)
-        if (is(parts.part[i], "providers")) out->family = CELLA_ROUTE_ADMIN;
-    if (out->family == CELLA_ROUTE_ADMIN || out->family == CELLA_ROUTE_RANDOM) return;
+    if (out->fault == CELLA_ROUTE_UNKNOWN || out->family == CELLA_ROUTE_KEYS)
+        if (take_admin(method, &parts, out)) return;
+    if (out->family == CELLA_ROUTE_RANDOM && parts.count > 1) out->fault = CELLA_ROUTE_UNKNOWN;
+    if (out->family == CELLA_ROUTE_RANDOM) return;
     if (out->fault == CELLA_ROUTE_GOOD && parts.count > 1) take_name(method, &parts, out);
 }
 
@@ -158,7 +237,7 @@ static const struct row rows[] = {
     KEY("PUT", "", 1, "import/action", "import/action"),
     KEY("PATCH", "", 1, "update/action", "write/action"),
     KEY("DELETE", "", 1, "delete", "delete"),
-    KEY("POST", "rotate", 1, "rotate/action", "write/action"),
+    KEY("POST", "rotate", 1, "rotate/action", "rotate/action"),
     KEY("POST", "backup", 1, "backup/action", "backup/action"),
     KEY("POST", "restore", 0, "restore/action", "restore/action"),
     KEY("POST", "encrypt", 1, "encrypt/action", "encrypt/action"),
@@ -218,9 +297,56 @@ static const char *issuer_action(const struct cella_route *route, struct cella_b
     return is(method, "GET") ? "certificatecas/read" : "certificatecas/write";
 }
 
+/* One of a Managed HSM; with ".../pending" or ITEM behind it where `more` says so. */
+static const struct {
+    enum cella_route_admin admin;
+    const char *method;
+    enum { ALONE, ITEM, EITHER, PENDING } more;
+    const char *action;
+} admin_rows[] = {
+    {CELLA_ADMIN_DEFINITIONS, "GET", EITHER, "roleDefinitions/read/action"},
+    {CELLA_ADMIN_DEFINITIONS, "PUT", ITEM, "roleDefinitions/write/action"},
+    {CELLA_ADMIN_DEFINITIONS, "DELETE", ITEM, "roleDefinitions/delete/action"},
+    {CELLA_ADMIN_ASSIGNMENTS, "GET", EITHER, "roleAssignments/read/action"},
+    {CELLA_ADMIN_ASSIGNMENTS, "PUT", ITEM, "roleAssignments/write/action"},
+    {CELLA_ADMIN_ASSIGNMENTS, "DELETE", ITEM, "roleAssignments/delete/action"},
+    {CELLA_ADMIN_SETTINGS, "GET", EITHER, "settings/read/action"},
+    {CELLA_ADMIN_SETTINGS, "PATCH", ITEM, "settings/write/action"},
+    {CELLA_ADMIN_BACKUP, "POST", ALONE, "backup/start/action"},
+    {CELLA_ADMIN_BACKUP, "GET", PENDING, "backup/status/action"},
+    {CELLA_ADMIN_PREBACKUP, "POST", ALONE, "backup/start/action"},
+    {CELLA_ADMIN_RESTORE, "PUT", ALONE, "restore/start/action"},
+    {CELLA_ADMIN_RESTORE, "GET", PENDING, "restore/status/action"},
+    {CELLA_ADMIN_PRERESTORE, "PUT", ALONE, "restore/start/action"},
+    {CELLA_ADMIN_KEY_RESTORE, "PUT", ALONE, "restore/start/action"},
+    {CELLA_ADMIN_DOWNLOAD, "POST", ALONE, "securitydomain/download/action"},
+    {CELLA_ADMIN_DOWNLOAD, "GET", PENDING, "securitydomain/download/read"},
+    {CELLA_ADMIN_UPLOAD, "GET", ALONE, "securitydomain/transferkey/read"},
+    {CELLA_ADMIN_UPLOAD, "POST", ALONE, "securitydomain/upload/action"},
+    {CELLA_ADMIN_UPLOAD, "GET", PENDING, "securitydomain/upload/read"},
+};
+
+static const char *admin_action(const struct cella_route *route, struct cella_bytes method) {
+    for (size_t i = 0; i < sizeof(admin_rows) / sizeof(admin_rows[0]); i++) {
+        bool item = route->item[0] && !route->pending, wanted = false;
+        switch (admin_rows[i].more) {
+        case ALONE: wanted = !item && !route->pending; break;
+        case ITEM: wanted = item; break;
+        case EITHER: wanted = !route->pending; break;
+        case PENDING: wanted = route->pending; break;
+        }
+        if (admin_rows[i].admin == route->admin && wanted &&
+            method.size == strlen(admin_rows[i].method) &&
+            cella_equal(method.data, admin_rows[i].method, method.size))
+            return admin_rows[i].action;
+    }
+    return NULL;
+}
+
 bool cella_route_action(const struct cella_route *route, struct cella_bytes method, bool hsm,
                         char action[CELLA_ROUTE_ACTION_MAX]) {
     const char *tail = issuer_action(route, method);
+    if (hsm && route->family == CELLA_ROUTE_ADMIN) tail = admin_action(route, method);
     for (size_t i = 0; !tail && i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         if (row->family == route->family && row->deleted == route->deleted &&
@@ -238,8 +364,10 @@ bool cella_route_action(const struct cella_route *route, struct cella_bytes meth
 
 void cella_route_scope(const struct cella_route *route, const char *vault, char scope[256]) {
     static const char *const names[] = {"keys", "secrets", "certificates", "rng"};
-    const char *family = route->family < CELLA_ROUTE_ADMIN ? names[route->family] : "";
-    snprintf(scope, 256, "/vault/%s%s%s%s%s", vault, *family ? "/" : "", family,
-             route->name[0] ? "/" : "", route->name);
+    bool admin = route->family >= CELLA_ROUTE_ADMIN;
+    const char *family = admin ? (route->keys ? "keys" : "") : names[route->family];
+    bool named = route->name[0] && *family;
+    snprintf(scope, 256, "/vault/%s%s%s%s%s", vault, *family ? "/" : "", family, named ? "/" : "",
+             named ? route->name : "");
     lower(scope);
 }

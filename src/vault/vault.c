@@ -215,7 +215,8 @@ static bool within_rate(struct cella_vault_call *call) {
     return false;
 }
 
-static void dispatch(struct cella_vault_call *call, const struct cella_route *route) {
+static void dispatch(struct cella_vault_call *call, const struct cella_route *route,
+                     const struct cella_http_target *target) {
     char method[16] = "";
     size_t size = call->request->method.size;
     cella_copy(method, call->request->method.data, size < sizeof(method) ? size : 0);
@@ -224,6 +225,7 @@ static void dispatch(struct cella_vault_call *call, const struct cella_route *ro
     case CELLA_ROUTE_SECRETS: cella_vault_secrets(call, method, route->deleted); return;
     case CELLA_ROUTE_CERTIFICATES: cella_vault_certificates(call, method, route->deleted); return;
     case CELLA_ROUTE_RANDOM: cella_vault_random(call); return;
+    case CELLA_ROUTE_ADMIN: cella_vault_admin(call, method, route, target); return;
     default: cella_vault_error(call, 404, "NotFound", NULL, "There is nothing at this path");
     }
 }
@@ -232,10 +234,6 @@ static void answer_route(struct cella_vault_call *call, struct cella_http_target
     struct cella_route route;
     char action[CELLA_ROUTE_ACTION_MAX], after[CELLA_VAULT_AFTER_MAX] = "", path[300];
     cella_route_read(call->request->method, target->path, &route);
-    if (route.family == CELLA_ROUTE_ADMIN && call->settings->hsm) {
-        cella_vault_admin(call, target);
-        return;
-    }
     if (route.fault == CELLA_ROUTE_BAD_NAME) {
         cella_vault_error(call, 400, "BadParameter", NULL,
                           "The request URI contains an invalid name: %s", route.found);
@@ -256,7 +254,7 @@ static void answer_route(struct cella_vault_call *call, struct cella_http_target
     if (!known_version(call, target) || !allowed(call, &route, action)) return;
     cella_metric_count(call->vault->service->answered, 1);
     if (!within_rate(call) || !cella_vault_page(call, target, after)) return;
-    dispatch(call, &route);
+    dispatch(call, &route, target);
 }
 
 /* The path without empty parts, so that nothing after this can read it in another way (K19). flat

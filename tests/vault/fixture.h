@@ -118,6 +118,19 @@ static inline void rig_serve(struct rig *rig) {
     GOOD(cella_vaults_add(rig->vaults, &rig->settings));
 }
 
+/* Made once: RSA keys take longer than most tests. */
+static inline void take_keys(struct rig *rig) {
+    static struct cella_jose_key *login, *attest, *release;
+    if (!login) {
+        GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &login));
+        GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &attest));
+        GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &release));
+    }
+    rig->login = login;
+    rig->attest = attest;
+    rig->release = release;
+}
+
 static inline struct rig *rig_new(bool hsm) {
     static const uint8_t audit_key[32] = {1};
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -133,9 +146,7 @@ static inline struct rig *rig_new(bool hsm) {
     GOOD(cella_audit_open(path, 100, CELLA_BYTES_OF(audit_key), &rig->audit));
     GOOD(cella_issuers_new(&rig->issuers));
     GOOD(cella_authorities_new(&rig->authorities));
-    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->login));
-    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->attest));
-    GOOD(cella_jose_key_new(CELLA_JOSE_RSA, 2048, &rig->release));
+    take_keys(rig);
     set_keys(rig);
     rig->settings = (struct cella_vault_settings){.name = "v1",
                                                   .url = "https://" HOST,
@@ -158,9 +169,6 @@ static inline void rig_free(struct rig *rig) {
     cella_audit_close(&rig->audit);
     cella_sealer_close(&rig->sealer);
     cella_database_close(&rig->database);
-    cella_jose_key_free(&rig->login);
-    cella_jose_key_free(&rig->attest);
-    cella_jose_key_free(&rig->release);
     snprintf(command, sizeof(command), "rm -rf '%s'", rig->folder);
     assert_int_equal(system(command), 0);
     free(rig);
