@@ -123,8 +123,7 @@ CELLA_RESULT cella_access_allows_in(struct cella_session *session,
     static char yes, no; /* what is kept of a decision: one of these */
     char object[OBJECT_MAX + 1], key[QUESTION_MAX];
     *allowed = false;
-    ENSURE(scope_good(scope), CELLA_ERR_INTERNAL, NULL, "asked about the scope '%.80s'",
-           scope);
+    ENSURE(scope_good(scope), CELLA_ERR_INTERNAL, NULL, "asked about the scope '%.80s'", scope);
     if (!caller->known || !object_normal(caller->object, object)) return CELLA_SUCCESS;
     struct cella_bytes asked = cella_bytes(key, question(caller, object, action, scope, key));
     const void *kept = asked.size ? cella_session_recall(session, asked) : NULL;
