@@ -90,11 +90,23 @@ bool cella_gcm_available(enum cella_gcm_kind kind) {
 
 void cella_gcm_force(enum cella_gcm_kind kind) { forced = kind; }
 
-static enum cella_gcm_kind choose(void) {
-    if (forced != CELLA_GCM_AUTO) return forced;
-    for (int kind = CELLA_GCM_VAES_AVX512; kind > CELLA_GCM_BEARSSL; kind--)
-        if (cella_gcm_available((enum cella_gcm_kind)kind)) return (enum cella_gcm_kind)kind;
+static uint32_t best(void) {
+    for (uint32_t kind = CELLA_GCM_VAES_AVX512; kind > CELLA_GCM_BEARSSL; kind--)
+        if (cella_gcm_available((enum cella_gcm_kind)kind)) return kind;
     return CELLA_GCM_BEARSSL;
+}
+
+/* Asked once: in a virtual machine each question to the processor goes to its hypervisor, and a
+ * dozen of them cost more than the key. */
+static uint32_t choose(void) {
+    static uint32_t chosen = CELLA_GCM_AUTO;
+    if (forced != CELLA_GCM_AUTO) return forced;
+    uint32_t kind = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+    if (kind == CELLA_GCM_AUTO) {
+        kind = best();
+        __atomic_store_n(&chosen, kind, __ATOMIC_RELAXED);
+    }
+    return kind;
 }
 
 static void imb_init(struct imb_key *key, uint32_t kind, const uint8_t *secret) {
