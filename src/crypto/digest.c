@@ -4,13 +4,29 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 
 #include "crypto/openssl.h"
+
+/* Fetched once: OpenSSL's own constants, EVP_sha256() and others, are looked up by name under a
+ * lock at each use, which takes longer than a small digest. */
+static EVP_MD *fetched[4];
+
+static void fetch_all(void) {
+    static const char *const name[] = {"SHA1", "SHA256", "SHA384", "SHA512"};
+    for (size_t i = 0; i < 4; i++) fetched[i] = EVP_MD_fetch(NULL, name[i], NULL);
+}
+
+static const EVP_MD *hash_algorithm(enum cella_hash hash) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch_all);
+    return fetched[hash];
+}
 
 CELLA_RESULT cella_sha256_begin(struct cella_sha256 *sha) {
     if (!sha->ctx) sha->ctx = EVP_MD_CTX_new();
     ENSURE(sha->ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
-    OPENSSL(EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL), "start SHA-256");
+    OPENSSL(EVP_DigestInit_ex(sha->ctx, hash_algorithm(CELLA_HASH_SHA256), NULL), "start SHA-256");
     return CELLA_SUCCESS;
 }
 
@@ -32,7 +48,7 @@ void cella_sha256_free(struct cella_sha256 *sha) {
 CELLA_RESULT cella_sha384_begin(struct cella_sha384 *sha) {
     if (!sha->ctx) sha->ctx = EVP_MD_CTX_new();
     ENSURE(sha->ctx, CELLA_ERR_MEMORY, NULL, "no memory for a digest");
-    OPENSSL(EVP_DigestInit_ex(sha->ctx, EVP_sha384(), NULL), "start SHA-384");
+    OPENSSL(EVP_DigestInit_ex(sha->ctx, hash_algorithm(CELLA_HASH_SHA384), NULL), "start SHA-384");
     return CELLA_SUCCESS;
 }
 
@@ -52,28 +68,24 @@ void cella_sha384_free(struct cella_sha384 *sha) {
 }
 
 CELLA_RESULT cella_sha384(struct cella_bytes bytes, uint8_t digest[CELLA_SHA384_SIZE]) {
-    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha384(), NULL), "hash");
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, hash_algorithm(CELLA_HASH_SHA384),
+                       NULL),
+            "hash");
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_sha256(struct cella_bytes bytes, uint8_t digest[CELLA_SHA256_SIZE]) {
-    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha256(), NULL), "hash");
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, hash_algorithm(CELLA_HASH_SHA256),
+                       NULL),
+            "hash");
     return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_sha512(struct cella_bytes bytes, uint8_t digest[CELLA_SHA512_SIZE]) {
-    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, EVP_sha512(), NULL), "hash");
+    OPENSSL(EVP_Digest(bytes.data, bytes.size, digest, NULL, hash_algorithm(CELLA_HASH_SHA512),
+                       NULL),
+            "hash");
     return CELLA_SUCCESS;
-}
-
-static const EVP_MD *hash_algorithm(enum cella_hash hash) {
-    switch (hash) {
-    case CELLA_HASH_SHA1: return EVP_sha1();
-    case CELLA_HASH_SHA256: return EVP_sha256();
-    case CELLA_HASH_SHA384: return EVP_sha384();
-    case CELLA_HASH_SHA512: break;
-    }
-    return EVP_sha512();
 }
 
 size_t cella_hash_size(enum cella_hash hash) {
