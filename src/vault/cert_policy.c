@@ -91,6 +91,8 @@ static CELLA_RESULT check_rest(const json_t *policy) {
         WRONG("secret_props.contentType: expected application/x-pkcs12 or application/x-pem-file");
     if (!json_is_string(json_object_get(json_object_get(policy, "issuer"), "name")))
         WRONG("issuer.name: expected Self or Unknown");
+    if (!json_is_object(json_object_get(policy, "attributes")))
+        WRONG("attributes: expected an object");
     if (!json_is_array(actions)) WRONG("lifetime_actions: expected a list");
     for (size_t i = 0; i < json_array_size(actions); i++) {
         const json_t *action = json_array_get(actions, i);
@@ -110,20 +112,46 @@ static CELLA_RESULT check_rest(const json_t *policy) {
     return CELLA_SUCCESS;
 }
 
+/* What a policy may have besides what the defaults have. */
+static bool is_optional(const char *within, const char *name) {
+    static const char *const optional[][2] = {
+        {"key_props", "crv"}, {"issuer", "cty"}, {"issuer", "cert_transparency"}};
+    for (size_t i = 0; within && i < sizeof(optional) / sizeof(optional[0]); i++)
+        if (strcmp(within, optional[i][0]) == 0 && strcmp(name, optional[i][1]) == 0) return true;
+    return false;
+}
+
 /* Members that both know take the client's value; of objects, member by member; nulls are as
  * absent. What is not of a policy is not kept (K14). */
-static bool merge(json_t *into, const json_t *from, bool known_only) {
+static bool merge(json_t *into, const json_t *from, const char *within) {
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)from, name, value) {
         json_t *old = json_object_get(into, name);
-        if (json_is_null(value) || (known_only && !old)) continue;
+        if (json_is_null(value) || (!old && !is_optional(within, name))) continue;
         bool good = json_is_object(old) && json_is_object(value) && strcmp(name, "sans") != 0
-                        ? merge(old, value, false)
+                        ? merge(old, value, name)
                         : json_object_set(into, name, value) == 0;
         if (!good) return false;
     }
     return true;
+}
+
+/* The actions as they are known, checked before, and nothing else that came with them (K14). */
+static bool keep_known_actions(json_t *policy) {
+    const json_t *actions = json_object_get(policy, "lifetime_actions");
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < json_array_size(actions); i++) {
+        const json_t *one = json_array_get(actions, i);
+        const json_t *trigger = json_object_get(one, "trigger");
+        json_t *type = json_object_get(json_object_get(one, "action"), "action_type");
+        json_array_append_new(
+            list, json_pack("{s:{s:O*, s:O*}, s:{s:O}}", "trigger", "lifetime_percentage",
+                            json_object_get(trigger, "lifetime_percentage"), "days_before_expiry",
+                            json_object_get(trigger, "days_before_expiry"), "action", "action_type",
+                            type));
+    }
+    return list && json_object_set_new(policy, "lifetime_actions", list) == 0;
 }
 
 CELLA_RESULT cella_cert_policy(const json_t *policy, const json_t *base, json_t **out) {
@@ -131,10 +159,11 @@ CELLA_RESULT cella_cert_policy(const json_t *policy, const json_t *base, json_t 
     *out = NULL;
     ENSURE(made, CELLA_ERR_MEMORY, NULL, "no memory for a policy");
     ENSURE(!policy || json_is_object(policy), CELLA_ERR_FORMAT, NULL, "policy: expected an object");
-    ENSURE(!policy || merge(made, policy, true), CELLA_ERR_MEMORY, NULL, "no memory for a policy");
+    ENSURE(!policy || merge(made, policy, NULL), CELLA_ERR_MEMORY, NULL, "no memory for a policy");
     TRY(check_key(json_object_get(made, "key_props")));
     TRY(check_x509(json_object_get(made, "x509_props")));
     TRY(check_rest(made));
+    ENSURE(keep_known_actions(made), CELLA_ERR_MEMORY, NULL, "no memory for a policy");
     *out = json_incref(made);
     return CELLA_SUCCESS;
 }

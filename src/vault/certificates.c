@@ -13,7 +13,7 @@
 #include "vault/keys.h"
 #include "vault/vault_inner.h"
 
-enum { CONTACTS_MAX = 20 };
+enum { CONTACTS_MAX = 20, CONTACT_MAX = 256 };
 static const char policy_note[] = "policy", contacts_note[] = "contacts", issuer_note[] = "issuer";
 /* Names of things hold no underscore, so that these are nobody's. */
 static const char contacts_name[] = "_contacts", issuers_name[] = "_issuers";
@@ -329,6 +329,28 @@ static bool note_change(struct cella_vault_call *call, const char *name, const c
     return false;
 }
 
+/* What is known of a contact, and nothing else that came with it (K14); NULL of what is none. */
+static json_t *known_contacts(const json_t *list) {
+    json_t *out =
+        json_is_array(list) && json_array_size(list) <= CONTACTS_MAX ? json_array() : NULL;
+    for (size_t i = 0; out && i < json_array_size(list); i++) {
+        static const char *const names[] = {"email", "name", "phone"};
+        const json_t *one = json_array_get(list, i);
+        json_t *contact = json_is_object(one) ? json_object() : NULL;
+        bool good = contact && json_array_append_new(out, contact) == 0;
+        for (size_t j = 0; good && j < sizeof(names) / sizeof(names[0]); j++) {
+            json_t *value = json_object_get(one, names[j]);
+            if (value && !json_is_null(value))
+                good = json_is_string(value) && json_string_length(value) <= CONTACT_MAX &&
+                       json_object_set(contact, names[j], value) == 0;
+        }
+        if (good) continue;
+        json_decref(out);
+        out = NULL;
+    }
+    return out;
+}
+
 static void contacts(struct cella_vault_call *call, const char *method) {
     char id[300];
     snprintf(id, sizeof(id), "%s/certificates/contacts", call->base);
@@ -338,10 +360,13 @@ static void contacts(struct cella_vault_call *call, const char *method) {
     }
     bool put = strcmp(method, "PUT") == 0;
     CELLA_JSON body = put ? cella_vault_body(call) : json_pack("{s:[]}", "contacts");
-    const json_t *list = json_object_get(body, "contacts");
     if (!body) return;
-    if (!json_is_array(list) || json_array_size(list) > CONTACTS_MAX) {
-        cella_vault_error(call, 400, "BadParameter", NULL, "contacts: expected a list");
+    CELLA_JSON list = known_contacts(json_object_get(body, "contacts"));
+    if (!list) {
+        cella_vault_error(call, 400, "BadParameter", NULL,
+                          "contacts: expected a list of at most %d objects with email, name and "
+                          "phone, texts of at most %d bytes",
+                          CONTACTS_MAX, CONTACT_MAX);
         return;
     }
     CELLA_JSON value = json_pack("{s:s, s:O}", "id", id, "contacts", list);

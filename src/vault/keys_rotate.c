@@ -100,16 +100,30 @@ void cella_key_rotation_get(struct cella_vault_call *call) {
         answer_policy(call, &record, policy);
 }
 
-/* What is kept: the client's actions and expiry, and the service's times (K14). */
+/* The actions as they are known, checked before, and nothing else that came with them (K14). */
+static json_t *known_actions(const json_t *actions) {
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < json_array_size(actions); i++) {
+        const json_t *one = json_array_get(actions, i);
+        const json_t *trigger = json_object_get(one, "trigger");
+        json_t *type = json_object_get(json_object_get(one, "action"), "type");
+        json_array_append_new(
+            list, json_pack("{s:{s:O*, s:O*}, s:{s:O}}", "trigger", "timeAfterCreate",
+                            json_object_get(trigger, "timeAfterCreate"), "timeBeforeExpiry",
+                            json_object_get(trigger, "timeBeforeExpiry"), "action", "type", type));
+    }
+    return list;
+}
+
+/* What is kept: the client's actions and expiry, and the service's times. */
 static json_t *kept(const struct cella_vault_call *call, const json_t *body, const json_t *old) {
     const json_t *actions = json_object_get(body, "lifetimeActions");
     const json_t *expiry = json_object_get(json_object_get(body, "attributes"), "expiryTime");
     const json_t *created = json_object_get(json_object_get(old, "attributes"), "created");
     json_int_t now = (json_int_t)call->now_unix;
     json_t *policy =
-        json_pack("{s:o, s:{s:I, s:I}}", "lifetimeActions",
-                  actions ? json_deep_copy(actions) : json_array(), "attributes", "created",
-                  created ? json_integer_value(created) : now, "updated", now);
+        json_pack("{s:o, s:{s:I, s:I}}", "lifetimeActions", known_actions(actions), "attributes",
+                  "created", created ? json_integer_value(created) : now, "updated", now);
     if (policy && expiry && !json_is_null(expiry))
         json_object_set(json_object_get(policy, "attributes"), "expiryTime", (json_t *)expiry);
     return policy;
