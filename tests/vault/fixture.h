@@ -152,6 +152,7 @@ static inline struct rig *rig_new(bool hsm) {
                                                   .url = "https://" HOST,
                                                   .login = "https://login.test/tid",
                                                   .hsm = hsm,
+                                                  .rate = 1000000000, /* tests call fast */
                                                   .resource = "https://vault.azure.net"};
     rig_serve(rig);
     GOOD(cella_access_assign(rig->database, "owner",
