@@ -30,7 +30,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CELLA_SLOT_ALIGN = 64, CELLA_SLOT_MIN = 256 /* bytes every slot has at least */ };
+/* 32: the turn word, the sizes and the first 32 bytes of a message share a cache line. */
+enum { CELLA_SLOT_ALIGN = 32, CELLA_SLOT_MIN = 256 /* bytes every slot has at least */ };
 
 struct cella_slot {
     uint8_t *host_data; /* aligned to CELLA_SLOT_ALIGN; both sides may change it */

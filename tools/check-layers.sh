@@ -26,6 +26,7 @@ declare -A below=(
     [client]="base crypto collateral"
     [service]="base crypto seal hsm store audit identity attest vault http collateral platform"
     [cli]="base abi crypto fetch seal image evidence policy platform http collateral store audit identity attest vault client service"
+    [sdk]="base abi crypto image evidence platform"
     [shim]="base abi seal"
 )
 

@@ -24,7 +24,6 @@ enum {
     CELLA_CALLS_AT_FUNCTION = 8, /* u32, of the table of the side that is called */
     CELLA_CALLS_AT_STATUS = 12,  /* u32, enum cella_calls_status; RETURN only */
     CELLA_CALLS_AT_SIZE = 16,    /* u64, bytes of the message */
-    CELLA_CALLS_AT_FILLED = 24,  /* u64, bytes of it that are there */
     CELLA_CALLS_AT_MESSAGE = 32,
 
     CELLA_CALLS_PARKED = 1,    /* bit of the turn word */
@@ -40,25 +39,25 @@ enum cella_calls_kind {
     CELLA_CALLS_RETURN = 2 /* from the innermost call of the other side */
 };
 
-/* How a call ended, as the side that was called says. */
+/* How a call ended, as the side that was called says. What the function itself has to say is in its
+ * message. */
 enum cella_calls_status {
     CELLA_CALLS_DONE = 0,
-    CELLA_CALLS_UNKNOWN = 1,     /* no such function in the table */
-    CELLA_CALLS_NOT_ALLOWED = 2, /* private, or not on the list of the call it is nested in (R09) */
-    CELLA_CALLS_NOT_READY = 3,   /* before the tables were compared (R11) */
-    CELLA_CALLS_MISMATCH = 4,    /* the two sides were made from different interfaces (R33) */
-    CELLA_CALLS_MALFORMED = 5,   /* a message that the function does not take */
-    CELLA_CALLS_NO_MEMORY = 6,
-    CELLA_CALLS_TOO_DEEP = 7,
-    CELLA_CALLS_CANCELLED = 8, /* whoever called waits no longer */
+    CELLA_CALLS_REFUSED = 1,   /* not now: before HELLO, after GOODBYE, or a second of them (R11) */
+    CELLA_CALLS_TOO_DEEP = 2,  /* more than CELLA_CALLS_DEPTH_MAX calls within calls */
+    CELLA_CALLS_CANCELLED = 3, /* whoever called waits no longer */
     CELLA_CALLS_STATUS_COUNT
 };
 
+/* Functions of the ring's own; all others are the program's. */
 enum {
-    /* The first call of each ring, on slot 0: the host's SHA-256 of the interface, answered by
-     * u32 number of slots that are served. */
-    CELLA_CALLS_HELLO = 0xffffffff,
-    CELLA_CALLS_DIGEST_SIZE = 32,
+    CELLA_CALLS_FUNCTION_COUNT = 0x10000, /* numbers of the program's functions are below */
+    /* The host's first call, on slot 0, once: u32 CELLA_CALLS_VERSION -> u32 slots served, from 0
+     */
+    CELLA_CALLS_HELLO = 0x10000,
+    /* The host's last: serving ends and the program goes on. No message, either way. */
+    CELLA_CALLS_GOODBYE = 0x10001,
+    CELLA_CALLS_HELLO_SIZE = 4, /* bytes of both messages */
 };
 
 #endif

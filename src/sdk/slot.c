@@ -1,0 +1,160 @@
+#include "sdk/slot.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /* In cycles; at 2 to 5 GHz, 1 us is 2000 to 5000. Sleeping and being woken costs some 5 to 50
+     * us, so what comes within SPIN_MAX is worth spinning for, and nothing later is. */
+    SPIN_MIN = 2000,
+    SPIN_START = 100000,
+    SPIN_MAX = 200000,
+    LOOKS = 32, /* between readings of the counter */
+};
+
+static inline uint32_t *word_of(uint8_t *host_slot) {
+    return (uint32_t *)(host_slot + CELLA_CALLS_AT_TURN);
+}
+static inline uint32_t value_of(uint32_t turn) { return turn << 1; }
+
+/* The counter may be the host's invention: it decides how long to spin and nothing else. */
+static inline uint64_t cycles(void) { return __builtin_ia32_rdtsc(); }
+
+static uint32_t read_u32(const struct cella_slot_end *end, size_t at) {
+    return *(const volatile uint32_t *)(end->host_slot + at);
+}
+static uint64_t read_u64(const struct cella_slot_end *end, size_t at) {
+    return *(const volatile uint64_t *)(end->host_slot + at);
+}
+
+void cella_slot_init(struct cella_slot_end *end, uint8_t *host_slot, size_t size) {
+    *end = (struct cella_slot_end){
+        .host_slot = host_slot, .size = size, .turn = 0, .spin = SPIN_START};
+}
+
+void cella_slot_hand_over(struct cella_slot_end *end, const struct cella_slot_message *message) {
+    volatile uint8_t *slot = end->host_slot;
+    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_KIND) = message->kind;
+    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_FUNCTION) = message->function;
+    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_STATUS) = message->status;
+    *(volatile uint64_t *)(slot + CELLA_CALLS_AT_SIZE) = message->size;
+    end->turn++;
+    uint32_t *word = word_of(end->host_slot);
+    /* Both a release of the message and the point from which a parked waiter is seen. */
+    uint32_t before = __atomic_exchange_n(word, value_of(end->turn), __ATOMIC_SEQ_CST);
+    if (before & CELLA_CALLS_PARKED) (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* What one reading of the turn word means to an end that has handed over. */
+enum sight { NOT_YET, MINE, IMPOSSIBLE };
+static inline enum sight judge(const struct cella_slot_end *end, uint32_t value) {
+    uint32_t turn = value & ~(uint32_t)CELLA_CALLS_PARKED;
+    if (turn == value_of(end->turn)) return NOT_YET;
+    return turn == value_of(end->turn + 1) ? MINE : IMPOSSIBLE;
+}
+
+/* Each word of the description is read here, once, and checked before it is used (R24, R29). */
+static enum cella_slot_waited take(struct cella_slot_end *end, struct cella_slot_message *out) {
+    *out = (struct cella_slot_message){.kind = read_u32(end, CELLA_CALLS_AT_KIND),
+                                       .function = read_u32(end, CELLA_CALLS_AT_FUNCTION),
+                                       .status = read_u32(end, CELLA_CALLS_AT_STATUS),
+                                       .size = read_u64(end, CELLA_CALLS_AT_SIZE)};
+    end->turn++;
+    bool call = out->kind == CELLA_CALLS_CALL, reply = out->kind == CELLA_CALLS_RETURN;
+    if ((!call && !reply) || out->size > cella_slot_capacity(end)) return CELLA_SLOT_BROKEN;
+    if (reply ? out->status >= CELLA_CALLS_STATUS_COUNT : out->status != 0)
+        return CELLA_SLOT_BROKEN;
+    return CELLA_SLOT_TURN;
+}
+
+enum cella_slot_waited cella_slot_look(struct cella_slot_end *end, struct cella_slot_message *out) {
+    switch (judge(end, __atomic_load_n(word_of(end->host_slot), __ATOMIC_ACQUIRE))) {
+    case MINE: return take(end, out);
+    case IMPOSSIBLE: return CELLA_SLOT_BROKEN;
+    default: return CELLA_SLOT_LATE;
+    }
+}
+
+/* Spins for at most end->spin cycles. begin: when the wait began, set after the first looks; 0 if
+ * it never came to that. */
+static enum sight spin(struct cella_slot_end *end, const bool *stop, uint64_t *begin) {
+    const uint32_t *word = word_of(end->host_slot);
+    *begin = 0;
+    for (;;) {
+        for (int i = 0; i < LOOKS; i++) {
+            enum sight sight = judge(end, __atomic_load_n(word, __ATOMIC_ACQUIRE));
+            if (sight != NOT_YET) return sight;
+            __builtin_ia32_pause();
+        }
+        uint64_t now = cycles();
+        if (*begin == 0) *begin = now;
+        if (now - *begin >= end->spin || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
+            return NOT_YET;
+    }
+}
+
+/* Sleeps once, until woken, the deadline or nothing at all (R47: whoever wakes, the word decides).
+ */
+static void park(struct cella_slot_end *end, uint64_t deadline_ns) {
+    uint32_t *word = word_of(end->host_slot), open = value_of(end->turn);
+    uint32_t parked = open | CELLA_CALLS_PARKED;
+    if (!__atomic_compare_exchange_n(word, &open, parked, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST) &&
+        open != parked)
+        return;
+    struct timespec until = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
+    if (deadline_ns)
+        (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, parked, &until, NULL,
+                      FUTEX_BITSET_MATCH_ANY);
+    else
+        (void)syscall(SYS_futex, word, FUTEX_WAIT, parked, NULL, NULL, 0);
+}
+
+static bool passed(uint64_t deadline_ns) {
+    struct timespec now;
+    if (deadline_ns == 0) return false;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= deadline_ns;
+}
+
+/* A sleep that a little more spinning would have saved: spin longer. One that it would not: less.
+ */
+static void learn(struct cella_slot_end *end, bool slept, uint64_t waited) {
+    if (!slept) {
+        /* Towards four times what was needed of late, so that a burst's end is noticed soon. */
+        uint64_t want = waited * 4;
+        if (want < SPIN_MIN) want = SPIN_MIN;
+        if (want > SPIN_MAX) want = SPIN_MAX;
+        if (want > end->spin) end->spin = (uint32_t)want;
+        return;
+    }
+    /* Being woken may itself have taken as long as all spinning may. */
+    uint32_t next = waited <= 2 * SPIN_MAX ? end->spin * 2 : end->spin / 2;
+    end->spin = next < SPIN_MIN ? SPIN_MIN : next > SPIN_MAX ? SPIN_MAX : next;
+}
+
+enum cella_slot_waited cella_slot_wait(struct cella_slot_end *end, const bool *stop,
+                                       uint64_t deadline_ns, struct cella_slot_message *out) {
+    uint64_t begin;
+    enum sight sight = spin(end, stop, &begin);
+    bool slept = false;
+    while (sight == NOT_YET) {
+        if (stop && __atomic_load_n(stop, __ATOMIC_SEQ_CST)) return CELLA_SLOT_STOPPED;
+        if (passed(deadline_ns)) return CELLA_SLOT_LATE;
+        park(end, deadline_ns);
+        slept = true;
+        sight = judge(end, __atomic_load_n(word_of(end->host_slot), __ATOMIC_ACQUIRE));
+    }
+    if (begin) learn(end, slept, cycles() - begin);
+    if (sight == MINE) return take(end, out);
+    return stop && __atomic_load_n(stop, __ATOMIC_SEQ_CST) ? CELLA_SLOT_STOPPED : CELLA_SLOT_BROKEN;
+}
+
+void cella_slot_stop(uint8_t *host_slot) {
+    /* Two turns on is none that anybody waits for: no sleep begins any more. */
+    (void)__atomic_fetch_add(word_of(host_slot), value_of(2), __ATOMIC_SEQ_CST);
+    (void)syscall(SYS_futex, word_of(host_slot), FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}

@@ -1,0 +1,341 @@
+/* A host program and its enclave: calls both ways, within each other, from many threads, and what
+ * remains when either side ends at any moment. calls_host CELLA IMAGE, with a platform running. */
+#include "results.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+static const char *command, *image;
+static struct cella_enclave *e;
+static struct cella_enclave_settings settings;
+static char said[4096];
+
+static double seconds(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void keep_line(void *context, const char *line, size_t size) {
+    (void)context;
+    size_t used = strlen(said);
+    snprintf(said + used, sizeof(said) - used, "%.*s\n", (int)size, line);
+}
+
+/* ---- what the host serves ---- */
+
+/* n calls within calls; each answers one more than the one inside it. */
+static uint32_t deeper(uint32_t n) {
+    uint32_t request[2] = {CALLS_HOST_DEEP, n - 1}, reply = 0;
+    size_t size = sizeof(reply);
+    if (n == 0) return 0;
+    struct cella_result r = rig_call(e, CALLS_OCALL, request, sizeof(request), &reply, &size);
+    bool failed = cella_failed(r) || size != sizeof(reply);
+    cella_result_drop(r);
+    return failed ? 1000 : reply + 1;
+}
+
+static size_t serve(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+                    size_t size) {
+    static __thread uint8_t copy[4 << 20];
+    uint32_t n = 0;
+    (void)service;
+    memcpy(copy, slot->host_data, size);
+    switch (function) {
+    case CALLS_HOST_ECHO: break;
+    case CALLS_HOST_NEST: GOOD(rig_call(e, CALLS_ECHO, copy, size, copy, &size)); break;
+    case CALLS_HOST_DEEP:
+        memcpy(&n, copy, sizeof(n));
+        n = deeper(n);
+        memcpy(copy, &n, size = sizeof(n));
+        break;
+    case CALLS_HOST_NAP: usleep(300000); return 0;
+    default: return 0;
+    }
+    memcpy(slot->host_data, copy, size);
+    return size;
+}
+
+static struct cella_result call(uint32_t function, const void *request, size_t size) {
+    return rig_call(e, function, request, size, NULL, NULL);
+}
+
+static int start_with(const struct cella_enclave_settings *more) {
+    settings = *more;
+    settings.cella = command;
+    settings.serve = serve;
+    settings.log = keep_line;
+    said[0] = 0;
+    GOOD(cella_enclave_create(image, &settings, &e));
+    return 0;
+}
+static int start(void **state) {
+    (void)state;
+    return start_with(&(struct cella_enclave_settings){0});
+}
+static int stop(void **state) {
+    (void)state;
+    cella_enclave_destroy(e, 2000, NULL);
+    e = NULL;
+    return 0;
+}
+
+/* ---- calls ---- */
+
+static void sizes(void **state) {
+    (void)state;
+    static uint8_t in[2 << 20], out[2 << 20];
+    const size_t most = (1 << 20) - 32;
+    static const size_t all[] = {0, 1, 31, 32, 33, 63, 64, 65, 4095, 4096, 65536, 1 << 19, 0};
+    for (size_t i = 0; i < most; i++) in[i] = (uint8_t)(i * 7 + i / 251);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        size_t size = i + 1 == sizeof(all) / sizeof(all[0]) ? most : all[i], got = sizeof(out);
+        memset(out, 0, sizeof(out));
+        GOOD(rig_call(e, CALLS_ECHO, in, size, out, &got));
+        assert_int_equal(got, size);
+        assert_memory_equal(in, out, size);
+    }
+    REFUSED(call(CALLS_ECHO, in, most + 1), CELLA_ERR_LIMIT);
+    REFUSED(call(0x10000, NULL, 0), CELLA_ERR_USAGE); /* the ring's own */
+    REFUSED(call(UINT32_MAX, NULL, 0), CELLA_ERR_USAGE);
+    uint64_t sum = 0, want = 0;
+    size_t got = sizeof(sum);
+    for (size_t i = 0; i < most; i++) want += in[i];
+    GOOD(rig_call(e, CALLS_SUM, in, most, &sum, &got));
+    assert_true(sum == want);
+}
+
+static void back(void **state) {
+    (void)state;
+    uint8_t request[4 + 1000] = {CALLS_HOST_ECHO}, reply[1000];
+    size_t got = sizeof(reply);
+    for (size_t i = 4; i < sizeof(request); i++) request[i] = (uint8_t)i;
+    GOOD(rig_call(e, CALLS_OCALL, request, sizeof(request), reply, &got));
+    assert_int_equal(got, 1000);
+    assert_memory_equal(reply, request + 4, 1000);
+    request[0] = CALLS_HOST_NEST; /* in, out, in, and all the way back */
+    got = sizeof(reply);
+    GOOD(rig_call(e, CALLS_OCALL, request, sizeof(request), reply, &got));
+    assert_int_equal(got, 1000);
+    assert_memory_equal(reply, request + 4, 1000);
+    uint64_t many = 10000;
+    GOOD(call(CALLS_OCALLS, &many, sizeof(many)));
+}
+
+static void depth(void **state) {
+    (void)state;
+    for (uint32_t n = 0; n < 12; n++) {
+        uint32_t request[2] = {CALLS_HOST_DEEP, n}, reply = 77;
+        size_t size = sizeof(reply);
+        GOOD(rig_call(e, CALLS_OCALL, request, sizeof(request), &reply, &size));
+        assert_int_equal(size, sizeof(reply));
+        assert_int_equal(reply, n < 8 ? n : 1007); /* the ninth is refused, and all unwinds */
+    }
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 6, ROUNDS = 2000 };
+static void *hammer(void *arg) {
+    uint64_t seed = (uint64_t)(uintptr_t)arg, failures = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint8_t in[256], out[256];
+        size_t size = (i * 13 + seed * 29) % sizeof(in), got = sizeof(out);
+        memset(in, (int)(seed * 31 + i), sizeof(in));
+        struct cella_result r = rig_call(e, CALLS_ECHO, in, size, out, &got);
+        failures += cella_failed(r) || got != size || memcmp(in, out, size) != 0;
+        cella_result_drop(r);
+    }
+    return (void *)(uintptr_t)failures;
+}
+
+static void threads(void **state) { /* more than slots: back-pressure */
+    (void)state;
+    pthread_t all[THREADS];
+    void *failures;
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&all[i], NULL, hammer, (void *)i), 0);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(all[i], &failures), 0);
+        assert_null(failures);
+    }
+}
+
+static void *sleeper(void *arg) {
+    uint64_t ms = (uint64_t)(uintptr_t)arg;
+    struct cella_result r = call(CALLS_SLEEP, &ms, sizeof(ms));
+    uintptr_t code = cella_code_of(r);
+    cella_result_drop(r);
+    return (void *)code;
+}
+
+static void fill_slots(pthread_t all[2], uintptr_t ms) {
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&all[i], NULL, sleeper, (void *)ms), 0);
+    usleep(150000);
+}
+static uintptr_t join(pthread_t thread) {
+    void *code;
+    assert_int_equal(pthread_join(thread, &code), 0);
+    return (uintptr_t)code;
+}
+
+static void busy(void **state) { /* all slots taken: refused, or waited for */
+    (void)state;
+    pthread_t all[2];
+    start_with(&(struct cella_enclave_settings){.busy_fails = true});
+    fill_slots(all, 500);
+    REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_UNAVAILABLE);
+    assert_int_equal(join(all[0]) + join(all[1]), 0);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    stop(NULL);
+    start(NULL);
+    fill_slots(all, 500);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    assert_int_equal(join(all[0]) + join(all[1]), 0);
+    stop(NULL);
+}
+
+/* ---- time ---- */
+
+static void timeouts(void **state) {
+    (void)state;
+    uint64_t ms = 600;
+    uint32_t nap[2] = {CALLS_HOST_NAP};
+    start_with(&(struct cella_enclave_settings){.timeout_ms = 150});
+    double begin = seconds(CLOCK_MONOTONIC);
+    REFUSED(call(CALLS_SLEEP, &ms, sizeof(ms)), CELLA_ERR_EXPIRED);
+    assert_true(seconds(CLOCK_MONOTONIC) - begin < 0.5);
+    GOOD(call(CALLS_EMPTY, NULL, 0)); /* by the other slot */
+    REFUSED(call(CALLS_SLEEP, &ms, sizeof(ms)), CELLA_ERR_EXPIRED);
+    REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_EXPIRED); /* both are still inside */
+    usleep(600000);
+    for (int i = 0; i < 10; i++) GOOD(call(CALLS_EMPTY, NULL, 0)); /* and came back */
+    /* the enclave calls back when nobody waits any more: its call is cancelled, its slot comes back
+     */
+    REFUSED(call(CALLS_SLEEP_THEN_OCALL, &ms, sizeof(ms)), CELLA_ERR_EXPIRED);
+    usleep(700000);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    usleep(50000);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    /* the host's own function took too long: the call it belongs to is not late, only long */
+    struct cella_result r = call(CALLS_OCALL, nap, sizeof(nap));
+    assert_true(!cella_failed(r) || cella_code_of(r) == CELLA_ERR_EXPIRED);
+    cella_result_drop(r);
+    usleep(50000);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    stop(NULL);
+}
+
+static void idle(void **state) { /* no CPU time on either side while nobody calls */
+    (void)state;
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    usleep(50000);
+    double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    usleep(500000);
+    assert_true(seconds(CLOCK_PROCESS_CPUTIME_ID) - begin < 0.005);
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+}
+
+/* ---- ends ---- */
+
+static void leaves(void **state) {
+    (void)state;
+    struct cella_enclave_end end;
+    start(NULL);
+    GOOD(call(CALLS_LOG, "a line of the enclave", 21));
+    cella_enclave_destroy(e, 2000, &end);
+    assert_true(!end.signalled && end.status == 42); /* main went on and returned */
+    assert_string_equal(said, "a line of the enclave\n");
+    start(NULL);
+    cella_enclave_destroy(e, 0, &end);
+    assert_true(end.signalled && end.status == 9);
+    cella_enclave_destroy(NULL, 0, NULL);
+}
+
+static void exits(void **state) { /* the enclave ends in the middle of a call, or of two */
+    (void)state;
+    struct cella_enclave_end end;
+    pthread_t all[2];
+    uint64_t status = 7;
+    start(NULL);
+    assert_int_equal(pthread_create(&all[0], NULL, sleeper, (void *)(uintptr_t)60000), 0);
+    usleep(100000);
+    REFUSED(call(CALLS_EXIT, &status, sizeof(status)), CELLA_ERR_UNAVAILABLE);
+    assert_int_equal(join(all[0]), CELLA_ERR_UNAVAILABLE);
+    assert_false(cella_enclave_alive(e));
+    REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_UNAVAILABLE);
+    cella_enclave_destroy(e, 1000, &end);
+    assert_true(!end.signalled && end.status == 7);
+    start(NULL);
+    REFUSED(call(CALLS_CRASH, NULL, 0), CELLA_ERR_UNAVAILABLE);
+    cella_enclave_destroy(e, 1000, &end);
+    assert_true(end.signalled && end.status == 4);
+}
+
+static void *spinner(void *arg) {
+    (void)arg;
+    struct cella_result r = call(CALLS_SPIN, NULL, 0);
+    uintptr_t code = cella_code_of(r);
+    cella_result_drop(r);
+    return (void *)code;
+}
+static void kills(void **state) { /* destroyed while a call never ends */
+    (void)state;
+    struct cella_enclave_end end;
+    pthread_t thread;
+    start(NULL);
+    assert_int_equal(pthread_create(&thread, NULL, spinner, NULL), 0);
+    usleep(50000);
+    double begin = seconds(CLOCK_MONOTONIC);
+    cella_enclave_destroy(e, 200, &end);
+    assert_true(seconds(CLOCK_MONOTONIC) - begin < 2);
+    assert_int_equal(join(thread), CELLA_ERR_UNAVAILABLE);
+    assert_true(end.signalled && end.status == 9);
+}
+
+static void several(void **state) {
+    (void)state;
+    struct cella_enclave *first, *second;
+    start(NULL);
+    first = e;
+    start(NULL);
+    second = e;
+    char text[6];
+    size_t size = sizeof(text);
+    GOOD(rig_call(first, CALLS_ECHO, "first", 6, text, &size));
+    assert_string_equal(text, "first");
+    GOOD(rig_call(second, CALLS_ECHO, "other", 6, text, &size));
+    assert_string_equal(text, "other");
+    cella_enclave_destroy(first, 1000, NULL);
+    GOOD(rig_call(second, CALLS_ECHO, "still", 6, text, &size));
+    cella_enclave_destroy(second, 1000, NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        TEST(sizes),
+        TEST(back),
+        TEST(depth),
+        TEST(threads),
+        TEST(idle),
+        cmocka_unit_test(busy),
+        cmocka_unit_test(timeouts),
+        cmocka_unit_test(leaves),
+        cmocka_unit_test(exits),
+        cmocka_unit_test(kills),
+        cmocka_unit_test(several),
+    };
+    if (argc != 3) return 2;
+    command = argv[1];
+    image = argv[2];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

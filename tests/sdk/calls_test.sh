@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Calls between a host program and its enclave (calls_host.c). Usage: calls_test.sh CELLA HOST INSIDE
+# shellcheck source=tests/sdk/lib.sh
+source "$(dirname "$0")/lib.sh" "$1"
+host=$2
+inside=$3
+
+sign "$inside" app 'calls = 1M' 'threads = 2' 'heap = 12M'
+timeout 60 "$host" "$cella" "$work/app.cella"
+
+# Without a host program there is no ring, and the program says so.
+! timeout 20 "$cella" run "$work/app.cella" 2>"$work/err" || { echo "it served nobody"; exit 1; }
+grep -q 'no host program makes calls here' "$work/err" || { cat "$work/err"; exit 1; }
+
+# An image without calls is refused before it is started.
+sign "$inside" none 'threads = 2'
+! timeout 20 "$host" "$cella" "$work/none.cella" >"$work/out" 2>&1 || { echo "calls of an image without"; exit 1; }
+grep -q 'serves no calls' "$work/out" || { cat "$work/out"; exit 1; }
+echo "calls: both ways, and no further"
