@@ -69,6 +69,20 @@ json_t *cella_cert_show(const struct cella_vault_call *call, const struct cella_
     return object;
 }
 
+CELLA_RESULT cella_cert_not_deleted(const struct cella_vault_call *call,
+                                    struct cella_session *session, enum cella_code code) {
+    CELLA_RECORD gone = {0};
+    struct cella_result result =
+        cella_records_get(session, call->settings->name, CELLA_RECORD_CERTIFICATE, call->name, NULL,
+                          true, false, &gone);
+    if (cella_code_of(result) == CELLA_ERR_NOT_FOUND) {
+        cella_result_drop(result);
+        return CELLA_SUCCESS;
+    }
+    TRY(result);
+    FAIL(code, NULL, "%s is deleted", call->name);
+}
+
 /* --- Policies --- */
 
 CELLA_RESULT cella_cert_policy_load(const struct cella_vault_call *call,
@@ -108,7 +122,8 @@ static void policy_get(struct cella_vault_call *call) {
     CELLA_SESSION session = NULL;
     CELLA_JSON policy = NULL;
     if (!cella_vault_begin(call, false, &session)) return;
-    struct cella_result result = cella_cert_policy_load(call, session, call->name, &policy);
+    struct cella_result result = cella_cert_not_deleted(call, session, CELLA_ERR_NOT_FOUND);
+    if (!cella_failed(result)) result = cella_cert_policy_load(call, session, call->name, &policy);
     if (cella_failed(result))
         cella_vault_failure(call, CELLA_RECORD_CERTIFICATE, result);
     else
@@ -121,7 +136,8 @@ static void policy_update(struct cella_vault_call *call) {
     CELLA_JSON policy = NULL;
     CELLA_JSON body = cella_vault_body(call);
     if (!body || !cella_vault_begin(call, true, &session)) return;
-    struct cella_result result = cella_cert_policy_load(call, session, call->name, &old);
+    struct cella_result result = cella_cert_not_deleted(call, session, CELLA_ERR_NOT_FOUND);
+    if (!cella_failed(result)) result = cella_cert_policy_load(call, session, call->name, &old);
     if (!cella_failed(result) && !old) {
         answer_policy(call, NULL);
         return;

@@ -9,6 +9,10 @@
 /* A record's public JSON holds: cer (base64), x5t (base64url), subject, contentType. */
 
 json_t *cella_cert_show(const struct cella_vault_call *call, const struct cella_record *record);
+/* K15: refused with that code when the call's certificate is deleted: what is noted beside one is
+ * not there while it is not. */
+CELLA_RESULT cella_cert_not_deleted(const struct cella_vault_call *call,
+                                    struct cella_session *session, enum cella_code code);
 /* The policy that is kept of a name, or NULL in *out. */
 CELLA_RESULT cella_cert_policy_load(const struct cella_vault_call *call,
                                     struct cella_session *session, const char *name, json_t **out);

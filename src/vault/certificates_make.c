@@ -78,6 +78,7 @@ static CELLA_RESULT load_pending(struct cella_vault_call *call, struct cella_ses
                                  json_t **out) {
     CELLA_BUFFER text = {0};
     *out = NULL;
+    TRY(cella_cert_not_deleted(call, session, CELLA_ERR_NOT_FOUND));
     TRY(cella_records_note_get(session, call->settings->name, CELLA_RECORD_CERTIFICATE, call->name,
                                note, &text));
     ENSURE(text.size, CELLA_ERR_NOT_FOUND, NULL, "no pending operation");
@@ -94,11 +95,12 @@ void cella_cert_pending_context(const char *vault, const char *name, const char 
 
 /* A request for an authority elsewhere: its key waits, sealed, until the certificate comes. */
 static CELLA_RESULT begin_request(struct cella_vault_call *call, struct cella_session *session,
-                                  const json_t *policy, const json_t *body, json_t **kept) {
+                                  const json_t *policy, json_t **kept) {
     CELLA_MATERIAL material = NULL;
     CELLA_BUFFER request = {0}, csr = {0}, sealed = {0}, key = {0};
     CELLA_SECRET bytes = {0};
     char context[384];
+    TRY(cella_cert_not_deleted(call, session, CELLA_ERR_EXISTS));
     TRY(make_key(call, session, policy, call->name, &material));
     TRY(cella_cert_request(policy, material, &request));
     TRY(cella_base64_encode(cella_buffer_bytes(&request), false, &csr));
@@ -106,11 +108,9 @@ static CELLA_RESULT begin_request(struct cella_vault_call *call, struct cella_se
     cella_cert_pending_context(call->settings->name, call->name, call->request->id, context);
     TRY(cella_sealer_seal(call->parts->sealer, context, cella_secret_bytes(&bytes), &sealed));
     TRY(cella_base64_encode(cella_buffer_bytes(&sealed), false, &key));
-    *kept = json_pack("{s:s, s:s, s:s%, s:s, s:s%, s:O, s:O*, s:O*}", "status", "inProgress",
-                      "issuer", "Unknown", "csr", (const char *)csr.data, csr.size, "request_id",
-                      call->request->id, "key", (const char *)key.data, key.size, "policy", policy,
-                      "tags", json_object_get(body, "tags"), "attributes",
-                      json_object_get(body, "attributes"));
+    *kept = json_pack("{s:s, s:s, s:s%, s:s, s:s%, s:O}", "status", "inProgress", "issuer",
+                      "Unknown", "csr", (const char *)csr.data, csr.size, "request_id",
+                      call->request->id, "key", (const char *)key.data, key.size, "policy", policy);
     ENSURE(*kept, CELLA_ERR_MEMORY, NULL, "no memory for a request");
     return CELLA_SUCCESS;
 }
@@ -142,7 +142,7 @@ void cella_cert_create(struct cella_vault_call *call) {
     }
     if (!cella_failed(result))
         result = cella_cert_policy_self(policy) ? begin_self(call, session, policy, &record, &kept)
-                                                : begin_request(call, session, policy, body, &kept);
+                                                : begin_request(call, session, policy, &kept);
     if (!cella_failed(result)) result = keep_pending(call, session, kept);
     if (cella_failed(result)) {
         cella_vault_failure(call, CELLA_RECORD_CERTIFICATE, result);

@@ -98,6 +98,11 @@ static const struct {
      "{\"id\":\"https://canary-field/\"," JUNK ",\"attributes\":{" ATTRIBUTES
      "},\"key_props\":{" JUNK "}}",
      200},
+    {"POST", "/certificates/u/create" V,
+     "{" MEMBERS "," JUNK
+     ",\"tags\":{\"a\":\"b\"},\"policy\":{\"x509_props\":{\"subject\":\"CN=a\"},"
+     "\"issuer\":{\"name\":\"Unknown\"}}}",
+     202},
     {"PUT", "/certificates/contacts" V,
      "{\"id\":\"https://canary-field/\"," JUNK
      ",\"contacts\":[{\"email\":\"a@b.example\",\"name\":\"A\"," JUNK ",\"id\":\"canary-field\"}]}",
