@@ -131,19 +131,32 @@ static inline void take_keys(struct rig *rig) {
     rig->release = release;
 }
 
-static inline struct rig *rig_new(bool hsm) {
+/* What lies in the folder, opened; a server would do so at its start. */
+static inline void rig_open(struct rig *rig) {
     static const uint8_t audit_key[32] = {1};
-    struct rig *rig = calloc(1, sizeof(*rig));
     char path[128];
-    assert_non_null(rig);
-    snprintf(rig->folder, sizeof(rig->folder), "/tmp/cella-vault-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
     snprintf(path, sizeof(path), "%s/cella.db", rig->folder);
     GOOD(cella_database_open(path, &rig->database));
     GOOD(cella_identity_migrate(rig->database));
     GOOD(cella_sealer_open("file:root.key", rig->folder, &rig->sealer));
     snprintf(path, sizeof(path), "%s/audit.log", rig->folder);
     GOOD(cella_audit_open(path, 100, CELLA_BYTES_OF(audit_key), &rig->audit));
+    rig_serve(rig);
+}
+
+/* The folder and the keys of who signs tokens stay. */
+static inline void rig_close(struct rig *rig) {
+    cella_vaults_free(&rig->vaults);
+    cella_audit_close(&rig->audit);
+    cella_sealer_close(&rig->sealer);
+    cella_database_close(&rig->database);
+}
+
+static inline struct rig *rig_new(bool hsm) {
+    struct rig *rig = calloc(1, sizeof(*rig));
+    assert_non_null(rig);
+    snprintf(rig->folder, sizeof(rig->folder), "/tmp/cella-vault-XXXXXX");
+    assert_non_null(mkdtemp(rig->folder));
     GOOD(cella_issuers_new(&rig->issuers));
     GOOD(cella_authorities_new(&rig->authorities));
     take_keys(rig);
@@ -154,7 +167,7 @@ static inline struct rig *rig_new(bool hsm) {
                                                   .hsm = hsm,
                                                   .rate = 1000000000, /* tests call fast */
                                                   .resource = "https://vault.azure.net"};
-    rig_serve(rig);
+    rig_open(rig);
     GOOD(cella_access_assign(rig->database, "owner",
                              hsm ? "Managed HSM Crypto User" : "Key Vault Administrator",
                              "/vault/v1"));
