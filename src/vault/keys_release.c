@@ -133,7 +133,7 @@ void cella_key_release(struct cella_vault_call *call) {
     cella_session_end(&session);
     cella_vault_id(call, &record, true, id);
     if (!json_is_true(json_object_get(record.public, "exportable"))) {
-        cella_vault_audit(call, "release", id, "refused", "not exportable");
+        if (!cella_vault_audit(call, "release", id, "refused", "not exportable")) return;
         cella_vault_error(call, 403, "Forbidden", "KeyOperationForbidden",
                           "Operation release is not permitted on this key: it is not exportable.");
         return;

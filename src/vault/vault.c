@@ -191,7 +191,8 @@ static bool allowed(struct cella_vault_call *call, const struct cella_route *rou
     }
     if (good) return true;
     /* K27: said before anything is looked up, so that it tells nothing of what is there */
-    cella_vault_audit(call, action, scope, "refused", "no role of the caller's allows it");
+    if (!cella_vault_audit(call, action, scope, "refused", "no role of the caller's allows it"))
+        return false;
     cella_vault_error(
         call, 403, "Forbidden", "ForbiddenByRbac",
         "Caller is not authorized to perform action on resource.\r\nIf role "
