@@ -131,20 +131,23 @@ static void answer(struct cella_vault_call *call, const char *id, bool verify,
 
 /* --- The operation --- */
 
+/* opened: whether the key itself was there to be used, so that what fails is what was asked. */
 static CELLA_RESULT run(struct cella_vault_call *call, const struct cella_record *record,
                         enum cella_operation operation, const struct cella_operands *operands,
-                        struct cella_product *product) {
+                        struct cella_product *product, bool *opened) {
     struct cella_keyring *ring = call->vault->service->keyring;
     struct cella_material *material = NULL;
+    *opened = false;
     TRY(cella_keyring_take(ring, call->settings->name, record, &material));
+    *opened = true;
     struct cella_result result = cella_material_use(material, operation, operands, product);
     cella_keyring_drop(ring, &material);
     return result;
 }
 
 /* K06: whatever did not decrypt, one answer. */
-static void refuse(struct cella_vault_call *call, struct cella_result result) {
-    if (cella_code_of(result) != CELLA_ERR_INTEGRITY) {
+static void refuse(struct cella_vault_call *call, struct cella_result result, bool opened) {
+    if (!opened || cella_code_of(result) != CELLA_ERR_INTEGRITY) {
         cella_vault_failure(call, CELLA_RECORD_KEY, result);
         return;
     }
@@ -160,6 +163,7 @@ void cella_key_use(struct cella_vault_call *call) {
     struct cella_operands operands;
     char id[512];
     size_t use = 0;
+    bool opened = false;
     CELLA_JSON body = cella_vault_body(call);
     while (use < sizeof(uses) / sizeof(uses[0]) && strcmp(call->operation, uses[use].path) != 0)
         use++;
@@ -171,13 +175,14 @@ void cella_key_use(struct cella_vault_call *call) {
         return;
     cella_session_end(&session);
     cella_vault_id(call, &record, true, id);
-    struct cella_result result = run(call, &record, uses[use].operation, &operands, &product);
+    struct cella_result result =
+        run(call, &record, uses[use].operation, &operands, &product, &opened);
     if (!cella_vault_audit(call, uses[use].op, id, cella_failed(result) ? "failed" : "ok", NULL)) {
         cella_result_drop(result);
         return;
     }
     if (cella_failed(result))
-        refuse(call, result);
+        refuse(call, result, opened);
     else
         answer(call, id, verify, &operands, &product);
 }
