@@ -7,6 +7,8 @@ enum calls_function {
     CALLS_ECHO,             /* the request is the reply */
     CALLS_SUM,              /* u64 sum of the request's bytes */
     CALLS_FILL,             /* u64 count -> count bytes */
+    CALLS_TAKE,             /* the request is copied inside, and that is all */
+    CALLS_GIVE,             /* u64 count -> count bytes of private memory */
     CALLS_OCALLS,           /* u64 count: empty calls of the host's, one after the other */
     CALLS_OCALL,            /* u32 host function, rest: its request -> its reply */
     CALLS_SLEEP,            /* u64 milliseconds */

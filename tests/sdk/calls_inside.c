@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "sdk/bulk.h"
 #include "sdk/transport.h"
 
 static __thread uint8_t *copy; /* of the request; as long as a slot */
@@ -30,7 +31,7 @@ static size_t host_call(uint32_t function, const void *request, size_t size,
     struct cella_transport *t = cella_inside_transport();
     size_t reply;
     must(t->begin(t, size, out));
-    if (size) memcpy(out->host_data, request, size);
+    cella_bulk_write(out->host_data, request, size);
     struct cella_result r = t->call(t, out, function, 0, size, &reply);
     if (cella_failed(r)) {
         cella_result_drop(r);
@@ -62,13 +63,19 @@ static size_t fill(struct cella_slot *slot, uint64_t count) {
 }
 
 static size_t put(struct cella_slot *slot, const void *from, size_t size) {
-    memcpy(slot->host_data, from, size);
+    cella_bulk_write(slot->host_data, from, size);
     return size;
 }
 
 static size_t sleep_ms(uint64_t ms) {
     nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000 * 1000000)}, NULL);
     return 0;
+}
+
+static size_t give(struct cella_slot *slot, uint64_t count) {
+    if (count > slot->capacity) return 0;
+    cella_bulk_write(slot->host_data, copy, count);
+    return count;
 }
 
 static size_t run(struct cella_service *service, struct cella_slot *slot, uint32_t function,
@@ -86,6 +93,8 @@ static size_t run(struct cella_service *service, struct cella_slot *slot, uint32
         for (size_t i = 0; i < size; i++) sum += copy[i];
         return put(slot, &sum, sizeof(sum));
     case CALLS_FILL: return fill(slot, number(size));
+    case CALLS_TAKE: return 0;
+    case CALLS_GIVE: return give(slot, number(size));
     case CALLS_OCALLS:
         for (uint64_t n = number(size); n > 0; n--) host_call(CALLS_HOST_EMPTY, NULL, 0, &inner);
         return 0;

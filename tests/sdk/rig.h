@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "sdk/bulk.h"
 #include "sdk/transport.h"
 
 /* One call: request in, up to *reply_size bytes of the reply out. */
@@ -17,7 +18,7 @@ static inline CELLA_RESULT rig_call(struct cella_enclave *e, uint32_t function, 
     size_t got;
     struct cella_result r = t->begin(t, size, &slot);
     if (cella_failed(r)) return r;
-    if (size) memcpy(slot.host_data, request, size);
+    cella_bulk_write(slot.host_data, request, size);
     r = t->call(t, &slot, function, 0, size, &got);
     if (!cella_failed(r) && reply_size) {
         if (got < *reply_size) *reply_size = got;
