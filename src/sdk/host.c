@@ -207,22 +207,24 @@ static struct cella_enclave *new_enclave(const struct cella_enclave_settings *s)
     return e;
 }
 
-CELLA_RESULT cella_enclave_create(const char *image, const struct cella_enclave_settings *settings,
-                                  struct cella_enclave **out) {
+CELLA_RESULT cella_host_begin(const char *image, const struct cella_enclave_settings *settings,
+                              struct cella_enclave **out) {
     static const struct cella_enclave_settings none;
     if (!settings) settings = &none;
-    *out = NULL;
-    struct cella_enclave *e = new_enclave(settings);
+    struct cella_enclave *e = *out = new_enclave(settings);
     ENSURE(e, CELLA_ERR_MEMORY, NULL, "no memory for an enclave");
-    struct cella_result r = prepare(e, image, settings);
-    if (!cella_failed(r)) r = start(e, image);
-    if (!cella_failed(r)) r = cella_host_hello(e);
-    if (cella_failed(r)) {
-        cella_enclave_destroy(e, 0, NULL);
-        return cella_result_context(r, CELLA_WHERE, "%s", image);
-    }
-    *out = e;
-    return CELLA_SUCCESS;
+    TRY(prepare(e, image, settings));
+    return start(e, image);
+}
+
+CELLA_RESULT cella_enclave_create(const char *image, const struct cella_enclave_settings *settings,
+                                  struct cella_enclave **out) {
+    struct cella_result r = cella_host_begin(image, settings, out);
+    if (!cella_failed(r)) r = cella_host_hello(*out);
+    if (!cella_failed(r)) return r;
+    cella_enclave_destroy(*out, 0, NULL);
+    *out = NULL;
+    return cella_result_context(r, CELLA_WHERE, "%s", image);
 }
 
 struct cella_transport *cella_enclave_transport(struct cella_enclave *enclave) {

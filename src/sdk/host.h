@@ -56,6 +56,11 @@ struct cella_enclave {
     pthread_t log_thread;
 };
 
+/* host.c: cella_enclave_create() without the first call. *out is to be destroyed also after an
+ * error, unless it is NULL. */
+CELLA_RESULT cella_host_begin(const char *image, const struct cella_enclave_settings *settings,
+                              struct cella_enclave **out);
+
 /* host_calls.c */
 void cella_host_calls_init(struct cella_enclave *enclave);
 /* The first call: waits until the enclave serves. */
