@@ -45,10 +45,11 @@ bool cella_fetch_url(const char *url, struct cella_fetch_url *out) {
         return false;
     url += sizeof(scheme) - 1;
     size_t size = strcspn(url, "/"), rest = strlen(url + size);
+    if (!good_path(url + size)) return false;
     memcpy(out->authority, url, size);
     if (rest && url[size + rest - 1] == '/') rest--;
     memcpy(out->path, url + size, rest);
-    return take_authority(out) && good_path(out->path);
+    return take_authority(out);
 }
 
 /* 1 to 127 of [0-9A-Za-z-], as a vault names keys and versions. */
@@ -60,7 +61,8 @@ static size_t name_size(const char *text) {
 
 bool cella_fetch_key_url(const char *url, struct cella_fetch_url *out) {
     static const char folder[] = "/keys/";
-    if (!cella_fetch_url(url, out) || strncmp(out->path, folder, sizeof(folder) - 1) != 0)
+    if (!cella_fetch_url(url, out) || strncmp(out->path, folder, sizeof(folder) - 1) != 0 ||
+        url[strlen(url) - 1] == '/') /* the vault's answer is about the key without one */
         return false;
     const char *at = out->path + sizeof(folder) - 1;
     size_t size = name_size(at);
