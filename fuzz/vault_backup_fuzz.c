@@ -48,7 +48,7 @@ static void add_secret(void) {
     char context[384];
     record.public = json_object();
     must(done(cella_record_version(record.version)));
-    cella_record_context("v", &record, context);
+    must(done(cella_record_context("v", &record, context)));
     must(done(cella_sealer_seal(sealer, context, cella_bytes("secret", 6), &record.sealed)));
     must(done(cella_session_begin(database, true, &session)));
     must(done(cella_records_add(session, "v", &record)));

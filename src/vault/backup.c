@@ -152,9 +152,9 @@ static CELLA_RESULT reseal(struct cella_vault_call *call, const char *from, cons
     const char *text = json_string_value(json_object_get(version, "sealed"));
     if (!text || !*text) return CELLA_SUCCESS;
     TRY(cella_base64_decode(cella_bytes_text(text), true, &sealed));
-    cella_record_context(from, record, context);
+    TRY(cella_record_context(from, record, context));
     TRY(cella_sealer_unseal(call->parts->sealer, context, cella_buffer_bytes(&sealed), &bytes));
-    cella_record_context(call->settings->name, record, context);
+    TRY(cella_record_context(call->settings->name, record, context));
     return cella_sealer_seal(call->parts->sealer, context, cella_secret_bytes(&bytes),
                              &record->sealed);
 }

@@ -227,7 +227,7 @@ static CELLA_RESULT store_secret(struct cella_vault_call *call, struct cella_ses
     secret.public = json_pack("{s:s, s:s}", "contentType",
                               pem ? "application/x-pem-file" : "application/x-pkcs12", "kid", id);
     ENSURE(secret.public, CELLA_ERR_MEMORY, NULL, "no memory for a secret");
-    cella_record_context(call->settings->name, &secret, context);
+    TRY(cella_record_context(call->settings->name, &secret, context));
     TRY(cella_sealer_seal(call->parts->sealer, context, cella_secret_bytes(&value),
                           &secret.sealed));
     return cella_records_add(session, call->settings->name, &secret);

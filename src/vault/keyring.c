@@ -68,7 +68,7 @@ void cella_keyring_free(struct cella_keyring **keyring) {
 static CELLA_RESULT identify(const char *vault, const struct cella_record *record,
                              uint8_t id[CELLA_SHA256_SIZE]) {
     char context[CONTEXT_MAX];
-    cella_record_context(vault, record, context);
+    TRY(cella_record_context(vault, record, context));
     return cella_sha256(cella_bytes_text(context), id);
 }
 
@@ -122,7 +122,7 @@ static CELLA_RESULT open_sealed(struct cella_keyring *keyring, const char *vault
     enum cella_material_kind kind = CELLA_MATERIAL_OCT;
     if (kty && kty[0] == 'R') kind = CELLA_MATERIAL_RSA;
     if (kty && kty[0] == 'E') kind = CELLA_MATERIAL_EC;
-    cella_record_context(vault, record, context);
+    TRY(cella_record_context(vault, record, context));
     TRY(cella_sealer_unseal(keyring->sealer, context, cella_buffer_bytes(&record->sealed), &bytes));
     return cella_material_load(kind, cella_secret_bytes(&bytes), out);
 }
@@ -185,7 +185,7 @@ CELLA_RESULT cella_keyring_seal(struct cella_keyring *keyring, const char *vault
                                 struct cella_record *record) {
     char context[CONTEXT_MAX];
     CELLA_SECRET bytes = {0};
-    cella_record_context(vault, record, context);
+    TRY(cella_record_context(vault, record, context));
     TRY(cella_material_save(material, &bytes));
     record->sealed.size = 0;
     return cella_sealer_seal(keyring->sealer, context, cella_secret_bytes(&bytes), &record->sealed);

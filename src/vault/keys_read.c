@@ -126,14 +126,30 @@ static bool update_record(struct cella_vault_call *call, const json_t *body,
            update_policy(call, json_object_get(body, "release_policy"), record);
 }
 
+/* The same with another release policy, to which the material is sealed (K04). */
+static bool update_sealed(struct cella_vault_call *call, const json_t *body,
+                          struct cella_record *record) {
+    struct cella_keyring *ring = call->vault->service->keyring;
+    struct cella_material *material = NULL;
+    struct cella_result result = cella_keyring_take(ring, call->settings->name, record, &material);
+    bool good = !cella_failed(result) && update_record(call, body, record);
+    if (good) result = cella_keyring_seal(ring, call->settings->name, material, record);
+    cella_keyring_drop(ring, &material);
+    if (!cella_failed(result)) return good;
+    cella_vault_failure(call, CELLA_RECORD_KEY, result);
+    return false;
+}
+
 void cella_key_update(struct cella_vault_call *call) {
     CELLA_SESSION session = NULL;
     CELLA_RECORD record = {0};
     char id[512];
     CELLA_JSON body = cella_vault_body(call);
+    const json_t *policy = json_object_get(body, "release_policy");
+    bool reseal = policy && !json_is_null(policy);
     if (!body || !cella_vault_begin(call, true, &session) ||
-        !cella_vault_find(call, session, CELLA_RECORD_KEY, false, false, &record) ||
-        !update_record(call, body, &record))
+        !cella_vault_find(call, session, CELLA_RECORD_KEY, false, reseal, &record) ||
+        !(reseal ? update_sealed(call, body, &record) : update_record(call, body, &record)))
         return;
     struct cella_result result = cella_records_update(session, call->settings->name, &record);
     cella_vault_id(call, &record, true, id);

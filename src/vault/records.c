@@ -63,11 +63,27 @@ static struct fold fold_name(const char *name) {
     return fold;
 }
 
-void cella_record_context(const char *vault, const struct cella_record *record, char context[384]) {
+static CELLA_RESULT add_policy(const json_t *policy, char *out, size_t size) {
+    uint8_t hash[CELLA_SHA256_SIZE];
+    char hex[2 * CELLA_SHA256_SIZE + 1];
+    char *text = json_dumps(policy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    ENSURE(text, CELLA_ERR_MEMORY, NULL, "no memory for a record");
+    struct cella_result result = cella_sha256(cella_bytes_text(text), hash);
+    free(text);
+    TRY(result);
+    cella_hex_encode(CELLA_BYTES_OF(hash), hex);
+    snprintf(out, size, "|release|%s", hex);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_record_context(const char *vault, const struct cella_record *record,
+                                  char context[384]) {
     static const char *const kinds[] = {"key", "secret", "certificate"};
+    const json_t *policy = json_object_get(record->public, "release_policy");
     struct fold fold = fold_name(record->name);
-    snprintf(context, 384, "vault|%s|%s|%s|%s", vault, kinds[record->kind], fold.text,
-             record->version);
+    int size = snprintf(context, 384, "vault|%s|%s|%s|%s", vault, kinds[record->kind], fold.text,
+                        record->version);
+    return policy ? add_policy(policy, context + size, 384 - (size_t)size) : CELLA_SUCCESS;
 }
 
 void cella_record_free(struct cella_record *record) {
@@ -240,16 +256,24 @@ CELLA_RESULT cella_records_get(struct cella_session *session, const char *vault,
 CELLA_RESULT cella_records_update(struct cella_session *session, const char *vault,
                                   struct cella_record *record) {
     static const char sql[] = "UPDATE vault_version SET enabled = ?, nbf = ?, expires = ?,"
-                              " updated = ?, shown = ?, tags = ? WHERE vault = ? AND kind = ?"
-                              " AND fold = ? AND version = ?";
+                              " updated = ?, shown = ?, tags = ?, sealed = COALESCE(?, sealed)"
+                              " WHERE vault = ? AND kind = ? AND fold = ? AND version = ?";
     struct fold fold = fold_name(record->name);
     char *shown = NULL, *tags = NULL;
     uint64_t changed = 0;
     TRY(text_of(record->public, &shown));
     struct cella_result result = text_of(record->tags, &tags);
-    struct cella_value values[] = {I(record->enabled), I(record->not_before),   I(record->expires),
-                                   I(record->updated), T(shown ? shown : "{}"), T(tags),
-                                   T(vault),           I(record->kind),         T(fold.text),
+    struct cella_value sealed = cella_value_bytes(cella_buffer_bytes(&record->sealed));
+    struct cella_value values[] = {I(record->enabled),
+                                   I(record->not_before),
+                                   I(record->expires),
+                                   I(record->updated),
+                                   T(shown ? shown : "{}"),
+                                   T(tags),
+                                   record->sealed.size ? sealed : T(NULL),
+                                   T(vault),
+                                   I(record->kind),
+                                   T(fold.text),
                                    T(record->version)};
     if (!cella_failed(result))
         result = cella_execute(session, sql, values, COUNT(values), &changed);

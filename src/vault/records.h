@@ -50,7 +50,8 @@ CELLA_RESULT cella_records_add(struct cella_session *session, const char *vault,
 CELLA_RESULT cella_records_get(struct cella_session *session, const char *vault,
                                enum cella_record_kind kind, const char *name, const char *version,
                                bool deleted, bool sealed, struct cella_record *out);
-/* Attributes, tags and public members of one version as they are in record; updated is set. */
+/* Attributes, tags and public members of one version as they are in record, and what is sealed when
+ * that is there. */
 CELLA_RESULT cella_records_update(struct cella_session *session, const char *vault,
                                   struct cella_record *record);
 CELLA_RESULT cella_records_delete(struct cella_session *session, const char *vault,
@@ -93,7 +94,9 @@ CELLA_RESULT cella_records_noted(struct cella_session *session, const char *note
                                  struct cella_record_name *at, bool *there);
 CELLA_RESULT cella_records_due(struct cella_session *session, int64_t now,
                                struct cella_record_name *first, bool *there);
-/* "vault|NAME|key|NAME|VERSION": the sealing context (K21). */
-void cella_record_context(const char *vault, const struct cella_record *record, char context[384]);
+/* "vault|NAME|key|NAME|VERSION": the sealing context (K21). Of a key with a release policy also the
+ * hash of that: who can write the store and has no root gives a key no other policy (K04). */
+CELLA_RESULT cella_record_context(const char *vault, const struct cella_record *record,
+                                  char context[384]);
 
 #endif

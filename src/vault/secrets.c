@@ -52,7 +52,7 @@ static CELLA_RESULT seal_value(struct cella_vault_call *call, const json_t *valu
                                struct cella_record *record) {
     char context[384];
     TRY(cella_record_version(record->version));
-    cella_record_context(call->settings->name, record, context);
+    TRY(cella_record_context(call->settings->name, record, context));
     /* One byte first, so that an empty value is one too. */
     CELLA_SECRET bytes = {0};
     TRY(cella_secret_new(json_string_length(value) + 1, &bytes));
@@ -136,9 +136,10 @@ static void get(struct cella_vault_call *call) {
         !readable(call, &record))
         return;
     cella_session_end(&session);
-    cella_record_context(call->settings->name, &record, context);
-    struct cella_result result = cella_sealer_unseal(call->parts->sealer, context,
-                                                     cella_buffer_bytes(&record.sealed), &value);
+    struct cella_result result = cella_record_context(call->settings->name, &record, context);
+    if (!cella_failed(result))
+        result = cella_sealer_unseal(call->parts->sealer, context,
+                                     cella_buffer_bytes(&record.sealed), &value);
     cella_vault_id(call, &record, true, id);
     if (cella_failed(result))
         cella_vault_failure(call, CELLA_RECORD_SECRET, result);

@@ -91,7 +91,7 @@ static CELLA_RESULT add_thing(struct writer *w, const struct cella_rows *rows) {
     return add_row(w, row_of(rows, "thing", "ittiiii"));
 }
 
-enum { VERSION_SEALED = 12 };
+enum { VERSION_SHOWN = 10, VERSION_SEALED = 12 };
 static CELLA_RESULT add_version(struct writer *w, const struct cella_rows *rows) {
     CELLA_JSON row = row_of(rows, "version", "ittiiiiiiitt");
     char fold[CELLA_RECORD_NAME_MAX + 1], version[CELLA_RECORD_VERSION_SIZE + 1], context[384];
@@ -100,7 +100,8 @@ static CELLA_RESULT add_version(struct writer *w, const struct cella_rows *rows)
     if (row && !cella_rows_null(rows, VERSION_SEALED)) {
         cella_rows_text(rows, 1, fold, sizeof(fold));
         cella_rows_text(rows, 2, version, sizeof(version));
-        whole_secret(w->vault, (int)cella_rows_integer(rows, 0), fold, version, context);
+        TRY(whole_secret(w->vault, (int)cella_rows_integer(rows, 0), fold, version,
+                         cella_rows_bytes(rows, VERSION_SHOWN), context));
         TRY_IN(whole_reseal(w->whole->sealer, context, cella_rows_bytes(rows, VERSION_SEALED),
                             w->sealer, context, &sealed),
                "%s/%s", fold, version);

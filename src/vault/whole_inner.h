@@ -32,13 +32,15 @@ static inline struct cella_result whole_reseal(const struct cella_sealer *from,
     return cella_sealer_seal(to, to_context, cella_secret_bytes(&opened), out);
 }
 
-/* The context of a version's secret; fold: its name in lower case. */
-static inline void whole_secret(const char *vault, int kind, const char *fold, const char *version,
-                                char context[384]) {
-    struct cella_record record = {.kind = (enum cella_record_kind)kind};
+/* The context of a version's secret; fold: its name in lower case; shown: what its row says. */
+static inline struct cella_result whole_secret(const char *vault, int kind, const char *fold,
+                                               const char *version, struct cella_bytes shown,
+                                               char context[384]) {
+    CELLA_RECORD record = {.kind = (enum cella_record_kind)kind};
     snprintf(record.name, sizeof(record.name), "%s", fold);
     snprintf(record.version, sizeof(record.version), "%s", version);
-    cella_record_context(vault, &record, context);
+    TRY(cella_json_object(shown, "stored record", &record.public));
+    return cella_record_context(vault, &record, context);
 }
 
 /* A note with the key of a pending request in it, from one vault and seal to another; notes that

@@ -99,13 +99,14 @@ static CELLA_RESULT take_thing(struct reader *r, json_t *row) {
 }
 
 static CELLA_RESULT reseal_version(struct reader *r, const json_t *row, int kind, const char *fold,
-                                   const char *version, struct cella_buffer *out) {
+                                   const char *version, const char *shown,
+                                   struct cella_buffer *out) {
     char one[384], two[384];
     CELLA_BUFFER sealed = {0};
     TRY(sealed_of(row, &sealed));
     if (!sealed.size) return CELLA_SUCCESS;
-    whole_secret(r->from, kind, fold, version, one);
-    whole_secret(r->to, kind, fold, version, two);
+    TRY(whole_secret(r->from, kind, fold, version, cella_bytes_text(shown), one));
+    TRY(whole_secret(r->to, kind, fold, version, cella_bytes_text(shown), two));
     return whole_reseal(r->sealer, one, cella_buffer_bytes(&sealed), r->whole->sealer, two, out);
 }
 
@@ -125,7 +126,7 @@ static CELLA_RESULT take_version(struct reader *r, json_t *row) {
         !kind_good(kind) || !name_good(fold) ||
         !cella_record_version_good(cella_bytes_text(version)))
         return bad_row("version");
-    TRY(reseal_version(r, row, kind, fold, version, &sealed));
+    TRY(reseal_version(r, row, kind, fold, version, shown, &sealed));
     const struct cella_value values[] = {
         T(r->to),
         I(kind),

@@ -1,6 +1,7 @@
 /* K21: what is sealed opens in its own place alone. Rows are moved by who can write the store and
  * has no root: between vaults, names, versions and kinds; backups between tenants and kinds. */
 #include "fixture.h"
+#include "keys.h"
 
 #define V      "?api-version=7.4"
 #define SECOND "v2.vault.test:8444"
@@ -152,12 +153,91 @@ static void backups_elsewhere(void **state) {
     does_not_open(rig, SECOND, "GET", "/secrets/a" V, NULL);
 }
 
+/* --- Release policies --- */
+
+static void policy_of(int svn, bool immutable, char *out, size_t size) {
+    char text[512], data[700];
+    snprintf(text, sizeof(text),
+             "{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"" AUTHORITY
+             "\",\"allOf\":[{\"claim\":\"svn\",\"greaterOrEquals\":%d}]}]}",
+             svn);
+    base64url(cella_bytes_text(text), data, sizeof(data));
+    snprintf(out, size, "{\"data\":\"%s\",\"immutable\":%s}", data, immutable ? "true" : "false");
+}
+
+static void exportable(struct rig *rig, const char *name, int svn, bool immutable) {
+    char policy[1024], body[2048], target[64];
+    policy_of(svn, immutable, policy, sizeof(policy));
+    snprintf(target, sizeof(target), "/keys/%s/create" V, name);
+    snprintf(body, sizeof(body),
+             "{\"kty\":\"EC-HSM\",\"attributes\":{\"exportable\":true},\"release_policy\":%s}",
+             policy);
+    json_decref(call(rig, "POST", target, body, 200));
+}
+
+/* The body of a release to an enclave of svn 1. */
+static const char *release_body(struct rig *rig) {
+    static char token[4096], body[5000];
+    json_int_t now = (json_int_t)time(NULL);
+    json_t *jwk = cella_jose_key_members(rig->login);
+    json_object_update_new(jwk, json_pack("{s:s, s:[s]}", "kid", "mine", "key_ops", "encrypt"));
+    sign_token(rig->attest, "attest",
+               json_pack("{s:s, s:I, s:I, s:i, s:{s:[o]}}", "iss", AUTHORITY, "iat", now, "exp",
+                         now + 600, "svn", 1, "x-ms-runtime", "keys", jwk),
+               token, sizeof(token));
+    snprintf(body, sizeof(body), "{\"target\":\"%s\"}", token);
+    return body;
+}
+
+#define SET(name, what)                                                                            \
+    "UPDATE vault_version SET shown = json_set(shown, " what                                       \
+    ") WHERE vault = 'v1' AND kind = 0 AND fold = '" name "'"
+#define WEAK                                                                                       \
+    "'$.release_policy', json((SELECT json_extract(w.shown, '$.release_policy') FROM"              \
+    " vault_version w WHERE w.vault = 'v1' AND w.kind = 0 AND w.fold = 'weak'))"
+
+/* K04: who writes another policy into the store, or the flag, or takes immutability away, has a key
+ * that does not open: what it may be released to is sealed with it. */
+static void policies_elsewhere(void **state) {
+    struct rig *rig = *state;
+    char policy[1024], body[2048];
+    exportable(rig, "weak", 1, false);
+    exportable(rig, "strong", 2, false);
+    exportable(rig, "fixed", 2, true);
+    json_decref(call(rig, "POST", "/keys/weak/release" V, release_body(rig), 200));
+    json_decref(call(rig, "POST", "/keys/strong/release" V, release_body(rig), 403));
+    json_decref(call(rig, "POST", "/keys/k/release" V, release_body(rig), 403));
+    sql(rig, SET("strong", WEAK));
+    does_not_open(rig, HOST, "POST", "/keys/strong/release" V, release_body(rig));
+    sql(rig, SET("k", WEAK ", '$.exportable', json('true')"));
+    does_not_open(rig, HOST, "POST", "/keys/k/release" V, release_body(rig));
+    sql(rig, SET("fixed", "'$.release_policy.immutable', json('false')"));
+    policy_of(1, false, policy, sizeof(policy));
+    snprintf(body, sizeof(body), "{\"release_policy\":%s}", policy);
+    does_not_open(rig, HOST, "PATCH", "/keys/fixed" V, body);
+    /* and who may changes it */
+    exportable(rig, "mine", 2, false);
+    json_decref(call(rig, "POST", "/keys/mine/release" V, release_body(rig), 403));
+    json_decref(call(rig, "PATCH", "/keys/mine" V, body, 200));
+    json_decref(call(rig, "POST", "/keys/mine/release" V, release_body(rig), 200));
+    rig_close(rig);
+    rig_open(rig);
+    json_decref(call(rig, "POST", "/keys/mine/release" V, release_body(rig), 200));
+    json_t *backup = call(rig, "POST", "/keys/mine/backup" V, NULL, 200);
+    json_decref(call(rig, "DELETE", "/keys/mine" V, NULL, 200));
+    json_decref(call(rig, "DELETE", "/deletedkeys/mine" V, NULL, 204));
+    restored(rig, HOST, "keys", at(backup, "value"), 200);
+    json_decref(backup);
+    json_decref(call(rig, "POST", "/keys/mine/release" V, release_body(rig), 200));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_elsewhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_elsewhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_of_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(backups_elsewhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(policies_elsewhere, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,13 @@ static void fill(struct rig *rig) {
               "{\"lifetimeActions\":[{\"trigger\":{\"timeAfterCreate\":\"P30D\"},\"action\":"
               "{\"type\":\"Rotate\"}}],\"attributes\":{\"expiryTime\":\"P60D\"}}",
               200));
+    /* with a release policy, to which it is sealed: anyOf [{authority, allOf: [a equals 1]}] */
+    done(call(
+        rig, "POST", "/keys/out/create" V,
+        "{\"kty\":\"EC-HSM\",\"attributes\":{\"exportable\":true},\"release_policy\":{\"data\":"
+        "\"eyJ2ZXJzaW9uIjoiMS4wLjAiLCJhbnlPZiI6W3siYXV0aG9yaXR5IjoiaHR0cHM6Ly9hdHQudGVzdCIsImFs"
+        "bE9mIjpbeyJjbGFpbSI6ImEiLCJlcXVhbHMiOjF9XX1dfQ\"}}",
+        200));
     done(call(rig, "PUT", "/secrets/s" V, "{\"value\":\"first\",\"tags\":{\"a\":\"b\"}}", 200));
     done(call(rig, "PUT", "/secrets/s" V, "{\"value\":\"second\"}", 200));
     done(call(rig, "PUT", "/secrets/gone" V, "{\"value\":\"recoverable\"}", 200));
@@ -113,6 +120,9 @@ static void everything_comes_along(void **state) {
     reply = call(one, "POST", "/keys/sign/verify" V, body, 200); /* the same key */
     assert_true(json_is_true(json_object_get(reply, "value")));
     done(reply);
+    done(call(two, "POST", "/keys/out/sign" V,
+              "{\"alg\":\"ES256\",\"value\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+              200));
     reply = call(two, "GET", "/keys/sign/rotationpolicy" V, NULL, 200);
     assert_string_equal(at(reply, "attributes.expiryTime"), "P60D");
     done(reply);
@@ -265,7 +275,7 @@ static void memory_is_bounded(void **state) {
         snprintf(record.name, sizeof(record.name), "secret-%ld", i);
         record.public = json_pack("{s:s}", "contentType", "text/plain");
         GOOD(cella_record_version(record.version));
-        cella_record_context("v1", &record, context);
+        GOOD(cella_record_context("v1", &record, context));
         GOOD(cella_sealer_seal(one->sealer, context, CELLA_BYTES_OF(secret), &record.sealed));
         GOOD(cella_records_add(session, "v1", &record));
     }
