@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "fetch/authorities.h"
+#include "fetch/settings.h"
 #include "image/foreign.h"
 #include "image/region.h"
 #include "image/sigstruct.h"
@@ -23,7 +25,8 @@ const char cella_help_inspect[] = "usage: cella inspect [--json] FILE\n"
                                   "  --json   one JSON object: kind, verdict, mrenclave, mrsigner, "
                                   "product_id, security_version, debug, sigstruct,\n"
                                   "           and for images config_id, enclave, programs, "
-                                  "arguments, environment, keys, mounts, trusted, regions\n";
+                                  "arguments, environment, keys, vault, mounts, trusted,\n"
+                                  "           regions\n";
 
 /* The document both forms are printed from: inspect gathers all it can show in JSON, and the
  * readable form walks it, so that the two never disagree. */
@@ -157,9 +160,40 @@ static void gather_words(const struct cella_config *c, json_t *doc) {
         put(k, "name", text_of(c->key[i]));
         put(k, "id",
             c->key_id[i].size ? hex_of(c->key_id[i].data, CELLA_KEY_ID_SIZE) : json_null());
+        put(k, "from", json_string(c->key_vault[i] ? "vault" : "owner"));
         json_array_append_new(keys, k);
     }
     put(doc, "keys", keys);
+}
+
+static struct cella_result gather_authority(void *list, const struct cella_fetch_authority *one) {
+    json_t *j = json_object();
+    put(j, "subject", json_string(one->name));
+    put(j, "sha256", HEX(one->sha256));
+    json_array_append_new(list, j);
+    return CELLA_SUCCESS;
+}
+
+/* "url" of each key that comes from a vault; whom the image believes about that. */
+static CELLA_RESULT gather_vault(const struct cella_config *c, json_t *doc) {
+    CELLA_FETCH_SETTINGS s = {0};
+    json_t *vault = json_object(), *authorities = json_array(), *key;
+    size_t k;
+    put(vault, "authorities", authorities);
+    put(doc, "vault", vault);
+    if (!c->vault.size) {
+        put(doc, "vault", json_null());
+        return CELLA_SUCCESS;
+    }
+    TRY(cella_fetch_settings_read(c->vault, &s));
+    put(vault, "attest", json_string(s.attest));
+    put(vault, "program", text_of(c->program[c->program_count - 1].path));
+    for (size_t i = 0; i < s.count; i++)
+        json_array_foreach(json_object_get(doc, "keys"), k,
+                           key) if (strcmp(json_string_value(json_object_get(key, "name")),
+                                           s.key[i].name) == 0)
+            put(key, "url", json_string(s.key[i].url));
+    return cella_fetch_authorities(s.ca, gather_authority, authorities);
 }
 
 static json_t *mount_key(const struct cella_config *c, const struct cella_config_mount *m) {
@@ -235,6 +269,7 @@ static CELLA_RESULT gather_image(const struct cella_image *image, struct cella_c
     TRY(cella_config_decode(image->config, config));
     gather_layout(config, doc);
     gather_words(config, doc);
+    TRY(gather_vault(config, doc));
     gather_mounts(config, doc);
     gather_regions(image, doc);
     return CELLA_SUCCESS;
@@ -267,6 +302,24 @@ static void print_identity(json_t *doc, const char *verdict) {
     printf("miscselect        %s mask %s\n", say(s, "miscselect"), say(s, "miscmask"));
 }
 
+static void print_key(json_t *key) {
+    bool vault = strcmp(say(key, "from"), "vault") == 0;
+    bool pinned = json_is_string(json_object_get(key, "id"));
+    printf("key               %s, from %s%s%s%s\n", say(key, "name"),
+           vault ? "the vault " : "its owner", vault ? say(key, "url") : "",
+           pinned ? ", with the id " : ", any (no id is pinned)", pinned ? say(key, "id") : "");
+}
+
+static void print_vault(json_t *vault) {
+    json_t *item;
+    size_t i;
+    if (!json_is_object(vault)) return;
+    printf("vault             keys are got by %s, before the first program, on a token of %s\n",
+           say(vault, "program"), say(vault, "attest"));
+    json_array_foreach(json_object_get(vault, "authorities"), i, item)
+        printf("authority         %s, SHA-256 %s\n", say(item, "subject"), say(item, "sha256"));
+}
+
 static void print_manifest(json_t *doc) {
     json_t *e = json_object_get(doc, "enclave"), *a = json_object_get(doc, "arguments"), *item;
     size_t i;
@@ -288,10 +341,8 @@ static void print_manifest(json_t *doc) {
     json_array_foreach(json_object_get(doc, "environment"), i, item)
         printf("environment       %s=%s%s\n", say(item, "name"), say(item, "value"),
                json_is_true(json_object_get(item, "from_host")) ? "  (the host may set it)" : "");
-    json_array_foreach(json_object_get(doc, "keys"), i, item) printf(
-        "key               %s, from its owner%s%s\n", say(item, "name"),
-        json_is_string(json_object_get(item, "id")) ? ", with the id " : ", any (no id is pinned)",
-        json_is_string(json_object_get(item, "id")) ? say(item, "id") : "");
+    json_array_foreach(json_object_get(doc, "keys"), i, item) print_key(item);
+    print_vault(json_object_get(doc, "vault"));
     json_array_foreach(json_object_get(doc, "mounts"), i, item)
         printf("mount             %s: %s%s%s, %s, host folder %s\n", say(item, "path"),
                say(item, "type"), json_is_string(json_object_get(item, "key")) ? " under " : "",

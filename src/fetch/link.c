@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/http.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,13 @@
 
 #include "base/memory.h"
 #include "crypto/jose.h"
+#include "fetch/authorities.h"
 
-enum { REPLY_MAX = 1 << 20, BEARER_MAX = 65536 };
+enum {
+    REPLY_MAX = 1 << 20,
+    STATUS_AT = 9 /* "HTTP/1.1 " */,
+    SAID_MAX = 256,
+};
 
 static const char *reason(void) {
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
@@ -27,15 +31,14 @@ static void free_bio(BIO **bio) { BIO_free_all(*bio); }
 
 /* --- TLS --- */
 
-static size_t add_authorities(X509_STORE *store, const char *ca) {
-    BIO_OWNED text = BIO_new_mem_buf(ca, -1);
-    size_t count = 0;
-    for (X509 *certificate; text && (certificate = PEM_read_bio_X509(text, NULL, NULL, NULL));) {
-        count += X509_STORE_add_cert(store, certificate) == 1;
-        X509_free(certificate);
-    }
-    ERR_clear_error(); /* the end of the text */
-    return count;
+static struct cella_result add_authority(void *context, const struct cella_fetch_authority *one) {
+    X509_STORE *store = (X509_STORE *)context;
+    const unsigned char *at = one->der.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)one->der.size);
+    bool added = certificate && X509_STORE_add_cert(store, certificate) == 1;
+    X509_free(certificate);
+    ENSURE(added, CELLA_ERR_INTERNAL, NULL, "cannot set TLS up: %s", reason());
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_link_context(const char *ca, SSL_CTX **out) {
@@ -45,9 +48,8 @@ CELLA_RESULT cella_link_context(const char *ca, SSL_CTX **out) {
            CELLA_ERR_INTERNAL, NULL, "cannot set TLS up: %s", reason());
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    ENSURE(add_authorities(SSL_CTX_get_cert_store(context), ca) > 0, CELLA_ERR_FORMAT,
-           "sign the image again, with a PEM file of certificates as ca in [vault]",
-           "the image names no authority for its vault's certificate");
+    TRY_IN(cella_fetch_authorities(ca, add_authority, SSL_CTX_get_cert_store(context)),
+           "the authorities that the image names");
     return CELLA_SUCCESS;
 }
 
@@ -86,6 +88,8 @@ static long keep_read(BIO *bio, int operation, const char *data, size_t size, in
                       int result, size_t *processed) {
     struct cella_buffer *seen = (struct cella_buffer *)BIO_get_callback_arg(bio);
     (void)size, (void)argi, (void)argl;
+    /* A read or write that gave up after the host's 30 s is not made again without end. */
+    if ((operation & BIO_CB_RETURN) != 0 && result <= 0) BIO_clear_retry_flags(bio);
     if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed && data) {
         if (seen->size + *processed > REPLY_MAX) return 0;
         struct cella_result kept =
@@ -96,30 +100,45 @@ static long keep_read(BIO *bio, int operation, const char *data, size_t size, in
     return result;
 }
 
+/* A line for people, of bytes that somebody else wrote. */
+static void printable(const char *text, size_t size, char out[SAID_MAX]) {
+    size_t n = 0;
+    for (; n < size && n + 1 < SAID_MAX; n++)
+        out[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    out[n] = 0;
+}
+
+/* error.message of a body of JSON; else empty. */
+static void message_of(struct cella_bytes body, char out[SAID_MAX]) {
+    CELLA_JSON json = NULL;
+    cella_result_drop(cella_json_object(body, "answer", &json));
+    const char *message =
+        json_string_value(json_object_get(json_object_get(json, "error"), "message"));
+    printable(message, message ? strlen(message) : 0, out);
+}
+
 /* What the service says of a refusal: "403 Forbidden: its words". */
 static CELLA_RESULT refused(const struct cella_fetch_url *url, BIO *link,
                             struct cella_buffer *seen) {
-    char rest[4096];
+    char rest[4096], status[SAID_MAX], message[SAID_MAX] = "";
     while (BIO_read(link, rest, sizeof(rest)) > 0) {} /* keep_read keeps it */
     ERR_clear_error();
-    int line = 0;
     const char *text = (const char *)seen->data;
-    const char *blank = NULL;
-    if (seen->size) blank = memmem(text, seen->size, "\r\n\r\n", 4);
-    ENSURE(seen->size > 12 && strncmp(text, "HTTP/1.", 7) == 0, CELLA_ERR_PROTOCOL, NULL,
+    ENSURE(seen->size, CELLA_ERR_UNAVAILABLE,
+           "is the service running, and reachable from this host?",
+           "%s: no answer: the connection ended, or nothing came for 30 s", url->authority);
+    size_t line = 0;
+    while (line < seen->size && text[line] != '\r' && text[line] != '\n') line++;
+    ENSURE(line >= STATUS_AT + 3 && strncmp(text, "HTTP/1.", 7) == 0, CELLA_ERR_PROTOCOL, NULL,
            "%s: no answer in HTTP", url->authority);
-    while ((size_t)line < seen->size && text[line] != '\r' && text[line] != '\n') line++;
-    CELLA_JSON body = NULL;
-    struct cella_bytes left = cella_bytes(NULL, 0);
+    printable(text + STATUS_AT, line - STATUS_AT, status);
+    const char *blank = memmem(text, seen->size, "\r\n\r\n", 4);
     if (blank)
-        left =
-            cella_bytes(seen->data + (blank + 4 - text), seen->size - (size_t)(blank + 4 - text));
-    cella_result_drop(cella_json_object(left, "answer", &body));
-    const json_t *error = json_object_get(body, "error");
-    const char *message = json_string_value(json_object_get(error, "message"));
-    bool unavailable = text[9] == '5' || strncmp(text + 9, "429", 3) == 0;
-    FAIL(unavailable ? CELLA_ERR_UNAVAILABLE : CELLA_ERR_REFUSED, NULL, "%s answers %.*s%s%s",
-         url->authority, line - 9, text + 9, message ? ": " : "", message ? message : "");
+        message_of(cella_bytes((const uint8_t *)blank + 4, seen->size - (size_t)(blank + 4 - text)),
+                   message);
+    bool unavailable = status[0] == '5' || strncmp(status, "429", 3) == 0;
+    FAIL(unavailable ? CELLA_ERR_UNAVAILABLE : CELLA_ERR_REFUSED, NULL, "%s answers %s%s%s",
+         url->authority, status, *message ? ": " : "", message);
 }
 
 static STACK_OF(CONF_VALUE) * headers_of(const struct cella_fetch_url *url, const char *bearer) {

@@ -5,9 +5,15 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "fetch/authorities.h"
 #include "fetch/settings.h"
 
 enum { PATH_SIZE = 4096 };
+
+static struct cella_result take(void *context, const struct cella_fetch_authority *one) {
+    (void)context, (void)one; /* that each can be read is all */
+    return CELLA_SUCCESS;
+}
 
 static CELLA_RESULT read_authorities(const struct cella_manifest *m, const char *folder,
                                      struct cella_buffer *out) {
@@ -18,12 +24,12 @@ static CELLA_RESULT read_authorities(const struct cella_manifest *m, const char 
     ENSURE(size > 0 && (size_t)size < sizeof(path), CELLA_ERR_LIMIT, NULL,
            "the path of the file of authorities is too long");
     TRY_IN(cella_file_read(path, CELLA_FETCH_CA_MAX, out), "[vault] ca");
-    ENSURE(!memchr(out->data, 0, out->size) &&
-               memmem(out->data, out->size, "-----BEGIN CERTIFICATE-----", 27),
-           CELLA_ERR_FORMAT, "give the PEM file of the authorities of the services' certificates",
-           "[vault] ca: %s holds no certificate in PEM", path);
+    ENSURE(!memchr(out->data, 0, out->size), CELLA_ERR_FORMAT, NULL, "[vault] ca: %s: a NUL byte",
+           path);
     uint8_t *end = NULL;
-    return cella_buffer_extend(out, 1, &end); /* its NUL */
+    TRY(cella_buffer_extend(out, 1, &end)); /* its NUL */
+    TRY_IN(cella_fetch_authorities((const char *)out->data, take, NULL), "[vault] ca: %s", path);
+    return CELLA_SUCCESS;
 }
 
 static CELLA_RESULT put_settings(struct cella_manifest *m, const char *folder) {

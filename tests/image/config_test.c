@@ -11,6 +11,18 @@ static struct cella_bytes encode(const struct cella_config *c) {
     return cella_writer_bytes(&w);
 }
 
+/* A second program, which is the one that fetches keys, and what it needs. */
+static void fetching(struct cella_config *c) {
+    c->program[1] = c->program[0];
+    c->program[1].path = cella_bytes_text("/cella/fetch");
+    c->program_count = 2;
+    c->flags |= CELLA_CONFIG_FETCH;
+    c->key_count = 2;
+    c->key[1] = cella_bytes_text("bob");
+    c->key_vault[1] = true;
+    c->vault = cella_bytes_text("{}");
+}
+
 static void there_and_back(void **state) {
     (void)state;
     static struct sample s;
@@ -29,6 +41,13 @@ static void there_and_back(void **state) {
     assert_ok(cella_config_encode(&out, &w));
     assert_int_equal(w.size, bytes.size);
     assert_memory_equal(again, bytes.data, bytes.size);
+    assert_true(!out.key_vault[0] && out.vault.size == 0);
+    fetching(&s.config);
+    assert_ok(cella_config_decode(encode(&s.config), &out));
+    assert_true(!out.key_vault[0] && out.key_vault[1] && out.program_count == 2 &&
+                (out.flags & CELLA_CONFIG_FETCH) != 0);
+    assert_int_equal(out.vault.size, 2);
+    assert_memory_equal(out.vault.data, "{}", 2);
     cella_buffer_free(&s.image);
 }
 
@@ -50,6 +69,7 @@ static void truncate_and_flip(void **state) {
     static struct cella_config out;
     static const struct cella_config zero;
     whole(&s);
+    fetching(&s.config);
     struct cella_bytes bytes = encode(&s.config);
     for (size_t i = 0; i < bytes.size; i++) {
         struct cella_result r = cella_config_decode(cella_bytes(room, i), &out);
@@ -110,16 +130,85 @@ static void trusted_mount(struct cella_config *c) { c->trusted[0].mount = 0; }
 static void trusted_size(struct cella_config *c) { c->trusted[0].size = 65536; }
 static void trusted_huge(struct cella_config *c) { c->trusted[0].size = UINT64_MAX; }
 
+/* Keys of a vault, settings, flag and program: each alone, and each missing. */
+static void vault_key_alone(struct cella_config *c) { c->key_vault[0] = true; }
+static void vault_text_alone(struct cella_config *c) { c->vault = cella_bytes_text("{}"); }
+static void fetch_alone(struct cella_config *c) { c->flags |= CELLA_CONFIG_FETCH; }
+static void vault_no_key(struct cella_config *c) { fetching(c), c->key_vault[1] = false; }
+static void vault_no_text(struct cella_config *c) { fetching(c), c->vault.size = 0; }
+static void vault_no_flag(struct cella_config *c) { fetching(c), c->flags = 0; }
+static void vault_no_program(struct cella_config *c) { fetching(c), c->program_count = 1; }
+static void vault_nul(struct cella_config *c) { fetching(c), c->vault = cella_bytes("{\0}", 3); }
+static void vault_large(struct cella_config *c) {
+    static char text[CELLA_CONFIG_VAULT_MAX + 1];
+    fetching(c);
+    memset(text, ' ', sizeof(text));
+    c->vault = CELLA_BYTES_OF(text);
+}
+
+/* A bool has one spelling (A32). */
+static void vault_spelling(void **state) {
+    (void)state;
+    static struct sample s;
+    static struct cella_config out;
+    whole(&s);
+    fetching(&s.config);
+    struct cella_bytes bytes = encode(&s.config);
+    uint8_t *at = memmem(room, bytes.size, "bob\0\0\0\0\1", 8);
+    assert_non_null(at);
+    at[7] = 2;
+    assert_code(cella_config_decode(bytes, &out), CELLA_ERR_FORMAT);
+    cella_buffer_free(&s.image);
+}
+
 static void refusals(void **state) {
     (void)state;
-    static spoil *const all[] = {
-        flags,       size_odd,    base,         no_threads,       many_threads,  slots,
-        slots_out,   start,       heap_out,     heap_wrap,        stack_empty,   calls_small,
-        calls_large, calls_odd,   no_program,   relative,         nul,           entry,
-        phdrs,       data,        init,         init_none,        env_equals,    env_empty,
-        key_name,    key_id,      key_index,    key_none,         key_trusted,   trusted_writable,
-        mount_dots,  mount_slash, trusted_dots, trusted_absolute, trusted_mount, trusted_size,
-        trusted_huge};
+    static spoil *const all[] = {flags,
+                                 size_odd,
+                                 base,
+                                 no_threads,
+                                 many_threads,
+                                 slots,
+                                 slots_out,
+                                 start,
+                                 heap_out,
+                                 heap_wrap,
+                                 stack_empty,
+                                 calls_small,
+                                 calls_large,
+                                 calls_odd,
+                                 no_program,
+                                 relative,
+                                 nul,
+                                 entry,
+                                 phdrs,
+                                 data,
+                                 init,
+                                 init_none,
+                                 env_equals,
+                                 env_empty,
+                                 key_name,
+                                 key_id,
+                                 key_index,
+                                 key_none,
+                                 key_trusted,
+                                 trusted_writable,
+                                 mount_dots,
+                                 mount_slash,
+                                 trusted_dots,
+                                 trusted_absolute,
+                                 trusted_mount,
+                                 trusted_size,
+                                 trusted_huge,
+                                 vault_key_alone,
+                                 vault_text_alone,
+                                 fetch_alone,
+                                 vault_no_key,
+                                 vault_no_text,
+                                 vault_no_flag,
+                                 vault_no_program,
+                                 vault_nul,
+                                 vault_large};
     static struct sample s;
     static struct cella_config out, spoilt;
     whole(&s);
@@ -136,10 +225,9 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back),
-        cmocka_unit_test(no_room),
-        cmocka_unit_test(truncate_and_flip),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(there_and_back),    cmocka_unit_test(no_room),
+        cmocka_unit_test(truncate_and_flip), cmocka_unit_test(refusals),
+        cmocka_unit_test(vault_spelling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,12 @@
 
 #include "image/manifest.h"
 
+#define VAULT     "[vault]\nattest = https://t:8445\nca = c\n"
+#define KEY       "[key k]\nvault = https://v/keys/k\n"
+#define DATA      "[mount /a]\ntype = protected\nhost = x\n"
+#define LONG_NAME /* 65 bytes: a vault's may have 127, an enclave's 64 */                          \
+    "01234567012345670123456701234567012345670123456701234567012345678"
+
 static const char *const bad[][2] = {
     /* text, what the message must say */
     {"x = 1\n", "m:1: 'x' stands before"},
@@ -68,6 +74,49 @@ static const char *const bad[][2] = {
     {"[program x]\nfile = y\n", "[program]: expected an absolute path"},
     {"[program /app]\nfile = y\n", "another program has the same path"},
     {"[enclave]\nheap = 1M\001\n", "m:2: a control character (byte 0x01)"},
+    /* keys of a vault */
+    {"[vault]\n", "m:1: [vault]: no key is of a vault"},
+    {VAULT, "m:1: [vault]: no key is of a vault"},
+    {VAULT "[key k]\n", "m:1: [vault]: no key is of a vault"},
+    {VAULT "[enclave]\nkeys = k\n", "m:1: [vault]: no key is of a vault"},
+    {"[vault]\nca = c\n" KEY, "m:4: a key of a vault needs [vault] with attest = URL and ca"},
+    {"[vault]\nattest = https://t\n" KEY, "m:4: a key of a vault needs [vault]"},
+    {"\n" KEY, "m:3: a key of a vault needs [vault]"},
+    {DATA "key = vault:https://v/keys/k\n", "m:4: a key of a vault needs [vault]"},
+    {"[vault]\nattest =\n", "m:2: attest: expected the https URL of an attestation service"},
+    {"[vault]\nattest = http://t\n", "m:2: attest: expected the https URL"},
+    {"[vault]\nattest = https://t?x\n", "m:2: attest: expected the https URL"},
+    {"[vault]\nattest = https://u@t\n", "found 'https://u@t'"},
+    {"[vault]\nca =\n", "m:2: ca: expected a PEM file"},
+    {"[vault]\ncolour = red\n", "m:2: unknown setting 'colour' in [vault]; expected attest or ca"},
+    {"[vault]\nca = c\nca = d\n", "m:3: [vault] ca was already set in line 2"},
+    {"[vault]\nca = c\n[vault]\n", "m:3: [vault] was already begun in line 1"},
+    {"[vault x]\n", "m:1: unknown section [vault x]"},
+    {VAULT "[key k]\nvault =\n", "m:5: vault: expected https://HOST"},
+    {VAULT "[key k]\nvault = http://v/keys/k\n", "m:5: vault: expected https://HOST"},
+    {VAULT "[key k]\nvault = https://v/keys/k/\n", "m:5: vault: expected https://HOST"},
+    {VAULT "[key k]\nvault = https://v/secrets/k\n", "found 'https://v/secrets/k'"},
+    {VAULT "[key k]\nvault = vault:https://v/keys/k\n", "m:5: vault: expected https://HOST"},
+    {VAULT "[key k]\nvault = https://v/keys/k?api-version=7.4\n", "m:5: vault: expected"},
+    {VAULT KEY "vault = https://w/keys/k\n", "m:6: [key k] vault was already set in line 5"},
+    {VAULT DATA "key = vault:\n", "m:7: key: expected vault:https://HOST"},
+    {VAULT DATA "key = vault:https://v\n", "m:7: key: expected vault:https://HOST"},
+    {VAULT DATA "key = vault:https://v/keys/k/1/2\n", "found 'vault:https://v/keys/k/1/2'"},
+    {VAULT DATA "key = vault: https://v/keys/k\n", "m:7: key: expected vault:https://HOST"},
+    {VAULT DATA "key = Vault:https://v/keys/k\n", "m:7: key: expected named:NAME"},
+    {VAULT DATA "key = https://v/keys/k\n", "m:7: key: expected named:NAME"},
+    {VAULT DATA "key = vault:https://v/keys/" LONG_NAME "\n", "m:7: expected a key's name of 1"},
+    /* one name, two keys */
+    {VAULT DATA "key = vault:https://v/keys/k\n[mount /b]\ntype = protected\nhost = b\n"
+                "key = vault:https://w/keys/k\n",
+     "m:11: the key of this name is https://v/keys/k already; name it by [key]"},
+    {VAULT DATA "key = vault:https://v/keys/k\n[mount /b]\ntype = protected\nhost = b\n"
+                "key = vault:https://v/keys/k/1\n",
+     "m:11: the key of this name is https://v/keys/k already"},
+    {VAULT DATA "key = vault:https://v/keys/k\n[key k]\nvault = https://w/keys/k\n",
+     "m:9: the key of this name is https://v/keys/k already"},
+    {VAULT "[mount /a]\ntype = shared\nhost = x\nkey = vault:https://v/keys/k\n",
+     "would encrypt nothing"},
 };
 
 static char long_line[400];
@@ -154,12 +203,48 @@ static void everything(void **state) {
     cella_manifest_free(&m);
 }
 
+/* Names are the vault's, or the manifest's own; a pin stands beside; owners' keys stay owners'. */
+static void vault_keys(void **state) {
+    (void)state;
+    static const char text[] =
+        "[enclave]\nkeys = owned k\n"
+        "[vault]\nca = some/ca.pem ; where\nattest = https://t:8445/\n" DATA
+        "key = vault:https://v:8444/keys/Data-1/0123\n"
+        "[mount /b]\ntype = protected\nhost = b\nkey = vault:https://v:8444/keys/Data-1/0123\n"
+        "[mount /c]\ntype = protected\nhost = c\nkey = named:mine\n"
+        "[key mine]\nvault = https://w/keys/Data-1\n"
+        "id = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+    static struct cella_manifest m;
+    assert_ok(parse(text, strlen(text), &m));
+    const struct cella_config *c = &m.config;
+    static const struct {
+        const char *name, *url;
+    } keys[] = {{"owned", NULL},
+                {"k", NULL},
+                {"Data-1", "https://v:8444/keys/Data-1/0123"},
+                {"mine", "https://w/keys/Data-1"}};
+    assert_int_equal(c->key_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(c->key[i].size, strlen(keys[i].name));
+        assert_memory_equal(c->key[i].data, keys[i].name, c->key[i].size);
+        assert_int_equal(m.key_url[i] != NULL, keys[i].url != NULL);
+        if (keys[i].url) assert_string_equal(m.key_url[i], keys[i].url);
+        assert_int_equal(c->key_id[i].size, i == 3 ? 32 : 0);
+    }
+    assert_true(c->mount[0].key_index == 2 && c->mount[1].key_index == 2 &&
+                c->mount[2].key_index == 3);
+    assert_string_equal(m.vault_attest, "https://t:8445/");
+    assert_string_equal(m.vault_ca, "some/ca.pem");
+    cella_manifest_free(&m);
+}
+
 /* Whatever the bytes: a result, no crash, nothing leaked (sanitizer build). */
 static void truncate_and_flip(void **state) {
     (void)state;
     static const char text[] =
         "[enclave]\nheap = 1M\n[mount /a]\ntype = protected\nhost = x\nkey = named:k\n"
-        "[environment]\nA = host:b\n[arguments]\n1 = x\n";
+        "[environment]\nA = host:b\n[arguments]\n1 = x\n" VAULT
+        "[mount /b]\ntype = protected\nhost = x\nkey = vault:https://v/keys/v\n" KEY;
     static struct cella_manifest m;
     char copy[sizeof(text)];
     memcpy(copy, text, sizeof(text));
@@ -175,9 +260,9 @@ static void truncate_and_flip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),          cmocka_unit_test(limits),
-        cmocka_unit_test(defaults),          cmocka_unit_test(everything),
-        cmocka_unit_test(truncate_and_flip),
+        cmocka_unit_test(refusals),   cmocka_unit_test(limits),
+        cmocka_unit_test(defaults),   cmocka_unit_test(everything),
+        cmocka_unit_test(vault_keys), cmocka_unit_test(truncate_and_flip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,4 +143,103 @@ printf '[program /bin/sub]\nfile = app\n' > two.manifest
 "$cella" inspect two.cella | grep -q '/bin/sub' || fail "the second program is not there"
 printf '[program /bin/sub]\nfile = app-fixed\n' > two.manifest
 refuse 2 'same addresses' "$cella" sign app-fixed -m two.manifest -k key.pem -o x.cella
+
+# Keys of a vault: the program that gets them, the settings and the authorities are in the image, are measured, and are shown.
+authority() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.pem" -subj "$2" -days 9 2>/dev/null; }
+authority ca1 '/O=Hospitals/CN=Root 1'
+authority ca2 "/CN=$(printf 'Root\0332J 2')"
+cat ca1.pem ca2.pem > ca.pem
+cat > vault.manifest <<'END'
+[vault]
+attest = https://attest.example:8445
+ca = ca.pem
+[key a]
+vault = https://vault.example/keys/hospital/0123456789abcdef
+id = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+[enclave]
+keys = owned
+[mount /data]
+type = protected
+host = data
+key = vault:https://other.example:8444/keys/b
+END
+"$cella" sign app -m vault.manifest -k key.pem -o vault.cella
+"$cella" inspect vault.cella > shown
+print_of() { openssl x509 -in "$1" -outform DER | sha256sum | cut -d' ' -f1; }
+for line in 'program           /cella/fetch at ' \
+    'key               a, from the vault https://vault.example/keys/hospital/0123456789abcdef, with the id 00112233445566778899aabb' \
+    'key               owned, from its owner, any (no id is pinned)' \
+    'key               b, from the vault https://other.example:8444/keys/b, any (no id is pinned)' \
+    'vault             keys are got by /cella/fetch, before the first program, on a token of https://attest.example:8445' \
+    "authority         CN=Root 1,O=Hospitals, SHA-256 $(print_of ca1.pem)" \
+    "authority         CN=Root\\1B2J 2, SHA-256 $(print_of ca2.pem)" \
+    'mount             /data: protected under named:b, read-only'; do
+    grep -qF -- "$line" shown || { cat shown; fail "inspect does not show '$line'"; }
+done
+"$cella" inspect --json vault.cella | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+keys = {k["name"]: (k["from"], k.get("url"), bool(k["id"])) for k in d["keys"]}
+assert keys == {"a": ("vault", "https://vault.example/keys/hospital/0123456789abcdef", True), "owned": ("owner", None, False),
+                "b": ("vault", "https://other.example:8444/keys/b", False)}, keys
+v = d["vault"]
+assert v["attest"] == "https://attest.example:8445" and v["program"] == "/cella/fetch" == d["programs"][-1]["path"], v
+assert [a["sha256"] for a in v["authorities"]] == sys.argv[1:], v
+' "$(print_of ca1.pem)" "$(print_of ca2.pem)" || fail "inspect --json of keys of a vault"
+"$cella" inspect --json one.cella | grep -q '"vault": null' || fail "an image without a vault shows one"
+"$cella" inspect one.cella | grep -q '^vault\|^authority\|/cella/fetch' && fail "an image without a vault shows one"
+
+measure=$("$cella" measure -q vault.cella)
+mkdir -p elsewhere/certs
+cp vault.manifest elsewhere
+sed -i "s,^ca = .*,ca = $PWD/elsewhere/certs/x.pem," elsewhere/vault.manifest
+cp ca.pem elsewhere/certs/x.pem
+touch -d 2001-01-01 elsewhere/certs/x.pem
+(cd elsewhere && TZ=Asia/Tokyo LC_ALL=C.UTF-8 "$cella" sign app -m vault.manifest -k ../key.pem -o two.cella)
+cmp vault.cella elsewhere/two.cella || fail "an image with keys of a vault is not reproducible"
+changed() { # WHAT: the manifest on standard input
+    cat > new.manifest
+    "$cella" sign app -m new.manifest -k key.pem -o other.cella
+    [ "$("$cella" measure -q other.cella)" != "$measure" ] || fail "$1 is not measured"
+}
+sed 's/8445/8446/' vault.manifest | changed "the attestation service"
+sed 's/cdef$/cdee/' vault.manifest | changed "a key's version"
+sed 's/^ca = .*/ca = ca1.pem/' vault.manifest | changed "the file of authorities"
+sed 's/^\[key a/[key c/' vault.manifest | changed "a key's name"
+"$cella" sign app -m vault.manifest -k key.pem --fetch app -o other.cella
+[ "$("$cella" measure -q other.cella)" != "$measure" ] || fail "the program that gets the keys is not measured"
+
+authorities() { sed "s,^ca = .*,ca = $1," vault.manifest > bad.manifest; }
+authorities none.pem
+refuse 1 'none.pem' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+authorities files
+refuse 1 'files' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+authorities ca1.key
+refuse 1 'ca1.key: expected certificates in PEM: number 1 is none' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+openssl x509 -in ca1.pem -outform DER -out ca.der
+authorities ca.der
+refuse 1 'ca.der' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+authorities damaged.pem
+: > damaged.pem
+refuse 1 'number 1 is none' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+echo '-----BEGIN CERTIFICATE-----' > damaged.pem
+refuse 1 'number 1 is none or damaged' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+sed '5s/^..../AAAA/' ca1.pem | sed '2s/^./A/' | cat ca1.pem - ca2.pem > damaged.pem
+refuse 1 'number 2 is none or damaged' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+head -n 4 ca2.pem | cat ca1.pem - > damaged.pem
+refuse 1 'number 2 is none or damaged' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+{ cat ca1.pem; printf '\0'; } > damaged.pem
+refuse 1 'a NUL byte' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+for _ in $(seq 60); do cat ca1.pem; done > damaged.pem
+refuse 1 'damaged.pem' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+# Certificates under a label that only some readers take are read by the enclave, so they are shown as well.
+sed 's/ CERTIFICATE/ X509&/' ca2.pem | cat ca1.pem - > damaged.pem
+"$cella" sign app -m bad.manifest -k key.pem -o hidden.cella
+"$cella" inspect hidden.cella | grep -q "$(print_of ca2.pem)" || fail "an authority is hidden by its label"
+
+{ cat vault.manifest; printf '[program /cella/fetch]\nfile = app\n'; } > bad.manifest
+refuse 1 'is the name of the program that gets keys from the vault' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+{ cat vault.manifest; for i in 1 2 3 4 5 6 7; do printf '[program /p%s]\nfile = app\n' $i; done; } > bad.manifest
+refuse 1 'more than 8 programs' "$cella" sign app -m bad.manifest -k key.pem -o x.cella
+[ ! -e x.cella ] || fail "a refused signing left a file"
 echo "sign_test: passed"
