@@ -23,9 +23,10 @@ enum calls_function {
 enum calls_host_function {
     CALLS_HOST_EMPTY,
     CALLS_HOST_ECHO,
-    CALLS_HOST_NEST, /* calls CALLS_ECHO inside, and gives back what that gave */
-    CALLS_HOST_NAP,  /* 300 ms */
-    CALLS_HOST_DEEP  /* u32 n: calls CALLS_OCALL of CALLS_HOST_DEEP with n - 1, until 0 -> u32 n */
+    CALLS_HOST_NEST,      /* calls CALLS_ECHO inside, and gives back what that gave */
+    CALLS_HOST_NAP,       /* 300 ms */
+    CALLS_HOST_NEST_LATE, /* calls CALLS_SLEEP for longer than a call may take */
+    CALLS_HOST_DEEP /* u32 n: calls CALLS_OCALL of CALLS_HOST_DEEP with n - 1, until 0 -> u32 n */
 };
 
 #endif

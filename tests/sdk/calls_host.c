@@ -41,6 +41,14 @@ static uint32_t deeper(uint32_t n) {
     return failed ? 1000 : reply + 1;
 }
 
+static enum cella_code nested_code;
+static enum cella_code code_of_sleep(uint64_t ms) {
+    struct cella_result r = rig_call(e, CALLS_SLEEP, &ms, sizeof(ms), NULL, NULL);
+    enum cella_code code = cella_code_of(r);
+    cella_result_drop(r);
+    return code;
+}
+
 static size_t serve(struct cella_service *service, struct cella_slot *slot, uint32_t function,
                     size_t size) {
     static __thread uint8_t copy[4 << 20];
@@ -55,6 +63,10 @@ static size_t serve(struct cella_service *service, struct cella_slot *slot, uint
         n = deeper(n);
         memcpy(copy, &n, size = sizeof(n));
         break;
+    case CALLS_HOST_NEST_LATE:
+        nested_code = code_of_sleep(300);
+        usleep(500000); /* the inner call's answer is there before this function returns */
+        return 0;
     case CALLS_HOST_NAP: usleep(300000); return 0;
     default: return 0;
     }
@@ -176,6 +188,14 @@ static void *sleeper(void *arg) {
     return (void *)code;
 }
 
+static void *seven_deep(void *arg) {
+    uint32_t request[2] = {CALLS_HOST_DEEP, 7}, reply = 77;
+    size_t size = sizeof(reply);
+    (void)arg;
+    cella_result_drop(rig_call(e, CALLS_OCALL, request, sizeof(request), &reply, &size));
+    return (void *)(uintptr_t)reply;
+}
+
 static void fill_slots(pthread_t all[2], uintptr_t ms) {
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&all[i], NULL, sleeper, (void *)ms), 0);
@@ -225,6 +245,23 @@ static void timeouts(void **state) {
     GOOD(call(CALLS_EMPTY, NULL, 0));
     usleep(50000);
     GOOD(call(CALLS_EMPTY, NULL, 0));
+    /* a call within a call is late, and so is the one around it; both come back, cancelled inside
+     */
+    uint32_t nest[2] = {CALLS_HOST_NEST_LATE};
+    REFUSED(call(CALLS_OCALL, nest, sizeof(nest)), CELLA_ERR_EXPIRED);
+    assert_int_equal(nested_code, CELLA_ERR_EXPIRED);
+    for (int i = 0; i < 5; i++) GOOD(call(CALLS_EMPTY, NULL, 0)); /* by the other slot */
+    usleep(700000);
+    /* and both slots are free again, down to their last level; a fresh thread takes the first one
+     */
+    pthread_t thread;
+    GOOD(call(CALLS_EMPTY, NULL, 0));
+    assert_int_equal(pthread_create(&thread, NULL, seven_deep, NULL), 0);
+    assert_int_equal(join(thread), 7);
+    assert_int_equal(pthread_create(&thread, NULL, sleeper, (void *)(uintptr_t)100), 0);
+    usleep(20000);
+    assert_int_equal((uintptr_t)seven_deep(NULL), 7);
+    assert_int_equal(join(thread), 0);
     /* the host's own function took too long: the call it belongs to is not late, only long */
     struct cella_result r = call(CALLS_OCALL, nap, sizeof(nap));
     assert_true(!cella_failed(r) || cella_code_of(r) == CELLA_ERR_EXPIRED);
