@@ -18,7 +18,7 @@ static void free_pkey(EVP_PKEY **pkey) { EVP_PKEY_free(*pkey); }
 #define OF(type, how) __attribute__((cleanup(how))) type *
 #define NUMBER        __attribute__((cleanup(free_number))) BIGNUM *
 
-enum { MEMBER_MAX = 1024, PRIME_TRIES = 128 };
+enum { MEMBER_MAX = 1024, PRIME_TRIES = 128, SLACK = 32, NEAR = 100 /* bits */ };
 
 /* A member of base64url; empty when it is absent. */
 static CELLA_RESULT member(const json_t *jwk, const char *name, bool needed,
@@ -96,6 +96,19 @@ static CELLA_RESULT recover_primes(struct rsa *rsa) {
     FAIL(CELLA_ERR_FORMAT, NULL, "key: d does not belong to n and e");
 }
 
+/* K10: two primes of half the size of n, and not so near to each other that Fermat finds them (FIPS
+ * 186-5, A.1.1; a few bits more are left to keys that others made). */
+static CELLA_RESULT check_primes(const struct rsa *rsa) {
+    NUMBER difference = BN_new();
+    int half = BN_num_bits(rsa->n) / 2;
+    ENSURE(difference && BN_sub(difference, rsa->p, rsa->q), CELLA_ERR_MEMORY, NULL,
+           "no memory for a key");
+    ENSURE(BN_num_bits(rsa->p) > half - SLACK && BN_num_bits(rsa->q) > half - SLACK &&
+               BN_num_bits(difference) > half - NEAR,
+           CELLA_ERR_FORMAT, NULL, "key: expected two primes of half the size of n, and far apart");
+    return CELLA_SUCCESS;
+}
+
 /* The rest is computed; what the client sent of it must be the same. */
 static CELLA_RESULT complete(struct rsa *rsa) {
     OF(BN_CTX, free_numbers) ctx = BN_CTX_new();
@@ -108,6 +121,7 @@ static CELLA_RESULT complete(struct rsa *rsa) {
                BN_sub_word(p1, 1) && BN_sub_word(q1, 1),
            CELLA_ERR_MEMORY, NULL, "no memory for a key");
     ENSURE(BN_cmp(product, rsa->n) == 0, CELLA_ERR_FORMAT, NULL, "key: p times q is not n");
+    TRY(check_primes(rsa));
     ENSURE(BN_mod(dp, rsa->d, p1, ctx) && BN_mod(dq, rsa->d, q1, ctx), CELLA_ERR_FORMAT, NULL,
            "key: p or q is no prime");
     NUMBER qi = BN_mod_inverse(NULL, rsa->q, rsa->p, ctx);
