@@ -33,6 +33,7 @@ CELLA_RESULT cella_image_file_open(const char *path, struct cella_image_file *ou
 }
 
 void cella_image_file_close(struct cella_image_file *file) {
+    cella_image_free(&file->image);
     if (file->map) munmap(file->map, file->map_size);
     cella_fd_close(&file->fd);
     *file = (struct cella_image_file){.fd = -1};

@@ -36,6 +36,8 @@ struct cella_enclave {
     uint64_t free __attribute__((aligned(64))); /* bit i: slot i is free; changed atomically */
     uint64_t late;    /* bit i: slot i is the reaper's; changed atomically */
     uint32_t given;   /* how often a slot was given back while somebody waited */
+    uint32_t users;   /* threads in the slow parts of taking and giving back; cella_enclave_destroy
+                         waits */
     uint32_t waiting; /* host threads that wait for a slot */
     struct cella_host_slot slot[CELLA_SLOT_MAX];
 

@@ -11,7 +11,8 @@
 enum {
     OWNED = 1, /* cookie: this begin took the slot */
     INDEX_SHIFT = 8,
-    REAP_PAUSE_NS = 5000000, /* how often who waits for a slot looks for late ones */
+    PAUSE_MIN_NS = 1000000, /* how soon who waits for a slot looks again, and how seldom later */
+    PAUSE_MAX_NS = 16000000,
 };
 
 /* The calls of an enclave that this thread is serving, innermost first: calls that it makes then
@@ -53,11 +54,19 @@ static void tell(struct cella_enclave *e, int count) {
     (void)syscall(SYS_futex, &e->given, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
+/* Once the bit is set, the enclave may be destroyed: nothing is read after it but by a user. Who
+ * begins to wait between the two steps is not woken and looks again by itself. */
 static void give_back(struct cella_enclave *e, uint32_t index) {
     e->slot[index].late = false;
     e->slot[index].depth = 0;
+    if (__atomic_load_n(&e->waiting, __ATOMIC_SEQ_CST) == 0) {
+        __atomic_or_fetch(&e->free, 1ULL << index, __ATOMIC_SEQ_CST);
+        return;
+    }
+    __atomic_add_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
     __atomic_or_fetch(&e->free, 1ULL << index, __ATOMIC_SEQ_CST);
     tell(e, 1);
+    __atomic_sub_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
 }
 
 static bool take_free(struct cella_enclave *e, uint32_t *index) {
@@ -100,27 +109,25 @@ static void reap(struct cella_enclave *e) {
     }
 }
 
-/* Sleeps until a slot is given back, the deadline, or the next time to look for late ones. */
-static void wait_for_slot(struct cella_enclave *e, uint64_t deadline_ns) {
+/* Sleeps until a slot is given back, the deadline, or for as long as `pause_ns`: there may be late
+ * slots to look for, and give_back may have missed that this thread waits. */
+static void wait_for_slot(struct cella_enclave *e, uint64_t deadline_ns, uint64_t pause_ns) {
     __atomic_add_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
     uint32_t seen = __atomic_load_n(&e->given, __ATOMIC_SEQ_CST);
     bool ready = __atomic_load_n(&e->free, __ATOMIC_SEQ_CST) != 0 || is_gone(e) ||
                  __atomic_load_n(&e->closing, __ATOMIC_SEQ_CST);
-    uint64_t until = deadline_ns;
-    if (__atomic_load_n(&e->late, __ATOMIC_SEQ_CST)) {
-        uint64_t soon = cella_host_now_ns() + REAP_PAUSE_NS;
-        if (until == 0 || soon < until) until = soon;
-    }
+    uint64_t until = cella_host_now_ns() + pause_ns;
+    if (deadline_ns && deadline_ns < until) until = deadline_ns;
     const struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
     if (!ready)
-        (void)syscall(SYS_futex, &e->given, FUTEX_WAIT_BITSET_PRIVATE, seen, until ? &at : NULL,
-                      NULL, FUTEX_BITSET_MATCH_ANY);
+        (void)syscall(SYS_futex, &e->given, FUTEX_WAIT_BITSET_PRIVATE, seen, &at, NULL,
+                      FUTEX_BITSET_MATCH_ANY);
     __atomic_sub_fetch(&e->waiting, 1, __ATOMIC_SEQ_CST);
 }
 
-static struct cella_result take_slot(struct cella_enclave *e, uint64_t deadline_ns,
-                                     uint32_t *index) {
-    for (;;) {
+static struct cella_result take_later(struct cella_enclave *e, uint64_t deadline_ns,
+                                      uint32_t *index) {
+    for (uint64_t pause = PAUSE_MIN_NS;; pause = pause < PAUSE_MAX_NS ? pause * 2 : pause) {
         if (is_gone(e)) return gone(e);
         ENSURE(!__atomic_load_n(&e->closing, __ATOMIC_SEQ_CST), CELLA_ERR_UNAVAILABLE, NULL,
                "the enclave is being destroyed");
@@ -129,8 +136,19 @@ static struct cella_result take_slot(struct cella_enclave *e, uint64_t deadline_
         ENSURE(!e->busy_fails, CELLA_ERR_UNAVAILABLE, "try again, or give the image more threads",
                "all %u threads of the enclave are in calls", e->slot_count);
         if (deadline_ns && cella_host_now_ns() >= deadline_ns) return late();
-        wait_for_slot(e, deadline_ns);
+        wait_for_slot(e, deadline_ns, pause);
     }
+}
+
+static struct cella_result take_slot(struct cella_enclave *e, uint64_t deadline_ns,
+                                     uint32_t *index) {
+    bool quick = !is_gone(e) && !__atomic_load_n(&e->closing, __ATOMIC_RELAXED) &&
+                 !__atomic_load_n(&e->late, __ATOMIC_RELAXED);
+    if (quick && take_free(e, index)) return CELLA_SUCCESS;
+    __atomic_add_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
+    struct cella_result r = take_later(e, deadline_ns, index);
+    __atomic_sub_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
+    return r;
 }
 
 /* ---- the transport ---- */
@@ -305,5 +323,7 @@ bool cella_host_goodbye(struct cella_enclave *e, uint64_t deadline_ns) {
 }
 
 void cella_host_calls_drain(struct cella_enclave *e) {
+    const struct timespec pause = {0, 100000};
     if (e->slot_count) (void)take_all(e, 0);
+    while (__atomic_load_n(&e->users, __ATOMIC_SEQ_CST)) nanosleep(&pause, NULL);
 }

@@ -24,10 +24,14 @@ static inline uint32_t value_of(uint32_t turn) { return turn << 1; }
 static inline uint64_t cycles(void) { return __builtin_ia32_rdtsc(); }
 
 static uint32_t read_u32(const struct cella_slot_end *end, size_t at) {
-    return *(const volatile uint32_t *)(end->host_slot + at);
+    return __atomic_load_n((const uint32_t *)(end->host_slot + at), __ATOMIC_RELAXED);
 }
 static uint64_t read_u64(const struct cella_slot_end *end, size_t at) {
-    return *(const volatile uint64_t *)(end->host_slot + at);
+    return __atomic_load_n((const uint64_t *)(end->host_slot + at), __ATOMIC_RELAXED);
+}
+
+static void write_u32(struct cella_slot_end *end, size_t at, uint32_t value) {
+    __atomic_store_n((uint32_t *)(end->host_slot + at), value, __ATOMIC_RELAXED);
 }
 
 void cella_slot_init(struct cella_slot_end *end, uint8_t *host_slot, size_t size) {
@@ -36,11 +40,11 @@ void cella_slot_init(struct cella_slot_end *end, uint8_t *host_slot, size_t size
 }
 
 void cella_slot_hand_over(struct cella_slot_end *end, const struct cella_slot_message *message) {
-    volatile uint8_t *slot = end->host_slot;
-    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_KIND) = message->kind;
-    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_FUNCTION) = message->function;
-    *(volatile uint32_t *)(slot + CELLA_CALLS_AT_STATUS) = message->status;
-    *(volatile uint64_t *)(slot + CELLA_CALLS_AT_SIZE) = message->size;
+    write_u32(end, CELLA_CALLS_AT_KIND, message->kind);
+    write_u32(end, CELLA_CALLS_AT_FUNCTION, message->function);
+    write_u32(end, CELLA_CALLS_AT_STATUS, message->status);
+    __atomic_store_n((uint64_t *)(end->host_slot + CELLA_CALLS_AT_SIZE), message->size,
+                     __ATOMIC_RELAXED);
     end->turn++;
     uint32_t *word = word_of(end->host_slot);
     /* Both a release of the message and the point from which a parked waiter is seen. */

@@ -251,7 +251,8 @@ static void *flipper(void *arg) {
     while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
         seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
         uint64_t v = seed >> 60 < 4 ? seed >> 20 : edges[(seed >> 33) % EDGES];
-        *(volatile uint32_t *)(slot + 4 * ((seed >> 45) % 8)) = (uint32_t)v;
+        uint32_t *word = (uint32_t *)(slot + 4 * ((seed >> 45) % 8));
+        __atomic_store_n(word, (uint32_t)v, __ATOMIC_RELAXED);
     }
     return NULL;
 }
