@@ -215,9 +215,9 @@ static void give_step(void *context) {
     must_be(got == count, "get the reply");
 }
 
-static size_t serve(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+static size_t serve(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                     size_t size) {
-    (void)service, (void)slot, (void)size;
+    (void)peer, (void)slot, (void)size;
     must_be(function == CALLS_HOST_EMPTY, "know the call");
     return 0;
 }

@@ -1,6 +1,6 @@
 /* The transport: how a message gets to the other side of the border and its reply back.
  *
- * The marshalling (sdk/call.h, sdk/serve.h) knows messages and nothing of rings; a transport knows
+ * The marshalling (sdk/peer.h) knows messages and nothing of rings; a transport knows
  * slots and nothing of what is in a message. Both sides, host and enclave, use this same interface.
  *
  * A message is one contiguous run of bytes at the start of a slot: shared memory, aligned to
@@ -64,13 +64,13 @@ struct cella_transport {
     void (*end)(struct cella_transport *t, struct cella_slot *slot);
 };
 
-/* What a transport calls when a request arrives: cella_service_run() of sdk/serve.h behind a
- * pointer, so that transports need not link it. function and request_size are the transport's one
- * reading of them; slot->capacity is the room for the reply. Returns the reply's size, at most
- * slot->capacity; whatever was in the request, there is a reply, and it says what was wrong. Called
- * on any thread, on several at once. */
-struct cella_service;
-typedef size_t cella_service_function(struct cella_service *service, struct cella_slot *slot,
+/* What a transport calls when a request arrives: cella_peer_serve() of sdk/peer.h behind a pointer,
+ * so that transports need not link it. function and request_size are the transport's one reading of
+ * them; slot->capacity is the room for the reply. Returns the reply's size, at most slot->capacity;
+ * whatever was in the request, there is a reply, and it says what was wrong. Called on any thread,
+ * on several at once. */
+struct cella_peer;
+typedef size_t cella_service_function(struct cella_peer *peer, struct cella_slot *slot,
                                       uint32_t function, size_t request_size);
 
 #endif

@@ -20,11 +20,11 @@
 struct cella_enclave;
 struct cella_transport;
 struct cella_slot;
-struct cella_service;
+struct cella_peer;
 
 /* All zeros is a good start: no mounts, no words, the caller's own standard streams. Everything
  * pointed to is read during cella_enclave_create() and stays the caller's; args, envs, request,
- * grants, grant, service and log_context must stay until the enclave is destroyed. */
+ * grants, grant, peer and log_context must stay until the enclave is destroyed. */
 struct cella_enclave_settings {
     const char *const *mounts; /* "PATH=FOLDER", as `cella run --mount` */
     uint32_t mount_count;
@@ -46,8 +46,8 @@ struct cella_enclave_settings {
     void (*log)(void *log_context, const char *line, size_t size);
     void *log_context;
     /* What serves the enclave's calls of the host; NULL: it may call nothing. */
-    struct cella_service *service;
-    size_t (*serve)(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+    struct cella_peer *peer;
+    size_t (*serve)(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                     size_t request_size);
 };
 
@@ -68,6 +68,9 @@ CELLA_RESULT cella_enclave_create(const char *image, const struct cella_enclave_
  * call took longer than timeout_ms (it may go on inside; its slot comes back when it ends);
  * CELLA_ERR_PROTOCOL: the enclave broke the format of calls and is not believed any more. */
 struct cella_transport *cella_enclave_transport(struct cella_enclave *enclave);
+
+/* What settings.peer was, for generated code. */
+struct cella_peer *cella_enclave_peer(struct cella_enclave *enclave);
 
 /* True until the enclave has ended, as far as is known. */
 bool cella_enclave_alive(const struct cella_enclave *enclave);

@@ -14,12 +14,12 @@
 
 struct cella_transport;
 struct cella_slot;
-struct cella_service;
+struct cella_peer;
 
 /* What an enclave serves. run is called on several threads at once, one per slot. */
 struct cella_inside {
-    struct cella_service *service;
-    size_t (*run)(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+    struct cella_peer *peer;
+    size_t (*run)(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                   size_t request_size);
     /* Threads that serve, the calling one included; 0: as many as the image has. The others are
      * started once the host has come. */
@@ -35,5 +35,7 @@ CELLA_RESULT cella_serve(const struct cella_inside *inside);
 /* For generated code (sdk/transport.h): calls of the host from the thread that serves a call,
  * within that call. On any other thread its begin fails with CELLA_ERR_UNAVAILABLE. */
 struct cella_transport *cella_inside_transport(void);
+/* The peer given to cella_serve(). */
+struct cella_peer *cella_host_peer(void);
 
 #endif

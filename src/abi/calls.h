@@ -50,14 +50,11 @@ enum cella_calls_status {
 };
 
 /* Functions of the ring's own; all others are the program's. */
-enum {
-    CELLA_CALLS_FUNCTION_COUNT = 0x10000, /* numbers of the program's functions are below */
-    /* The host's first call, on slot 0, once: u32 CELLA_CALLS_VERSION -> u32 slots served, from 0
-     */
-    CELLA_CALLS_HELLO = 0x10000,
-    /* The host's last: serving ends and the program goes on. No message, either way. */
-    CELLA_CALLS_GOODBYE = 0x10001,
-    CELLA_CALLS_HELLO_SIZE = 4, /* bytes of both messages */
-};
+#define CELLA_CALLS_OWN 0x80000000U /* and above; the program's are below */
+/* The host's first call, on slot 0, once: u32 CELLA_CALLS_VERSION -> u32 slots served, from 0. */
+#define CELLA_CALLS_HELLO (CELLA_CALLS_OWN + 0)
+/* The host's last: serving ends and the program goes on. No message, either way. */
+#define CELLA_CALLS_GOODBYE (CELLA_CALLS_OWN + 1)
+enum { CELLA_CALLS_HELLO_SIZE = 4 /* bytes of both messages */ };
 
 #endif

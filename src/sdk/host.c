@@ -193,7 +193,7 @@ static struct cella_enclave *new_enclave(const struct cella_enclave_settings *s)
     e->run.socket = e->run.channel = e->run.signals = -1;
     e->run.server = &e->server;
     e->serve = s->serve;
-    e->service = s->service;
+    e->peer = s->peer;
     e->timeout_ms = s->timeout_ms;
     e->busy_fails = s->busy_fails;
     e->log = s->log;
@@ -229,6 +229,10 @@ CELLA_RESULT cella_enclave_create(const char *image, const struct cella_enclave_
 
 struct cella_transport *cella_enclave_transport(struct cella_enclave *enclave) {
     return &enclave->transport;
+}
+
+struct cella_peer *cella_enclave_peer(struct cella_enclave *enclave) {
+    return enclave->peer;
 }
 
 bool cella_enclave_alive(const struct cella_enclave *enclave) {

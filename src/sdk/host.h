@@ -23,7 +23,7 @@ struct cella_host_slot {
 struct cella_enclave {
     struct cella_transport transport; /* first: the address of one is that of the other */
     cella_service_function *serve;
-    struct cella_service *service;
+    struct cella_peer *peer;
     uint32_t timeout_ms;
     bool busy_fails;
 

@@ -193,9 +193,9 @@ static void serve(struct cella_enclave *e, uint32_t index,
                               .capacity = cella_slot_capacity(slot_end),
                               .cookie = (uint64_t)index << INDEX_SHIFT};
     struct cella_slot_message reply = {.kind = CELLA_CALLS_RETURN, .status = CELLA_CALLS_REFUSED};
-    if (e->serve && message->function < CELLA_CALLS_FUNCTION_COUNT) {
+    if (e->serve && message->function < CELLA_CALLS_OWN) {
         frames = &frame;
-        reply.size = e->serve(e->service, &slot, message->function, message->size);
+        reply.size = e->serve(e->peer, &slot, message->function, message->size);
         frames = frame.up;
         reply.status = CELLA_CALLS_DONE;
         if (reply.size > slot.capacity) reply.size = 0; /* a service that breaks its contract */
@@ -253,9 +253,8 @@ static struct cella_result call(struct cella_transport *t, struct cella_slot *sl
     uint32_t index = (uint32_t)(slot->cookie >> INDEX_SHIFT);
     (void)flags; /* switchless is what calls are */
     *reply_size = 0;
-    ENSURE(function < CELLA_CALLS_FUNCTION_COUNT && request_size <= slot->capacity, CELLA_ERR_USAGE,
-           NULL, "a call of function %u with %zu bytes does not fit its slot", function,
-           request_size);
+    ENSURE(function < CELLA_CALLS_OWN && request_size <= slot->capacity, CELLA_ERR_USAGE, NULL,
+           "a call of function %u with %zu bytes does not fit its slot", function, request_size);
     if (e->slot[index].late) return late();
     if (is_gone(e)) return gone(e);
     ENSURE(e->slot[index].depth < CELLA_CALLS_DEPTH_MAX, CELLA_ERR_LIMIT, NULL,

@@ -70,12 +70,12 @@ static void give_back(struct worker *w, uint32_t status, size_t size) {
 /* R06, R11: what is not in the range of the program's functions, or not now, never reaches them. */
 static void execute(struct worker *w, const struct cella_slot_message *message) {
     struct cella_slot slot = slot_of(w);
-    if (message->function >= CELLA_CALLS_FUNCTION_COUNT ||
+    if (message->function >= CELLA_CALLS_OWN ||
         __atomic_load_n(&ring.state, __ATOMIC_ACQUIRE) != STAGE_OPEN) {
         give_back(w, CELLA_CALLS_REFUSED, 0);
         return;
     }
-    size_t size = ring.inside.run(ring.inside.service, &slot, message->function, message->size);
+    size_t size = ring.inside.run(ring.inside.peer, &slot, message->function, message->size);
     if (size > slot.capacity) {
         fprintf(stderr, "cella: function %u answered %zu bytes in a slot of %zu\n",
                 message->function, size, slot.capacity);
@@ -212,7 +212,7 @@ static struct cella_result call(struct cella_transport *t, struct cella_slot *sl
     (void)flags; /* switchless is what calls are */
     *reply_size = 0;
     ENSURE(w && slot->cookie == w->index && request_size <= slot->capacity &&
-               function < CELLA_CALLS_FUNCTION_COUNT,
+               function < CELLA_CALLS_OWN,
            CELLA_ERR_USAGE, NULL, "a call of function %u with %zu bytes does not fit its slot",
            function, request_size);
     ENSURE(w->depth < CELLA_CALLS_DEPTH_MAX, CELLA_ERR_LIMIT, NULL,
@@ -238,4 +238,8 @@ static void end(struct cella_transport *t, struct cella_slot *slot) { (void)t, (
 struct cella_transport *cella_inside_transport(void) {
     static struct cella_transport transport = {.begin = begin, .call = call, .end = end};
     return &transport;
+}
+
+struct cella_peer *cella_host_peer(void) {
+    return ring.inside.peer;
 }

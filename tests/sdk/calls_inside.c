@@ -78,12 +78,12 @@ static size_t give(struct cella_slot *slot, uint64_t count) {
     return count;
 }
 
-static size_t run(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+static size_t run(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                   size_t size) {
     struct cella_slot inner;
     uint64_t sum = 0;
     uint32_t index = (uint32_t)slot->cookie;
-    (void)service;
+    (void)peer;
     if (function == CALLS_EMPTY) return 0;
     if (!copy && !(copy = malloc(slot->capacity))) exit(4);
     memcpy(copy, slot->host_data, size);

@@ -22,9 +22,9 @@ static void must(struct cella_result r) {
     exit(1);
 }
 
-static size_t serve(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+static size_t serve(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                     size_t size) {
-    (void)service;
+    (void)peer;
     uint8_t nested[16] = {0};
     if (function == CALLS_HOST_NEST) {
         size_t got = sizeof(nested);

@@ -27,9 +27,9 @@ static void keep_line(void *context, const char *line, size_t size) {
     snprintf(said + used, sizeof(said) - used, "%.*s\n", (int)size, line);
 }
 
-static size_t echo(struct cella_service *service, struct cella_slot *slot, uint32_t function,
+static size_t echo(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                    size_t size) {
-    (void)service, (void)slot, (void)function;
+    (void)peer, (void)slot, (void)function;
     return size;
 }
 
@@ -147,8 +147,8 @@ static void words(void **state) {
 /* Every function number at the edges of what there is: refused, and the enclave goes on (R06). */
 static void functions(void **state) {
     (void)state;
-    static const uint32_t numbers[] = {0x10000,    0x10002,    0x1ffff,    0x7fffffff,
-                                       0x80000000, 0xfffffffe, 0xffffffff, 0x20000};
+    static const uint32_t numbers[] = {CELLA_CALLS_OWN, CELLA_CALLS_OWN + 2, 0x8000ffff,
+                                       0x90000000,      0xfffffffe,          0xffffffff};
     create();
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         for (uint32_t slot = 0; slot < 2; slot++) {
@@ -251,7 +251,8 @@ static void answers(void **state) {
  * and the outer call goes on. */
 static void nested(void **state) {
     (void)state;
-    static const uint32_t own[] = {CELLA_CALLS_HELLO, CELLA_CALLS_GOODBYE, 0x10002, UINT32_MAX};
+    static const uint32_t own[] = {CELLA_CALLS_HELLO, CELLA_CALLS_GOODBYE, CELLA_CALLS_OWN + 2,
+                                   UINT32_MAX};
     inside_ocall(8);
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         post(0, CELLA_CALLS_CALL, own[i], 0, 4);
