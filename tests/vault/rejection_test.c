@@ -128,7 +128,6 @@ static const struct {
 };
 
 static void load_published(struct cella_material **out) {
-    CELLA_SECRET bytes = {0};
     BIO *bio = BIO_new_mem_buf(pem_2048_2, -1);
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     unsigned char *der = NULL;
