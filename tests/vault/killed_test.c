@@ -3,6 +3,7 @@
  */
 #include "audit/audit.h"
 #include "fixture.h"
+#include "vault/whole.h"
 
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -117,6 +118,49 @@ static bool was_restored(struct rig *rig) {
     assert_true(count == 0 || count == 3);
     return count == 3;
 }
+/* A whole vault, from a file: two versions of a key, and a certificate. */
+static struct cella_result note_whole(void *context, const char *vault,
+                                      const struct cella_vault_whole_count *count) {
+    (void)count;
+    CELLA_JSON line = json_pack("{s:s, s:s}", "action", "restore", "object", vault);
+    return cella_audit_append(context, line);
+}
+static struct cella_result whole(struct rig *rig, bool make) {
+    struct cella_vault_whole_count count;
+    struct cella_vault_whole of = {.database = rig->database,
+                                   .sealer = rig->sealer,
+                                   .root = "file:root.key",
+                                   .folder = rig->folder,
+                                   .note = note_whole,
+                                   .context = rig->audit};
+    char path[128];
+    snprintf(path, sizeof(path), "%s/whole", rig->folder);
+    return make ? cella_vault_whole_backup(&of, "v1", path, &count)
+                : cella_vault_whole_restore(&of, path, NULL, &count);
+}
+static void with_whole(struct rig *rig) {
+    with_key(rig);
+    with_key(rig);
+    with_deleted(rig);
+    assert_int_equal(status_of(rig, "POST", "/deletedcertificates/c/recover" V, NULL), 200);
+    GOOD(whole(rig, true));
+    json_decref(call(rig, "DELETE", "/keys/k" V, NULL, 200));
+    json_decref(call(rig, "DELETE", "/deletedkeys/k" V, NULL, 204));
+    json_decref(call(rig, "DELETE", "/certificates/c" V, NULL, 200));
+    json_decref(call(rig, "DELETE", "/deletedcertificates/c" V, NULL, 204));
+}
+static int restore_whole(struct rig *rig) {
+    struct cella_result result = whole(rig, false);
+    bool failed = cella_failed(result);
+    cella_result_drop(result);
+    return failed ? 500 : 200;
+}
+static bool was_restored_whole(struct rig *rig) {
+    size_t count = whole_versions(rig, "k");
+    assert_true(count == 0 || count == 2);
+    assert_int_equal(whole_certificate(rig, false), count == 2);
+    return count == 2;
+}
 static int update(struct rig *rig) {
     return status_of(rig, "PATCH", "/keys/k" V, "{\"tags\":{\"a\":\"b\"}}");
 }
@@ -152,6 +196,7 @@ static const struct operation {
     {"delete a certificate", "delete", with_certificate, delete, was_deleted},
     {"purge a certificate", "purge", with_deleted, purge, was_purged},
     {"restore", "restore", with_backup, restore, was_restored},
+    {"restore a whole vault", "restore", with_whole, restore_whole, was_restored_whole},
     {"update", "update", with_key, update, was_updated},
     {"re-wrap", NULL, with_key, rewrap, was_rewrapped},
 };
