@@ -250,8 +250,13 @@ static void *flipper(void *arg) {
     uint64_t seed = (uint64_t)(uintptr_t)arg;
     while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
         seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+        /* of the turn and the kind mostly what can be, so that the other words are looked at */
+        static const uint32_t turn[] = {2, 3, 4, 5}, kind[] = {1, 2, 2, 3};
+        size_t at = (seed >> 45) % 8;
         uint64_t v = seed >> 60 < 4 ? seed >> 20 : edges[(seed >> 33) % EDGES];
-        uint32_t *word = (uint32_t *)(slot + 4 * ((seed >> 45) % 8));
+        if (at < 2 && seed >> 60) v = at ? kind[(seed >> 33) % 4] : turn[(seed >> 33) % 4];
+        if ((at == 3 || at == 5) && seed >> 62) v = 0;
+        uint32_t *word = (uint32_t *)(slot + 4 * at);
         __atomic_store_n(word, (uint32_t)v, __ATOMIC_RELAXED);
     }
     return NULL;
