@@ -12,7 +12,13 @@ enum {
     SPIN_MIN = 2000,
     SPIN_START = 100000,
     SPIN_MAX = 200000,
-    LOOKS = 32, /* between readings of the counter */
+    SHORT = 4 * SPIN_MAX, /* a wait so short, sleep included, might do without the sleep */
+    LOOKS = 32,           /* between readings of the counter */
+    MISSES = 8,           /* after so many spins in vain, no more... */
+    TRIAL = 100,          /* ...but so many waits' worth: a scheduler that has put both sides on one
+                             processor takes milliseconds to part them */
+    PAUSE_MIN = 128,      /* short waits between trials, first... */
+    PAUSE_MAX = 16384     /* ...and at last */
 };
 
 static inline uint32_t *word_of(uint8_t *host_slot) {
@@ -36,7 +42,9 @@ static void write_u32(struct cella_slot_end *end, size_t at, uint32_t value) {
 
 void cella_slot_init(struct cella_slot_end *end, uint8_t *host_slot, size_t size) {
     *end = (struct cella_slot_end){
-        .host_slot = host_slot, .size = size, .turn = 0, .spin = SPIN_START};
+        .host_slot = host_slot,
+        .size = size,
+        .spin = {.cycles = SPIN_START, .until = PAUSE_MIN, .pause = PAUSE_MIN}};
 }
 
 void cella_slot_hand_over(struct cella_slot_end *end, const struct cella_slot_message *message) {
@@ -95,7 +103,7 @@ static enum sight spin(struct cella_slot_end *end, const bool *stop, uint64_t *b
         }
         uint64_t now = cycles();
         if (*begin == 0) *begin = now;
-        if (now - *begin >= end->spin || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
+        if (now - *begin >= end->spin.cycles || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
             return NOT_YET;
     }
 }
@@ -124,20 +132,32 @@ static bool passed(uint64_t deadline_ns) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= deadline_ns;
 }
 
-/* A sleep that a little more spinning would have saved: spin longer. One that it would not: less.
- */
-static void learn(struct cella_slot_end *end, bool slept, uint64_t waited) {
-    if (!slept) {
-        /* Towards four times what was needed of late, so that a burst's end is noticed soon. */
-        uint64_t want = waited * 4;
-        if (want < SPIN_MIN) want = SPIN_MIN;
-        if (want > SPIN_MAX) want = SPIN_MAX;
-        if (want > end->spin) end->spin = (uint32_t)want;
-        return;
+/* Spinning is for answers that come while it lasts. They do not when the other side has much to do,
+ * and neither when it has no processor because this one spins on it. */
+static void missed(struct cella_slot_end *end, uint64_t waited) {
+    end->spin.misses++;
+    if (end->spin.trial > 1) {
+        end->spin.trial--;
+    } else if (end->spin.trial == 1) {
+        end->spin.trial = 0;
+        end->spin.cycles = SPIN_MIN;
+        end->spin.until = end->spin.pause;
+        if (end->spin.pause < PAUSE_MAX) end->spin.pause *= 2;
+    } else if (end->spin.misses >= MISSES) {
+        bool again = waited <= SHORT && --end->spin.until == 0;
+        end->spin.cycles = again ? SPIN_MAX : SPIN_MIN;
+        end->spin.trial = again ? TRIAL : 0;
     }
-    /* Being woken may itself have taken as long as all spinning may. */
-    uint32_t next = waited <= 2 * SPIN_MAX ? end->spin * 2 : end->spin / 2;
-    end->spin = next < SPIN_MIN ? SPIN_MIN : next > SPIN_MAX ? SPIN_MAX : next;
+}
+
+static void hit(struct cella_slot_end *end, uint64_t waited) {
+    /* four times what was needed of late, so that a burst's end is noticed soon */
+    uint64_t want = waited * 4;
+    if (want < SPIN_MIN) want = SPIN_MIN;
+    if (want > SPIN_MAX) want = SPIN_MAX;
+    if (want > end->spin.cycles || end->spin.misses >= MISSES) end->spin.cycles = (uint32_t)want;
+    end->spin.misses = end->spin.trial = 0;
+    end->spin.until = end->spin.pause = PAUSE_MIN;
 }
 
 enum cella_slot_waited cella_slot_wait(struct cella_slot_end *end, const bool *stop,
@@ -152,7 +172,10 @@ enum cella_slot_waited cella_slot_wait(struct cella_slot_end *end, const bool *s
         slept = true;
         sight = judge(end, __atomic_load_n(word_of(end->host_slot), __ATOMIC_ACQUIRE));
     }
-    if (begin) learn(end, slept, cycles() - begin);
+    if (slept)
+        missed(end, cycles() - begin);
+    else if (begin || end->spin.misses)
+        hit(end, begin ? cycles() - begin : 0);
     if (sight == MINE) return take(end, out);
     return stop && __atomic_load_n(stop, __ATOMIC_SEQ_CST) ? CELLA_SLOT_STOPPED : CELLA_SLOT_BROKEN;
 }

@@ -20,7 +20,13 @@ struct cella_slot_end {
     uint8_t *host_slot; /* shared memory: every word is read once (R24) */
     size_t size;        /* bytes */
     uint32_t turn;      /* turns taken, as this end counts them: the only next value it believes */
-    uint32_t spin;      /* how long to spin, in cycles of the time-stamp counter */
+    struct {
+        uint32_t cycles; /* how long to spin, by the time-stamp counter */
+        uint32_t misses; /* waits in a row that spun in vain and slept */
+        uint32_t trial;  /* waits of a trial that are left; 0: none */
+        uint32_t until;  /* short waits until the next one */
+        uint32_t pause;  /* ...and from that to the one after */
+    } spin;
 };
 
 /* A message's description; the enclave's copy of what the host wrote, or the other way round. */

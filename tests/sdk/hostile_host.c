@@ -340,7 +340,7 @@ static void flips(void **state) {
             uint32_t slot = n & 1;
             e->slot[slot].end.turn = get32(slot, CELLA_CALLS_AT_TURN) >> 1;
             post(slot, CELLA_CALLS_CALL, n % 3 ? CALLS_ECHO : CALLS_OCALL, 0, 256);
-            e->slot[slot].end.spin = 2000;
+            e->slot[slot].end.spin.cycles = 2000;
             uint64_t until = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + 200000;
             (void)cella_slot_wait(&e->slot[slot].end, &e->gone, until, &m);
         }

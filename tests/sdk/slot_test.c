@@ -85,7 +85,7 @@ static void turns(void **state) {
                                                                      : CELLA_SLOT_BROKEN;
             assert_int_equal(cella_slot_look(&own, &m), want);
             own.turn = at[i];
-            own.spin = 0;
+            own.spin.cycles = 0;
             assert_int_equal(cella_slot_wait(&own, NULL, in_ms(0), &m), want);
         }
 }
@@ -137,7 +137,7 @@ static void *answer(void *arg) {
     struct cella_slot_message m;
     (void)arg;
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        if (never_spin) other.spin = 0;
+        if (never_spin) other.spin.cycles = 0;
         if (cella_slot_wait(&other, NULL, in_ms(10000), &m) != CELLA_SLOT_TURN || m.function != i)
             return (void *)1;
         for (uint32_t n = jitter ? i * 37 % 301 : 0; n > 0; n--) __asm__ volatile("pause");
@@ -157,7 +157,7 @@ static void ping_pong(bool sleepy, bool shaky) {
     for (uint32_t i = 0; i < ROUNDS; i++) {
         const struct cella_slot_message call = {CELLA_CALLS_CALL, i, 0, 0};
         cella_slot_hand_over(&own, &call);
-        if (sleepy) own.spin = 0;
+        if (sleepy) own.spin.cycles = 0;
         for (uint32_t n = shaky ? i * 53 % 307 : 0; n > 0; n--) __asm__ volatile("pause");
         assert_int_equal(cella_slot_wait(&own, NULL, in_ms(10000), &m), CELLA_SLOT_TURN);
         assert_int_equal(m.size, i);
@@ -232,7 +232,7 @@ static void learns(void **state) {
     struct cella_slot_message m;
     pthread_t thread;
     int naps = 12;
-    uint32_t before = own.spin;
+    uint32_t before = own.spin.cycles;
     const struct cella_slot_message call = {.kind = CELLA_CALLS_CALL};
     assert_int_equal(pthread_create(&thread, NULL, slow_answer, &naps), 0);
     for (int i = 0; i < naps; i++) {
@@ -240,7 +240,7 @@ static void learns(void **state) {
         assert_int_equal(cella_slot_wait(&own, NULL, 0, &m), CELLA_SLOT_TURN);
     }
     pthread_join(thread, NULL);
-    assert_true(own.spin < before / 10);
+    assert_true(own.spin.cycles < before / 10);
 }
 
 /* ---- a thread that changes every word of the description, as fast as it can ---- */
