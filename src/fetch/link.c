@@ -15,15 +15,19 @@
 #include "fetch/authorities.h"
 
 enum {
-    REPLY_MAX = 1 << 20,
+    REPLY_MAX = 1 << 17,
     STATUS_AT = 9 /* "HTTP/1.1 " */,
     SAID_MAX = 256,
 };
 
+/* Of OpenSSL, else of the connection, when errno was 0 before it was used. */
 static const char *reason(void) {
+    int error = errno;
     const char *text = ERR_reason_error_string(ERR_peek_last_error());
     ERR_clear_error();
-    return text ? text : "the connection ended";
+    if (text) return text;
+    if (error == EAGAIN) return "nothing came for 30 s"; /* CELLA_CONNECT_WAIT_S of the host */
+    return error ? strerror(error) : "the connection ended";
 }
 
 static void free_bio(BIO **bio) { BIO_free_all(*bio); }
@@ -69,6 +73,7 @@ static CELLA_RESULT open_link(SSL_CTX *context, const struct cella_fetch_url *ur
     if (!raw) close(fd);
     ENSURE(raw, CELLA_ERR_MEMORY, NULL, "no memory for a connection");
     BIO_push(link, raw);
+    errno = 0;
     if (BIO_do_handshake(link) == 1) {
         *out = MOVE(link);
         return CELLA_SUCCESS;
@@ -84,20 +89,32 @@ static CELLA_RESULT open_link(SSL_CTX *context, const struct cella_fetch_url *ur
 /* --- HTTP: OpenSSL's own client. It keeps nothing of an answer that is not 200, so what was read
  * is kept beside it. --- */
 
+struct seen {
+    struct cella_buffer bytes;
+    bool over; /* no more can be read */
+};
+static void wipe_free(struct cella_buffer *buffer) {
+    if (buffer->data) cella_wipe(buffer->data, buffer->capacity);
+    cella_buffer_free(buffer);
+}
+static void free_seen(struct seen *seen) { wipe_free(&seen->bytes); }
+
 static long keep_read(BIO *bio, int operation, const char *data, size_t size, int argi, long argl,
                       int result, size_t *processed) {
-    struct cella_buffer *seen = (struct cella_buffer *)BIO_get_callback_arg(bio);
+    struct seen *seen = (struct seen *)BIO_get_callback_arg(bio);
     (void)size, (void)argi, (void)argl;
     /* A read or write that gave up after the host's 30 s is not made again without end. */
     if ((operation & BIO_CB_RETURN) != 0 && result <= 0) BIO_clear_retry_flags(bio);
-    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed && data) {
-        if (seen->size + *processed > REPLY_MAX) return 0;
+    if (operation != (BIO_CB_READ | BIO_CB_RETURN)) return result;
+    bool more = result > 0 && processed && seen->bytes.size + *processed <= REPLY_MAX;
+    if (more) {
         struct cella_result kept =
-            cella_buffer_append(seen, cella_bytes((const uint8_t *)data, *processed));
-        if (cella_failed(kept)) result = 0;
+            cella_buffer_append(&seen->bytes, cella_bytes((const uint8_t *)data, *processed));
+        more = !cella_failed(kept);
         cella_result_drop(kept);
     }
-    return result;
+    seen->over |= !more;
+    return more ? result : 0;
 }
 
 /* A line for people, of bytes that somebody else wrote. */
@@ -118,23 +135,23 @@ static void message_of(struct cella_bytes body, char out[SAID_MAX]) {
 }
 
 /* What the service says of a refusal: "403 Forbidden: its words". */
-static CELLA_RESULT refused(const struct cella_fetch_url *url, BIO *link,
-                            struct cella_buffer *seen) {
+static CELLA_RESULT refused(const struct cella_fetch_url *url, BIO *link, struct seen *seen) {
     char rest[4096], status[SAID_MAX], message[SAID_MAX] = "";
-    while (BIO_read(link, rest, sizeof(rest)) > 0) {} /* keep_read keeps it */
+    struct cella_buffer *kept = &seen->bytes;
+    while (!seen->over && BIO_read(link, rest, sizeof(rest)) > 0) {} /* keep_read keeps it */
     ERR_clear_error();
-    const char *text = (const char *)seen->data;
-    ENSURE(seen->size, CELLA_ERR_UNAVAILABLE,
+    const char *text = (const char *)kept->data;
+    ENSURE(kept->size, CELLA_ERR_UNAVAILABLE,
            "is the service running, and reachable from this host?",
            "%s: no answer: the connection ended, or nothing came for 30 s", url->authority);
     size_t line = 0;
-    while (line < seen->size && text[line] != '\r' && text[line] != '\n') line++;
+    while (line < kept->size && text[line] != '\r' && text[line] != '\n') line++;
     ENSURE(line >= STATUS_AT + 3 && strncmp(text, "HTTP/1.", 7) == 0, CELLA_ERR_PROTOCOL, NULL,
            "%s: no answer in HTTP", url->authority);
     printable(text + STATUS_AT, line - STATUS_AT, status);
-    const char *blank = memmem(text, seen->size, "\r\n\r\n", 4);
+    const char *blank = memmem(text, kept->size, "\r\n\r\n", 4);
     if (blank)
-        message_of(cella_bytes((const uint8_t *)blank + 4, seen->size - (size_t)(blank + 4 - text)),
+        message_of(cella_bytes((const uint8_t *)blank + 4, kept->size - (size_t)(blank + 4 - text)),
                    message);
     bool unavailable = status[0] == '5' || strncmp(status, "429", 3) == 0;
     FAIL(unavailable ? CELLA_ERR_UNAVAILABLE : CELLA_ERR_REFUSED, NULL, "%s answers %s%s%s",
@@ -172,21 +189,17 @@ static BIO *exchange(OSSL_HTTP_REQ_CTX *http, const char *path,
 static CELLA_RESULT read_all(BIO *answer, struct cella_buffer *out) {
     uint8_t chunk[4096];
     for (int n; (n = BIO_read(answer, chunk, sizeof(chunk))) > 0;) {
-        ENSURE(out->size + (size_t)n <= REPLY_MAX, CELLA_ERR_LIMIT, NULL, "an answer over 1 MiB");
+        ENSURE(out->size + (size_t)n <= REPLY_MAX, CELLA_ERR_LIMIT, NULL, "an answer over 128 KiB");
         TRY(cella_buffer_append(out, cella_bytes(chunk, (size_t)n)));
     }
     return CELLA_SUCCESS;
 }
 
-static void wipe_free(struct cella_buffer *buffer) {
-    if (buffer->data) cella_wipe(buffer->data, buffer->capacity);
-    cella_buffer_free(buffer);
-}
-
 CELLA_RESULT cella_link_post(SSL_CTX *context, const struct cella_fetch_url *url, const char *path,
                              const char *bearer, const json_t *body, json_t **reply) {
     BIO_OWNED link = NULL;
-    __attribute__((cleanup(wipe_free))) struct cella_buffer seen = {0}, text = {0};
+    __attribute__((cleanup(free_seen))) struct seen seen = {.over = false};
+    __attribute__((cleanup(wipe_free))) struct cella_buffer text = {0};
     *reply = NULL;
     TRY(open_link(context, url, &link));
     BIO_set_callback_ex(link, keep_read);
