@@ -1,6 +1,7 @@
 /* Whose tokens release a key: of the authority that the policy names, by its exact URL, under its
  * own keys (K01); and nothing that a policy, a token or its header names is ever connected to
  * (K20). */
+#include "base/file.h"
 #include "fixture.h"
 #include "keys.h"
 
@@ -29,15 +30,15 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static char said[4096]; /* the last answer */
+
 /* A key that may be released to tokens of an authority. */
-static int key_for(struct rig *rig, const char *authority) {
+static int key_that(struct rig *rig, const char *authority, const char *condition) {
     char policy[1024], data[1500], body[2048];
     int status = 0;
-    snprintf(
-        policy, sizeof(policy),
-        "{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"%s\",\"allOf\":[{\"claim\":\"svn\","
-        "\"greaterOrEquals\":1}]}]}",
-        authority);
+    snprintf(policy, sizeof(policy),
+             "{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"%s\",\"allOf\":[%s]}]}", authority,
+             condition);
     base64url(cella_bytes_text(policy), data, sizeof(data));
     snprintf(
         body, sizeof(body),
@@ -48,11 +49,16 @@ static int key_for(struct rig *rig, const char *authority) {
     return status;
 }
 
+static int key_for(struct rig *rig, const char *authority) {
+    return key_that(rig, authority, "{\"claim\":\"svn\",\"greaterOrEquals\":1}");
+}
+
 /* A release with a token of an issuer, signed by that key, with a header that names the places
  * where one is; the status. */
 static int released(struct rig *rig, const struct cella_jose_key *signer, const char *kid,
                     const char *issuer, const char *place) {
     static char body[16384];
+    struct cella_http_response answer;
     json_int_t now = (json_int_t)time(NULL);
     json_t *jwk = cella_jose_key_members(rig->login);
     CELLA_BUFFER token = {0};
@@ -67,8 +73,35 @@ static int released(struct rig *rig, const struct cella_jose_key *signer, const 
     free(text);
     snprintf(body, sizeof(body), "{\"target\":\"%.*s\"}", (int)token.size,
              (const char *)token.data);
-    json_decref(call_as(rig, rig->token, "POST", "/keys/k/release" V, body, &status));
+    ask(rig, HOST, rig->token, "POST", "/keys/k/release" V, body, &answer);
+    status = answer.status;
+    snprintf(said, sizeof(said), "%.*s", (int)answer.body.size, (const char *)answer.body.data);
+    answer_free(&answer);
     return status;
+}
+
+/* The owner is told which condition failed, in the log; the caller the same whichever it was. */
+static void denials(void **state) {
+    struct rig *rig = *state;
+    static const char *const conditions[] = {
+        "{\"claim\":\"svn\",\"greaterOrEquals\":3}", "{\"claim\":\"svn\",\"equals\":\"one\"}",
+        "{\"claim\":\"nowhere\",\"equals\":\"secret-of-the-owner\"}",
+        "{\"claim\":\"x-ms-runtime\",\"notEquals\":1}", "{\"claim\":\"iss\",\"exists\":false}"};
+    char first[4096] = "", path[128];
+    CELLA_BUFFER log = {0};
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+        assert_int_equal(key_that(rig, AUTHORITY, conditions[i]), 200);
+        assert_int_equal(released(rig, rig->attest, "attest", AUTHORITY, NULL), 403);
+        if (!*first) memcpy(first, said, sizeof(first));
+        assert_string_equal(first, said);
+    }
+    assert_null(strstr(first, "svn"));
+    snprintf(path, sizeof(path), "%s/audit.log", rig->folder);
+    GOOD(cella_file_read(path, 1 << 20, &log));
+    static const char *const told[] = {"greaterOrEquals\\\":3", "secret-of-the-owner",
+                                       "exists\\\":false"};
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (!memmem(log.data, log.size, told[i], strlen(told[i]))) fail_msg("%s", told[i]);
 }
 
 static void the_very_authority(void **state) {
@@ -190,6 +223,7 @@ static void nothing_is_fetched(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_very_authority, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(denials, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_fetched, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
