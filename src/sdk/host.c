@@ -42,7 +42,12 @@ static void *serve(void *arg) {
     struct cella_enclave *e = arg;
     struct cella_client_exited exited = {.signalled = true, .status = SIGKILL};
     struct cella_result r = cella_run_serve(&e->run, &exited);
-    if (cella_failed(r)) cella_result_print(r);
+    if (cella_failed(r))
+        snprintf(e->why, sizeof(e->why), "%s", r.error->what);
+    else
+        snprintf(e->why, sizeof(e->why), "%s %u",
+                 exited.signalled ? "ended by signal" : "its program exited with status",
+                 exited.status);
     cella_result_drop(r);
     pthread_mutex_lock(&e->lock);
     e->end = (struct cella_enclave_end){exited.signalled, exited.status};

@@ -32,6 +32,7 @@ struct cella_enclave {
     uint32_t slot_count;                        /* that the enclave serves */
     bool gone;                                  /* no call goes in or comes back any more */
     bool closing;                               /* none begins any more */
+    char why[160];                              /* it is gone; set before gone */
     bool broken;                                /* the enclave broke the format */
     uint64_t free __attribute__((aligned(64))); /* bit i: slot i is free; changed atomically */
     uint64_t late;    /* bit i: slot i is the reaper's; changed atomically */

@@ -38,7 +38,7 @@ static bool is_gone(const struct cella_enclave *e) {
 static struct cella_result gone(const struct cella_enclave *e) {
     ENSURE(!e->broken, CELLA_ERR_PROTOCOL, "destroy it",
            "the enclave broke the format of calls and is not believed any more");
-    FAIL(CELLA_ERR_UNAVAILABLE, "create it again", "the enclave has ended");
+    FAIL(CELLA_ERR_UNAVAILABLE, "create it again", "the enclave has ended: %s", e->why);
 }
 
 static struct cella_result late(void) {

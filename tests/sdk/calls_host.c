@@ -308,6 +308,9 @@ static void exits(void **state) { /* the enclave ends in the middle of a call, o
     REFUSED(call(CALLS_EXIT, &status, sizeof(status)), CELLA_ERR_UNAVAILABLE);
     assert_int_equal(join(all[0]), CELLA_ERR_UNAVAILABLE);
     assert_false(cella_enclave_alive(e));
+    struct cella_result r = call(CALLS_EMPTY, NULL, 0);
+    assert_non_null(strstr(r.error->what, "its program exited with status 7"));
+    cella_result_drop(r);
     REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_UNAVAILABLE);
     cella_enclave_destroy(e, 1000, &end);
     assert_true(!end.signalled && end.status == 7);
