@@ -3,6 +3,7 @@
 #include "results.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -179,6 +180,23 @@ static void wakes_between(
     ping_pong(true, true);
 }
 
+/* Both sides on one processor: who spins keeps the other from answering, and has to notice. */
+static void one_processor(void **state) {
+    (void)state;
+    cpu_set_t before, first;
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    CPU_ZERO(&first);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&first) == 0; i++)
+        if (CPU_ISSET(i, &before)) CPU_SET(i, &first);
+    assert_int_equal(sched_setaffinity(0, sizeof(first), &first), 0); /* and so the other thread */
+    uint64_t begin = in_ms(0);
+    ping_pong(false, false);
+    uint64_t took_ms = (in_ms(0) - begin) / 1000000;
+    assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+    /* 20,000 rounds: some 0.5 s; with a time slice spun away at each, a minute and more */
+    assert_in_range(took_ms, 0, 10000);
+}
+
 static void deadlines(void **state) {
     (void)state;
     struct cella_slot_message m;
@@ -304,9 +322,9 @@ static void bulk(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(turns),     TEST(words),        TEST(there_and_back), TEST(wakes),
-        TEST(deadlines), TEST(wakes_asleep), TEST(wakes_between),  TEST(stops),
-        TEST(learns),    TEST(flips),        TEST(bulk),
+        TEST(turns),     TEST(words),         TEST(there_and_back), TEST(wakes),
+        TEST(deadlines), TEST(wakes_asleep),  TEST(wakes_between),  TEST(stops),
+        TEST(learns),    TEST(one_processor), TEST(flips),          TEST(bulk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
