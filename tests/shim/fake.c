@@ -166,6 +166,24 @@ static long do_readdir(const char *path, uint64_t cookie, struct cella_writer *w
     return next;
 }
 
+/* A socket, or the end of a pipe from which a token is read. */
+static long do_connect(const char *name, struct fake_reply *reply) {
+    int ends[2];
+    snprintf(fake.connected, sizeof(fake.connected), "%.255s", name);
+    fake.connect_count++;
+    if (fake.connect_error) return -fake.connect_error;
+    bool credential = strncmp(name, "credential/", 11) == 0;
+    if (credential ? pipe2(ends, O_CLOEXEC)
+                   : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+        abort();
+    if (credential && write(ends[1], "token", 5) != 5) abort();
+    if (credential) close(ends[1]);
+    fake.peer = credential ? -1 : ends[1];
+    reply->fds[0] = ends[0];
+    reply->fd_count = 1;
+    return 0;
+}
+
 static long serve(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, struct cella_bytes payload,
                   struct cella_writer *w, struct fake_reply *reply) {
     char text[2048], second[2048], path[4096];
@@ -198,6 +216,7 @@ static long serve(uint32_t op, uint32_t mount, uint64_t a, uint64_t b, struct ce
                                         fake.grant_size[fake.grant_next]));
         fake.grant_next++;
         return 0;
+    case CELLA_HOSTCALL_CONNECT: return do_connect(text, reply);
     case CELLA_HOSTCALL_CALLS:
         reply->fds[0] = memfd_create("calls", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (reply->fds[0] < 0 || ftruncate(reply->fds[0], (off_t)a) != 0) abort();

@@ -33,7 +33,11 @@ struct fake {
     uint8_t boot[4096]; /* BOOT's payload */
     size_t boot_size;
     unsigned evidence_count, seal_count;
-    char said[4096]; /* lines of shim_say and shim_abort since fake_clear */
+    char connected[256]; /* what CONNECT was asked for last */
+    unsigned connect_count;
+    int connect_error; /* errno of its answer; 0: it connects */
+    int peer;          /* the other end of the last connection */
+    char said[4096];   /* lines of shim_say and shim_abort since fake_clear */
     jmp_buf on_abort;
     bool catching;
 };

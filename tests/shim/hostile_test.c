@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,7 +47,7 @@ static uint32_t lie_op;
 static int64_t lie_result;
 static uint8_t lie_payload[64];
 static size_t lie_size;
-static enum { RESULT, PAYLOAD, SHORT, LONG, DESCRIPTORS, ANY_DESCRIPTOR, HUGE } lie_kind;
+static enum { RESULT, PAYLOAD, SHORT, LONG, DESCRIPTORS, ANY_DESCRIPTOR, CONNECTED, HUGE } lie_kind;
 static unsigned lie_count;
 static int lie_fd;
 
@@ -69,6 +71,12 @@ static void lie(uint32_t op, struct fake_reply *reply) {
             reply->fds[i] = open(fake_path(0, "f"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
         reply->fd_count = lie_count;
         break;
+    case CONNECTED: /* a good connection, but for the rest */
+        cella_writer_u64le(&w, (uint64_t)lie_result);
+        cella_writer_u32le(&w, (uint32_t)lie_size);
+        cella_writer_put(&w, cella_bytes(lie_payload, lie_size));
+        reply->size = w.size;
+        break;
     case ANY_DESCRIPTOR:
         reply->fds[0] = lie_fd;
         reply->fd_count = 1;
@@ -88,6 +96,7 @@ static void call(uint32_t op) {
     case CELLA_HOSTCALL_READDIR: (void)shim_host_readdir(0, "", 0, buffer, &listing); break;
     case CELLA_HOSTCALL_KEY_GRANT: (void)shim_host_key_grant(grant, sizeof(grant)); break;
     case CELLA_HOSTCALL_RENAME: (void)shim_host_rename(0, "f", "g"); break;
+    case CELLA_HOSTCALL_CONNECT: (void)shim_host_connect("host:1"); break;
     default: (void)shim_host_name(op, 0, "x", 0700); break;
     }
 }
@@ -102,7 +111,8 @@ static bool ends(uint32_t op) {
 static const uint32_t ops[] = {CELLA_HOSTCALL_OPEN,    CELLA_HOSTCALL_STAT,
                                CELLA_HOSTCALL_READDIR, CELLA_HOSTCALL_UNLINK,
                                CELLA_HOSTCALL_RMDIR,   CELLA_HOSTCALL_MKDIR,
-                               CELLA_HOSTCALL_RENAME,  CELLA_HOSTCALL_KEY_GRANT};
+                               CELLA_HOSTCALL_RENAME,  CELLA_HOSTCALL_KEY_GRANT,
+                               CELLA_HOSTCALL_CONNECT};
 enum { OP_COUNT = sizeof(ops) / sizeof(ops[0]) };
 
 static void results(void **state) {
@@ -170,6 +180,61 @@ static void descriptors(void **state) {
     }
     lie_fd = open(fake_path(0, "f"), O_RDONLY);
     assert_false(ends(CELLA_HOSTCALL_OPEN));
+}
+
+/* A connection is one socket or pipe, and nothing else: a file would be the host's to change, a
+ * folder or a channel of the enclave's own would mean something else (R29, R40). */
+static void connections(void **state) {
+    (void)state;
+    int ends_of_pipe[2], pair[2];
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    lie_kind = DESCRIPTORS;
+    lie_count = 0;
+    assert_true(ends(CELLA_HOSTCALL_CONNECT));
+    SAID("connect brought no descriptor");
+    lie_kind = ANY_DESCRIPTOR;
+    const int bad[] = {open(fake_path(0, "f"), O_RDWR),
+                       open("/tmp", O_RDONLY),
+                       open("/dev/null", O_RDWR),
+                       open("/dev/zero", O_RDWR),
+                       memfd_create("x", MFD_CLOEXEC),
+                       open("/tmp", O_PATH),
+                       0,
+                       3,
+                       4,
+                       -1,
+                       1 << 20};
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        lie_fd = bad[i];
+        fake_clear();
+        if (!ends(CELLA_HOSTCALL_CONNECT)) fail_msg("descriptor %u was taken", i);
+    }
+    const int good[] = {pair[0], ends_of_pipe[0]};
+    for (unsigned i = 0; i < 2; i++) {
+        lie_fd = good[i];
+        assert_false(ends(CELLA_HOSTCALL_CONNECT));
+    }
+    lie_kind = CONNECTED;
+    lie_result = 0;
+    lie_size = 0;
+    assert_false(ends(CELLA_HOSTCALL_CONNECT));
+    lie_result = 1;
+    assert_true(ends(CELLA_HOSTCALL_CONNECT));
+    SAID("connect's result is not 0 or an error");
+    fake_clear();
+    lie_result = 0;
+    lie_size = 1;
+    assert_true(ends(CELLA_HOSTCALL_CONNECT));
+    SAID("connect's result is not 0 or an error");
+    /* an error with one */
+    lie_kind = ANY_DESCRIPTOR;
+    fake.connect_error = ECONNREFUSED;
+    lie_fd = pair[0];
+    assert_true(ends(CELLA_HOSTCALL_CONNECT));
+    SAID("an error brought one");
+    fake.lie_host = NULL;
+    assert_int_equal(shim_host_connect("host:1"), -ECONNREFUSED);
 }
 
 static void stats(void **state) {
@@ -363,7 +428,7 @@ static void kernels(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(results), TEST(sizes), TEST(descriptors), TEST(stats),
+        TEST(results), TEST(sizes), TEST(descriptors), TEST(connections), TEST(stats),
         TEST(names),   TEST(boots), TEST(platforms),   TEST(kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

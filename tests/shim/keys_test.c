@@ -216,6 +216,39 @@ static void takes_only_the_pinned_key(void **state) {
     assert_memory_equal(shim_keys_named(0), key_a, 32);
 }
 
+/* A key of a vault is asked of no owner, and taken from none: else the host, which can make grants
+ * as anyone can, would give one of its own in the vault's place. */
+static void for_the_vault(void) {
+    grant("a", key_b, NULL);
+    grant("hospital_b", key_b, NULL);
+}
+static void takes_no_grant_for_a_vaults_key(void **state) {
+    (void)state;
+    shim.config.key_vault[0] = true;
+    assert_int_equal(run(for_the_vault), CELLA_OK);
+    SAID("the grant of key a is refused: the manifest has it from a vault");
+    assert_memory_equal(shim_keys_named(1), key_b, 32);
+    assert_false(shim_keys_have(0));
+    assert_true(FAKE_ABORTS((void)shim_keys_named(0)));
+    struct cella_reader r = cella_reader(cella_bytes(fake.request, fake.request_size));
+    cella_reader_skip(&r, 12);
+    assert_int_equal(cella_reader_u32le(&r), 1); /* one name is asked for */
+    cella_reader_skip(&r, 64);
+    cella_reader_expect(&r, cella_bytes("\12\0hospital_b", 12));
+    assert_false(r.failed);
+    assert_null(memmem(fake.request, fake.request_size, "\1\0a", 3));
+}
+static void asks_no_owner_of_a_vaults_key(void **state) {
+    (void)state;
+    shim.config.key_vault[0] = shim.config.key_vault[1] = true;
+    assert_int_equal(run(both), CELLA_OK);
+    assert_int_equal(fake.request_size, 0);
+    assert_int_equal(fake.evidence_count, 0);
+    assert_int_equal(fake.grant_next, 0);
+    assert_true(FAKE_ABORTS(shim_keys_complete()));
+    SAID("the key a was not fetched");
+}
+
 static void no_evidence(uint32_t op, struct fake_reply *reply) {
     if (op == CELLA_PLATCALL_EVIDENCE)
         memcpy(reply->bytes, (uint8_t[8]){CELLA_ERR_UNAVAILABLE}, reply->size = 8);
@@ -238,11 +271,18 @@ static void asks_nothing_when_it_needs_nothing(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(takes_what_is_granted),     TEST(asks_as_the_format_says),
-        TEST(asks_anew_each_time),       TEST(refuses_what_is_not_for_it),
-        TEST(takes_only_the_pinned_key), TEST(ends_when_no_grant_will_come),
-        TEST(truncate_and_flip),         TEST(refuses_what_is_too_long),
-        TEST(ends_without_evidence),     TEST(asks_nothing_when_it_needs_nothing),
+        TEST(takes_what_is_granted),
+        TEST(asks_as_the_format_says),
+        TEST(asks_anew_each_time),
+        TEST(refuses_what_is_not_for_it),
+        TEST(takes_only_the_pinned_key),
+        TEST(ends_when_no_grant_will_come),
+        TEST(truncate_and_flip),
+        TEST(refuses_what_is_too_long),
+        TEST(takes_no_grant_for_a_vaults_key),
+        TEST(asks_no_owner_of_a_vaults_key),
+        TEST(ends_without_evidence),
+        TEST(asks_nothing_when_it_needs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
