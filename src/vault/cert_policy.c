@@ -6,7 +6,7 @@
 #include "crypto/jose.h"
 
 static const char pkcs12[] = "application/x-pkcs12", pem[] = "application/x-pem-file";
-enum { MONTHS_MAX = 120, DAY_S = 86400, TEXTS_MAX = 100, TEXT_MAX = 1024 };
+enum { MONTHS_MAX = 120, DAYS_MAX = 3660, DAY_S = 86400, TEXTS_MAX = 100, TEXT_MAX = 1024 };
 
 /* Azure's defaults, where the JavaScript client's DefaultCertificatePolicy leaves nearly all out.
  */
@@ -105,9 +105,9 @@ static CELLA_RESULT check_rest(const json_t *policy) {
             WRONG("lifetime_actions: expected action_type AutoRenew or EmailContacts");
         if ((!percent == !days) ||
             (percent && (json_integer_value(percent) < 1 || json_integer_value(percent) > 99)) ||
-            (days && json_integer_value(days) < 1))
-            WRONG(
-                "lifetime_actions: expected lifetime_percentage of 1 to 99 or days_before_expiry");
+            (days && (json_integer_value(days) < 1 || json_integer_value(days) > DAYS_MAX)))
+            WRONG("lifetime_actions: expected lifetime_percentage of 1 to 99 or days_before_expiry "
+                  "of 1 to 3660");
     }
     return CELLA_SUCCESS;
 }

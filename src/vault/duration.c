@@ -41,8 +41,8 @@ static int64_t move(int64_t unix_s, int64_t months, int64_t days) {
     struct tm t;
     if (!gmtime_r(&at, &t)) return unix_s;
     int64_t month = (int64_t)t.tm_year * 12 + t.tm_mon + months;
-    t.tm_year = (int)(month / 12);
-    t.tm_mon = (int)(month % 12);
+    t.tm_mon = (int)((month % 12 + 12) % 12); /* also of a time before 1900 */
+    t.tm_year = (int)((month - t.tm_mon) / 12);
     int last = month_days(t.tm_year + 1900, t.tm_mon);
     if (t.tm_mday > last) t.tm_mday = last;
     return (int64_t)timegm(&t) + days * DAY_S;

@@ -117,9 +117,44 @@ static void done_once(void **state) {
     assert_int_equal(lines_with(rig, "\"action\":\"rotate\""), 2 * KEYS);
 }
 
+/* Times and durations at their ends: no moment before 1900 or beyond all days confuses what is due.
+ */
+static void far_times(void **state) {
+    struct rig *rig = *state;
+    static const char *const expiries[] = {"0", "1", "86399", "4102444800", "68719476720"};
+    static const char *const triggers[] = {"P7D", "P1199M", "P100Y", "P36500D", "P99Y11M"};
+    char body[512];
+    json_decref(call(rig, "POST", "/keys/far/create" V, "{\"kty\":\"EC\"}", 200));
+    for (size_t i = 0; i < 25; i++) {
+        snprintf(body, sizeof(body), "{\"attributes\":{\"exp\":%s}}", expiries[i / 5]);
+        json_decref(call(rig, "PATCH", "/keys/far" V, body, 200));
+        snprintf(body, sizeof(body),
+                 "{\"lifetimeActions\":[{\"trigger\":{\"timeBeforeExpiry\":\"%s\"},\"action\":{"
+                 "\"type\":\"Rotate\"}}],\"attributes\":{\"expiryTime\":\"P100Y\"}}",
+                 triggers[i % 5]);
+        json_decref(call(rig, "PUT", "/keys/far/rotationpolicy" V, body, 200));
+        GOOD(cella_vaults_tend(rig->vaults, (uint64_t)time(NULL)));
+    }
+    static const struct {
+        const char *days;
+        int status;
+    } rows[] = {{"1", 202}, {"3660", 202}, {"3661", 400}, {"0", 400}, {"9223372036854775807", 400}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(
+            body, sizeof(body),
+            "{\"policy\":{\"key_props\":{\"kty\":\"EC\",\"crv\":\"P-256\"},\"x509_props\":{"
+            "\"subject\":\"CN=a\"},\"lifetime_actions\":[{\"trigger\":{\"days_before_expiry\":%s},"
+            "\"action\":{\"action_type\":\"AutoRenew\"}}],\"issuer\":{\"name\":\"Self\"}}}",
+            rows[i].days);
+        json_decref(call(rig, "POST", "/certificates/far-c/create" V, body, rows[i].status));
+        GOOD(cella_vaults_tend(rig->vaults, (uint64_t)time(NULL)));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(done_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(far_times, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
