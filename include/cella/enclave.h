@@ -14,8 +14,13 @@
 #define CELLA_ENCLAVE_H
 
 #include <cella/result.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct cella_enclave;
 struct cella_transport;
@@ -72,6 +77,17 @@ struct cella_transport *cella_enclave_transport(struct cella_enclave *enclave);
 /* What settings.peer was, for generated code. */
 struct cella_peer *cella_enclave_peer(struct cella_enclave *enclave);
 
+/* What a person or a debugger wants to know of it. */
+struct cella_enclave_facts {
+    int pid;             /* of its process, as the platform sees it */
+    uint64_t program;    /* address of its first program, for a debugger's add-symbol-file -o */
+    bool debug;          /* its memory is open: a debug image */
+    bool memory_secret;  /* false: ordinary private memory, as its manifest allows */
+    uint32_t threads;    /* calls that can run at once */
+    size_t message_size; /* bytes of the longest message */
+};
+void cella_enclave_describe(const struct cella_enclave *enclave, struct cella_enclave_facts *out);
+
 /* True until the enclave has ended, as far as is known. */
 bool cella_enclave_alive(const struct cella_enclave *enclave);
 
@@ -81,5 +97,9 @@ bool cella_enclave_alive(const struct cella_enclave *enclave);
  * with this enclave may begin or be waiting to begin. NULL is harmless. */
 void cella_enclave_destroy(struct cella_enclave *enclave, uint32_t grace_ms,
                            struct cella_enclave_end *end);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

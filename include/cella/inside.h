@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cella_transport;
 struct cella_slot;
 struct cella_peer;
@@ -37,5 +41,9 @@ CELLA_RESULT cella_serve(const struct cella_inside *inside);
 struct cella_transport *cella_inside_transport(void);
 /* The peer given to cella_serve(). */
 struct cella_peer *cella_host_peer(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Codes are stable: `cella explain NAME` describes each, and the process exit status is derived
  * from it. */
 enum cella_code {
@@ -129,6 +133,10 @@ void cella_result_print(struct cella_result r);
 const char *cella_code_explain(const char *name);
 /* Process exit status for a code: 0 success, 2 usage, 3 refused or integrity, 1 all else. */
 int cella_code_exit_status(enum cella_code code);
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 #endif

@@ -140,13 +140,12 @@ static struct cella_result connect_platform(struct cella_enclave *e,
 
 static struct cella_result start_with(struct cella_enclave *e, const char *image, int err) {
     int ends[2], in = standard(0), out = standard(1);
-    struct cella_client_started started;
     struct cella_result r = cella_channel_pair(ends);
     if (!cella_failed(r)) {
         e->run.channel = ends[0];
         const struct cella_client_start start = {
             .name = image, .image = e->file.fd, .stdio = {in, out, err}, .host_channel = ends[1]};
-        r = cella_client_start(e->run.socket, &start, &started);
+        r = cella_client_start(e->run.socket, &start, &e->started);
         close(ends[1]);
     }
     if (in > 2) close(in);
@@ -238,6 +237,17 @@ struct cella_transport *cella_enclave_transport(struct cella_enclave *enclave) {
 
 struct cella_peer *cella_enclave_peer(struct cella_enclave *enclave) {
     return enclave->peer;
+}
+
+void cella_enclave_describe(const struct cella_enclave *enclave, struct cella_enclave_facts *out) {
+    const struct cella_client_started *started = &enclave->started;
+    *out = (struct cella_enclave_facts){
+        .pid = started->pid,
+        .program = started->base + enclave->file.config.program[0].bias,
+        .debug = started->debug,
+        .memory_secret = started->memory_secret,
+        .threads = enclave->slot_count,
+        .message_size = enclave->slot_size - CELLA_CALLS_AT_MESSAGE};
 }
 
 bool cella_enclave_alive(const struct cella_enclave *enclave) {

@@ -43,6 +43,7 @@ struct cella_enclave {
     struct cella_host_slot slot[CELLA_SLOT_MAX];
 
     struct cella_image_file file;
+    struct cella_client_started started;
     struct cella_host_server server;
     struct cella_run run;
     pthread_t thread; /* runs cella_run_serve */

@@ -2,6 +2,7 @@
  * remains when either side ends at any moment. calls_host CELLA IMAGE, with a platform running. */
 #include "results.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,6 +360,64 @@ static void several(void **state) {
     cella_enclave_destroy(second, 1000, NULL);
 }
 
+/* Several threads make, use and end enclaves of their own; nothing is left of any. */
+static void *maker(void *arg) {
+    struct cella_enclave *own;
+    struct cella_enclave_facts facts;
+    (void)arg;
+    for (int i = 0; i < 5; i++) {
+        char text[6] = "";
+        size_t size = sizeof(text);
+        if (cella_failed(cella_enclave_create(image, &settings, &own))) return (void *)1;
+        cella_enclave_describe(own, &facts);
+        if (facts.pid <= 0 || facts.threads != 2 || facts.message_size != (1 << 20) - 32)
+            return (void *)2;
+        cella_result_drop(rig_call(own, CALLS_ECHO, "maker", 6, text, &size));
+        cella_enclave_destroy(own, 1000, NULL);
+        if (strcmp(text, "maker") != 0) return (void *)3;
+    }
+    return NULL;
+}
+static int descriptors(void) {
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+static void makers(void **state) {
+    (void)state;
+    pthread_t all[3];
+    settings = (struct cella_enclave_settings){.cella = command, .log = keep_line};
+    int before = descriptors();
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&all[i], NULL, maker, NULL), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(join(all[i]), 0);
+    assert_int_equal(descriptors(), before);
+}
+
+/* What cannot be made says why, and leaves nothing. */
+static void refusals(void **state) {
+    (void)state;
+    int before = descriptors();
+    static char fast[] = "--fast", a[] = "A=1", *argument[] = {fast}, *variable[] = {a};
+    static const char *const mount[] = {"/data=/tmp"};
+    struct cella_enclave_settings s = {.cella = command};
+    REFUSED(cella_enclave_create("/nowhere.cella", &s, &e), CELLA_ERR_NOT_FOUND);
+    assert_null(e);
+    REFUSED(cella_enclave_create("/dev/null", &s, &e), CELLA_ERR_FORMAT);
+    REFUSED(cella_enclave_create(command, &s, &e), CELLA_ERR_FORMAT);
+    s.args = argument, s.arg_count = 1;
+    REFUSED(cella_enclave_create(image, &s, &e), CELLA_ERR_USAGE);
+    s.arg_count = 0, s.envs = variable, s.env_count = 1;
+    REFUSED(cella_enclave_create(image, &s, &e), CELLA_ERR_USAGE);
+    s.env_count = 0, s.mounts = mount, s.mount_count = 1;
+    REFUSED(cella_enclave_create(image, &s, &e), CELLA_ERR_USAGE);
+    s = (struct cella_enclave_settings){.cella = "/nowhere/cella"};
+    REFUSED(cella_enclave_create(image, &s, &e), CELLA_ERR_NOT_FOUND);
+    s = (struct cella_enclave_settings){.no_start = true, .socket = "/tmp/nowhere/p.sock"};
+    REFUSED(cella_enclave_create(image, &s, &e), CELLA_ERR_UNAVAILABLE);
+    assert_null(e);
+    assert_int_equal(descriptors(), before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
@@ -373,6 +432,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(exits),
         cmocka_unit_test(kills),
         cmocka_unit_test(several),
+        cmocka_unit_test(makers),
+        cmocka_unit_test(refusals),
     };
     if (argc != 3) return 2;
     command = argv[1];
