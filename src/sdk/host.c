@@ -79,7 +79,7 @@ static void *log_lines(void *arg) {
 }
 
 /* Signals are the program's threads' business. */
-static struct cella_result start_thread(pthread_t *thread, void *(*body)(void *), void *arg) {
+CELLA_RESULT cella_host_thread(pthread_t *thread, void *(*body)(void *), void *arg) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -160,9 +160,9 @@ static struct cella_result start(struct cella_enclave *e, const char *image) {
     struct cella_result r = start_with(e, image, err);
     if (err > 2) close(err);
     if (cella_failed(r)) return r;
-    if (e->log) TRY(start_thread(&e->log_thread, log_lines, e));
+    if (e->log) TRY(cella_host_thread(&e->log_thread, log_lines, e));
     e->log_runs = e->log;
-    TRY(start_thread(&e->thread, serve, e));
+    TRY(cella_host_thread(&e->thread, serve, e));
     e->thread_runs = true;
     return CELLA_SUCCESS;
 }

@@ -37,6 +37,7 @@ struct cella_enclave {
     uint64_t free __attribute__((aligned(64))); /* bit i: slot i is free; changed atomically */
     uint64_t late;    /* bit i: slot i is the reaper's; changed atomically */
     uint32_t given;   /* how often a slot was given back while somebody waited */
+    bool reaping;     /* a thread looks after late slots */
     uint32_t users;   /* threads in the slow parts of taking and giving back; cella_enclave_destroy
                          waits */
     uint32_t waiting; /* host threads that wait for a slot */
@@ -64,6 +65,9 @@ struct cella_enclave {
  * error, unless it is NULL. */
 CELLA_RESULT cella_host_begin(const char *image, const struct cella_enclave_settings *settings,
                               struct cella_enclave **out);
+
+/* A thread of the library's: signals are the program's own threads' business. */
+CELLA_RESULT cella_host_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 
 /* host_calls.c */
 void cella_host_calls_init(struct cella_enclave *enclave);

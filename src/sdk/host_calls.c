@@ -11,6 +11,7 @@
 enum {
     OWNED = 1, /* cookie: this begin took the slot */
     INDEX_SHIFT = 8,
+    REAP_PAUSE_NS = 5000000,
     PAUSE_MIN_NS = 1000000, /* how soon who waits for a slot looks again, and how seldom later */
     PAUSE_MAX_NS = 16000000,
 };
@@ -96,7 +97,10 @@ static bool reap_one(struct cella_enclave *e, struct cella_host_slot *slot) {
     return is_gone(e);
 }
 
+static void start_reaping(struct cella_enclave *e);
+
 static void reap(struct cella_enclave *e) {
+    bool left = false;
     uint64_t some = __atomic_load_n(&e->late, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; some >> i; i++) {
         uint64_t bit = 1ULL << i;
@@ -105,8 +109,41 @@ static void reap(struct cella_enclave *e) {
         if (reap_one(e, &e->slot[i]))
             give_back(e, i);
         else
-            __atomic_or_fetch(&e->late, bit, __ATOMIC_RELEASE);
+            __atomic_or_fetch(&e->late, bit, __ATOMIC_SEQ_CST), left = true;
     }
+    if (left) start_reaping(e); /* whose thread may have seen none just now */
+}
+
+/* Looks after late slots until there are none, so that a thread of the enclave that calls from one
+ * does not wait for this program's next call. A user all the while. */
+static void *reap_on(void *arg) {
+    struct cella_enclave *e = arg;
+    const struct timespec pause = {0, REAP_PAUSE_NS};
+    do {
+        while (__atomic_load_n(&e->late, __ATOMIC_SEQ_CST)) {
+            nanosleep(&pause, NULL);
+            reap(e);
+        }
+        __atomic_store_n(&e->reaping, false, __ATOMIC_SEQ_CST);
+    } while (__atomic_load_n(&e->late, __ATOMIC_SEQ_CST) &&
+             !__atomic_exchange_n(&e->reaping, true, __ATOMIC_SEQ_CST));
+    __atomic_sub_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* The caller is a user. Without a thread to be had, whoever wants a slot next reaps. */
+static void start_reaping(struct cella_enclave *e) {
+    pthread_t thread;
+    if (__atomic_exchange_n(&e->reaping, true, __ATOMIC_SEQ_CST)) return;
+    __atomic_add_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
+    struct cella_result r = cella_host_thread(&thread, reap_on, e);
+    if (!cella_failed(r)) {
+        pthread_detach(thread);
+        return;
+    }
+    cella_result_drop(r);
+    __atomic_store_n(&e->reaping, false, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Sleeps until a slot is given back, the deadline, or for as long as `pause_ns`: there may be late
@@ -178,10 +215,14 @@ static void end(struct cella_transport *t, struct cella_slot *slot) {
     struct cella_enclave *e = of(t);
     uint32_t index = (uint32_t)(slot->cookie >> INDEX_SHIFT);
     if (!(slot->cookie & OWNED)) return;
-    if (e->slot[index].late)
-        __atomic_or_fetch(&e->late, 1ULL << index, __ATOMIC_SEQ_CST);
-    else
+    if (!e->slot[index].late) {
         give_back(e, index);
+        return;
+    }
+    __atomic_add_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
+    __atomic_or_fetch(&e->late, 1ULL << index, __ATOMIC_SEQ_CST);
+    start_reaping(e);
+    __atomic_sub_fetch(&e->users, 1, __ATOMIC_SEQ_CST);
 }
 
 /* A call of the enclave's, within the one that this thread waits for. */
