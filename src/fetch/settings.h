@@ -13,8 +13,9 @@
 
 enum {
     CELLA_FETCH_KEY_MAX = 16,
-    CELLA_FETCH_URL_MAX = 256,  /* bytes of a URL with its NUL */
-    CELLA_FETCH_CA_MAX = 24576, /* bytes of the certificates */
+    CELLA_FETCH_URL_MAX = 256,      /* bytes of a URL with its NUL */
+    CELLA_FETCH_CA_MAX = 24576,     /* bytes of the certificates */
+    CELLA_FETCH_HEAP_MIN = 1 << 20, /* bytes that TLS and the answers take */
     CELLA_FETCH_PEER_MAX = 1 + CELLA_FETCH_KEY_MAX,
 };
 

@@ -536,6 +536,8 @@ static CELLA_RESULT check_vault(struct parse *p) {
          "a [key NAME]");
     WANT(p->m->vault_attest && p->m->vault_ca,
          "a key of a vault needs [vault] with attest = URL and ca = FILE");
+    WANT(p->m->heap_size >= CELLA_FETCH_HEAP_MIN,
+         "a key of a vault needs heap = 1M or more in [enclave], for the program that gets it");
     return CELLA_SUCCESS;
 }
 

@@ -106,6 +106,8 @@ static const char *const bad[][2] = {
     {VAULT DATA "key = Vault:https://v/keys/k\n", "m:7: key: expected named:NAME"},
     {VAULT DATA "key = https://v/keys/k\n", "m:7: key: expected named:NAME"},
     {VAULT DATA "key = vault:https://v/keys/" LONG_NAME "\n", "m:7: expected a key's name of 1"},
+    {"[enclave]\nheap = 1023K\n" VAULT KEY, "m:7: a key of a vault needs heap = 1M or more"},
+    {VAULT KEY "[enclave]\nheap = 64K\n", "m:5: a key of a vault needs heap = 1M or more"},
     /* one name, two keys */
     {VAULT DATA "key = vault:https://v/keys/k\n[mount /b]\ntype = protected\nhost = b\n"
                 "key = vault:https://w/keys/k\n",

@@ -7,7 +7,7 @@ cella=$(realpath "$1") source_root=$(realpath "$2")
 work=$(mktemp -d)
 chmod 755 "$work" # the platform drops root
 cd "$work" || exit 1
-failed=0 pids=() strange='' stranger='' elsewhere='' mute=''
+failed=0 pids=() strange='' stranger='' elsewhere='' late='' mute=''
 export CELLA_PLATFORM_SOCKET=$work/run/p.sock CELLA_PLATFORM_STATE=$work/state
 end() {
     stop_server
@@ -43,6 +43,7 @@ authority ours && authority theirs || exit 1
 certificate strange ours localhost
 certificate stranger theirs localhost
 certificate elsewhere ours elsewhere.example
+certificate late ours localhost -1
 listening() { # NAME COMMAND...: in the background; its first line is its port, in the variable NAME
     local name=$1
     shift
@@ -80,6 +81,7 @@ token https://managedhsm.azure.net >bearer
 listening strange "$source_root/tests/vault/strange.py" strange.pem strange.key "$hsm"
 listening stranger "$source_root/tests/vault/strange.py" stranger.pem stranger.key
 listening elsewhere "$source_root/tests/vault/strange.py" elsewhere.pem elsewhere.key
+listening late "$source_root/tests/vault/strange.py" late.pem late.key
 listening mute python3 -c '
 import socket
 s = socket.create_server(("127.0.0.1", 0))
@@ -98,7 +100,8 @@ image() { # NAME [LINES...]: its manifest on the lines given, with what all have
     shift
     {
         printf '[vault]\nattest = %s\nca = %s\n' "${ATTEST:-$attest}" "${BELIEVED:-believed.pem}"
-        printf '[enclave]\nheap = 2M\nstack = 128K\n%s[arguments]\n0 = name\nhost = yes\n' "${ENCLAVE:-}"
+        printf '[enclave]\nheap = %s\nstack = %s\n%s[arguments]\n0 = name\nhost = yes\n' "${HEAP:-2M}" \
+            "${STACK:-128K}" "${ENCLAVE:-}"
         printf '%s\n' "$@"
     } >"$name.manifest"
     "$cella" sign program -m "$name.manifest" -k key.pem -o "$name.cella" >out 2>&1 || { cat out; exit 1; }
@@ -169,6 +172,16 @@ for name in ("heap", "stack"): print(name, d["enclave"][name]["offset"], d["encl
 # shellcheck disable=SC2086
 expect 'memory of the fetching program is gone' 0 'scanned stack' "${run[@]}" exec.cella -- scan first $ranges
 grep -q 'scanned zeros: 0 of [1-9]' out && grep -q 'scanned heap' out || fail 'scanned data and heap'
+
+# Names and hosts have no case; sixteen keys; the least heap.
+with upper "https://LOCALHOST:${hsm##*:}/keys/K"
+expect 'another case' 7 "found k 32 $key" "${run[@]}" upper.cella --bearer bearer -- key k
+keys=()
+for i in $(seq 16); do keys+=("[key k$i]" "vault = $hsm/keys/k"); done
+image sixteen "${keys[@]}"
+expect 'sixteen keys' 7 "found k16 32 $key" "${run[@]}" sixteen.cella -- key k16
+ENCLAVE=$'threads = 1\n' HEAP=1M STACK=64K with little "$hsm/keys/k"
+expect 'one thread, a heap of 1 MiB, a stack of 64 KiB' 7 "found k 32 $key" "${run[@]}" little.cella -- key k
 
 # A protected mount under the key; a pin, right and wrong; a key of an owner beside.
 mkdir -p store && chmod 777 store
@@ -260,6 +273,9 @@ fetches 'another authority' 125 "localhost:$stranger: its certificate is refused
 fetches 'another host' 125 "localhost:$elsewhere: its certificate is refused: hostname mismatch" "https://localhost:$elsewhere/keys/k"
 fetches 'nobody listens' 125 'Connection refused' "https://localhost:1/keys/k"
 fetches 'no such host' 125 'the host cannot connect: ' "https://nowhere.invalid/keys/k"
+fetches 'a certificate that is over' 125 'its certificate is refused: certificate has expired' "https://localhost:$late/keys/k"
+ATTEST=$odd fetches 'one peer for both' 125 'no value in its answer' "$odd/keys/novalue"
+fetches 'another name of the host' 125 'answers 404 Not Found: No vault is served under this host' "https://127.0.0.1:${hsm##*:}/keys/k"
 fetches 'a redirection' 125 "localhost:$strange answers 302 Found" "$odd/keys/redirect"
 fetches "another key's answer" 125 "asked for the key $odd/keys/proxied, the answer is about $hsm/keys/other/" "$odd/keys/proxied"
 fetches 'a page' 125 "localhost:$strange" "$odd/keys/html"
