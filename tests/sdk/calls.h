@@ -17,6 +17,7 @@ enum calls_function {
     CALLS_EXIT,             /* u32 status: the enclave ends */
     CALLS_CRASH,
     CALLS_THREAD, /* u32 slot that serves this call */
+    CALLS_BREAK,  /* u32 how: breaks the format from inside, and stays */
     CALLS_LOG     /* the request's text, on stderr */
 };
 

@@ -353,6 +353,23 @@ static void kills(void **state) { /* destroyed while a call never ends */
     assert_true(end.signalled && end.status == 9);
 }
 
+static void breaks(void **state) { /* an enclave that is not to be believed, either */
+    (void)state;
+    for (uint64_t how = 0; how < 5; how++) {
+        struct cella_enclave_end end;
+        pthread_t other;
+        start(NULL);
+        assert_int_equal(pthread_create(&other, NULL, sleeper, (void *)(uintptr_t)60000), 0);
+        usleep(30000);
+        REFUSED(call(CALLS_BREAK, &how, sizeof(how)), CELLA_ERR_PROTOCOL);
+        assert_int_equal(join(other), CELLA_ERR_PROTOCOL);
+        REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_PROTOCOL);
+        assert_false(cella_enclave_alive(e));
+        cella_enclave_destroy(e, 1000, &end);
+        assert_true(end.signalled && end.status == 9);
+    }
+}
+
 static void several(void **state) {
     (void)state;
     struct cella_enclave *first, *second;
@@ -442,6 +459,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(leaves),
         cmocka_unit_test(exits),
         cmocka_unit_test(kills),
+        cmocka_unit_test(breaks),
         cmocka_unit_test(several),
         cmocka_unit_test(makers),
         cmocka_unit_test(refusals),

@@ -1,13 +1,16 @@
 /* The test enclave: serves the functions of calls.h by hand, without an interface file. Reads each
  * byte of the host's once. */
 #include <cella/inside.h>
+#include <linux/futex.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "abi/calls.h"
 #include "calls.h"
 #include "sdk/bulk.h"
 #include "sdk/transport.h"
@@ -78,6 +81,18 @@ static size_t give(struct cella_slot *slot, uint64_t count) {
     return count;
 }
 
+/* What no honest enclave writes, by hand: kind, size, status, turn. */
+static __attribute__((noreturn)) void break_format(struct cella_slot *slot, uint64_t how) {
+    volatile uint32_t *word = (uint32_t *)(slot->host_data - CELLA_CALLS_AT_MESSAGE);
+    word[CELLA_CALLS_AT_KIND / 4] = how == 0 ? 9 : CELLA_CALLS_RETURN;
+    word[CELLA_CALLS_AT_STATUS / 4] = how == 1 ? CELLA_CALLS_STATUS_COUNT : 0;
+    word[CELLA_CALLS_AT_SIZE / 4] = how == 2 ? UINT32_MAX : 0;
+    word[CELLA_CALLS_AT_SIZE / 4 + 1] = how == 3;
+    __atomic_fetch_add((uint32_t *)word, how == 4 ? 8 : 2, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    for (;;) pause();
+}
+
 static size_t run(struct cella_peer *peer, struct cella_slot *slot, uint32_t function,
                   size_t size) {
     struct cella_slot inner;
@@ -108,6 +123,7 @@ static size_t run(struct cella_peer *peer, struct cella_slot *slot, uint32_t fun
     case CALLS_SPIN:
         for (;;) __asm__ volatile("pause");
     case CALLS_EXIT: exit((int)number(size));
+    case CALLS_BREAK: break_format(slot, number(size));
     case CALLS_CRASH: __builtin_trap();
     case CALLS_THREAD: return put(slot, &index, sizeof(index));
     case CALLS_LOG: return (size_t)fprintf(stderr, "%.*s\n", (int)size, (const char *)copy) * 0;
