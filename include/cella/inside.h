@@ -39,6 +39,9 @@ CELLA_RESULT cella_serve(const struct cella_inside *inside);
 /* For generated code (sdk/transport.h): calls of the host from the thread that serves a call,
  * within that call. On any other thread its begin fails with CELLA_ERR_UNAVAILABLE. */
 struct cella_transport *cella_inside_transport(void);
+/* The enclave's own memory: what is wholly inside is private, what is wholly outside is the host's.
+ * Known where a host program made a ring; CELLA_ERR_UNAVAILABLE elsewhere. */
+CELLA_RESULT cella_inside_range(uint64_t *base, uint64_t *size);
 /* The peer given to cella_serve(). */
 struct cella_peer *cella_host_peer(void);
 

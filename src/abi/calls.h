@@ -30,7 +30,9 @@ enum {
     CELLA_CALLS_DEPTH_MAX = 8, /* calls within calls on one slot */
 
     /* read of /dev/cella/calls */
-    CELLA_CALLS_GEOMETRY = 16, /* u32 CELLA_CALLS_VERSION, u32 slots, u64 bytes of a slot */
+    CELLA_CALLS_GEOMETRY = 32, /* u32 CELLA_CALLS_VERSION, u32 slots, u64 bytes of a slot; the
+                                  enclave's own memory, outside of which the ring is: u64 first
+                                  address, u64 bytes */
 };
 #define CELLA_CALLS_DEVICE "/dev/cella/calls"
 

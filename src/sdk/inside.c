@@ -28,8 +28,10 @@ static struct {
     struct cella_inside inside;
     uint8_t *host_ring;
     size_t slot_size;
-    uint32_t slots; /* that are served */
-    uint32_t state; /* enum stage; changed by the thread of slot 0, read by all */
+    uint32_t slot_count; /* that there are */
+    uint32_t slots;      /* that are served */
+    uint64_t base, size; /* of the enclave's own memory */
+    uint32_t state;      /* enum stage; changed by the thread of slot 0, read by all */
     struct worker *workers;
 } ring;
 
@@ -154,19 +156,22 @@ static struct cella_result work_first(struct worker *w) {
     return CELLA_SUCCESS;
 }
 
+/* Once; the first caller is alone. */
 static struct cella_result open_ring(void) {
     uint8_t geometry[CELLA_CALLS_GEOMETRY];
+    if (ring.host_ring) return CELLA_SUCCESS;
     int fd = open(CELLA_CALLS_DEVICE, O_RDWR | O_CLOEXEC);
     ENSURE(fd >= 0, CELLA_ERR_UNAVAILABLE,
            "start it from a program that is linked with libcella; its image needs `calls`",
            "no host program makes calls here (%s: %s)", CELLA_CALLS_DEVICE, strerror(errno));
     bool known = read(fd, geometry, sizeof(geometry)) == sizeof(geometry);
     struct cella_reader r = cella_reader(CELLA_BYTES_OF(geometry));
-    uint32_t version = cella_reader_u32le(&r), slots = cella_reader_u32le(&r);
+    uint32_t version = cella_reader_u32le(&r);
+    ring.slot_count = cella_reader_u32le(&r);
     ring.slot_size = cella_reader_u64le(&r);
-    size_t size = ring.slot_size * slots;
-    bool fewer = ring.inside.threads && ring.inside.threads < slots;
-    ring.slots = fewer ? ring.inside.threads : slots;
+    ring.base = cella_reader_u64le(&r);
+    ring.size = cella_reader_u64le(&r);
+    size_t size = ring.slot_size * ring.slot_count;
     void *p = known ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
     close(fd);
     ENSURE(known && version == CELLA_CALLS_VERSION && p != MAP_FAILED, CELLA_ERR_UNSUPPORTED,
@@ -175,10 +180,19 @@ static struct cella_result open_ring(void) {
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_serve(const struct cella_inside *inside) {
-    ENSURE(!ring.host_ring, CELLA_ERR_EXISTS, NULL, "cella_serve serves once");
-    ring.inside = *inside;
+CELLA_RESULT cella_inside_range(uint64_t *base, uint64_t *size) {
     TRY(open_ring());
+    *base = ring.base;
+    *size = ring.size;
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_serve(const struct cella_inside *inside) {
+    ENSURE(!ring.workers, CELLA_ERR_EXISTS, NULL, "cella_serve serves once");
+    TRY(open_ring());
+    ring.inside = *inside;
+    bool fewer = inside->threads && inside->threads < ring.slot_count;
+    ring.slots = fewer ? inside->threads : ring.slot_count;
     ring.workers = aligned_alloc(64, ring.slots * sizeof(struct worker));
     ENSURE(ring.workers, CELLA_ERR_MEMORY, "give the image more heap", "no memory for %u slots",
            ring.slots);

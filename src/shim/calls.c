@@ -72,11 +72,13 @@ void shim_calls_start(void) {
     (void)shim_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-void shim_calls_geometry(uint8_t out[16]) {
+void shim_calls_geometry(uint8_t out[32]) {
     struct cella_writer w = cella_writer(out, CELLA_CALLS_GEOMETRY);
     cella_writer_u32le(&w, CELLA_CALLS_VERSION);
     cella_writer_u32le(&w, shim.config.thread_count);
     cella_writer_u64le(&w, shim.config.calls_size);
+    cella_writer_u64le(&w, shim.base);
+    cella_writer_u64le(&w, shim.size);
 }
 
 long shim_file_map_shared(int fd, uint64_t size, int prot, uint64_t offset) {

@@ -11,6 +11,6 @@
  * any other, has broken its contract (R40): a file that shrinks would fault at every access. */
 void shim_calls_start(void);
 /* The answer of /dev/cella/calls: CELLA_CALLS_GEOMETRY bytes. */
-void shim_calls_geometry(uint8_t out[16]);
+void shim_calls_geometry(uint8_t out[32]);
 
 #endif
