@@ -19,7 +19,6 @@ static void free_x509(X509 **x) { X509_free(*x); }
 static void free_request(X509_REQ **x) { X509_REQ_free(*x); }
 static void free_bio(BIO **x) { BIO_free(*x); }
 static void free_stack(STACK_OF(X509) * *x) { sk_X509_pop_free(*x, X509_free); }
-static void free_pkey(EVP_PKEY **x) { EVP_PKEY_free(*x); }
 static void free_extensions(STACK_OF(X509_EXTENSION) * *x) {
     sk_X509_EXTENSION_pop_free(*x, X509_EXTENSION_free);
 }
@@ -235,87 +234,6 @@ CELLA_RESULT cella_cert_read(struct cella_bytes der, struct cella_cert_facts *ou
 bool cella_cert_fits(struct cella_bytes der, const struct cella_material *material) {
     OF(X509, free_x509) x = parse(der);
     return x && EVP_PKEY_eq(X509_get0_pubkey(x), cella_material_pkey(material)) == 1;
-}
-
-static int give_password(char *buffer, int size, int writing, void *context) {
-    const char *password = context;
-    int length = password ? (int)strlen(password) : 0;
-    (void)writing;
-    if (length > size) return -1;
-    cella_copy(buffer, password, (size_t)length);
-    return length;
-}
-
-static CELLA_RESULT material_of(EVP_PKEY *pkey, struct cella_material **out) {
-    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(pkey);
-    unsigned char *bytes = NULL;
-    int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info, &bytes) : -1;
-    PKCS8_PRIV_KEY_INFO_free(info);
-    ENSURE(size > 0, CELLA_ERR_FORMAT, NULL, "a private key that can't be kept");
-    struct cella_result result = cella_material_load(
-        EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC ? CELLA_MATERIAL_EC : CELLA_MATERIAL_RSA,
-        cella_bytes(bytes, (size_t)size), out);
-    OPENSSL_clear_free(bytes, (size_t)size);
-    return result;
-}
-
-static CELLA_RESULT append_der(X509 *x, struct cella_buffer *out) {
-    unsigned char *bytes = NULL;
-    int size = i2d_X509(x, &bytes);
-    ENSURE(size > 0, CELLA_ERR_MEMORY, NULL, "no memory for a certificate");
-    struct cella_result result = cella_buffer_append(out, cella_bytes(bytes, (size_t)size));
-    OPENSSL_free(bytes);
-    return result;
-}
-
-/* The certificate of the key is the leaf; the others follow in the order they came. */
-static CELLA_RESULT sort_out(EVP_PKEY *pkey, STACK_OF(X509) * certificates,
-                             struct cella_material **material, struct cella_buffer *leaf,
-                             struct cella_buffer *chain) {
-    for (int i = 0; i < sk_X509_num(certificates); i++) {
-        X509 *x = sk_X509_value(certificates, i);
-        bool own = leaf->size == 0 && EVP_PKEY_eq(X509_get0_pubkey(x), pkey) == 1;
-        TRY(append_der(x, own ? leaf : chain));
-    }
-    ENSURE(leaf->size > 0, CELLA_ERR_FORMAT, NULL, "expected a certificate of the private key");
-    return material_of(pkey, material);
-}
-
-static CELLA_RESULT import_pem(struct cella_bytes text, const char *password,
-                               struct cella_material **material, struct cella_buffer *leaf,
-                               struct cella_buffer *chain) {
-    OF(BIO, free_bio) bio = BIO_new_mem_buf(text.data, (int)text.size);
-    OF(EVP_PKEY, free_pkey)
-    pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_password, (void *)password) : NULL;
-    OF(STACK_OF(X509), free_stack) certificates = sk_X509_new_null();
-    ENSURE(pkey && certificates, CELLA_ERR_FORMAT, NULL, "expected a private key in PEM");
-    (void)BIO_reset(bio);
-    for (X509 *x; (x = PEM_read_bio_X509(bio, NULL, give_password, NULL));)
-        ENSURE(sk_X509_push(certificates, x) > 0, CELLA_ERR_MEMORY, NULL, "no memory");
-    ERR_clear_error();
-    return sort_out(pkey, certificates, material, leaf, chain);
-}
-
-CELLA_RESULT cella_cert_import(struct cella_bytes bundle, const char *password,
-                               struct cella_material **material, struct cella_buffer *leaf,
-                               struct cella_buffer *chain) {
-    const unsigned char *at = bundle.data;
-    *material = NULL;
-    if (bundle.size > 11 && cella_equal(bundle.data, "-----BEGIN ", 11))
-        return import_pem(bundle, password, material, leaf, chain);
-    PKCS12 *p12 = d2i_PKCS12(NULL, &at, (long)bundle.size);
-    EVP_PKEY *key = NULL;
-    X509 *own = NULL;
-    STACK_OF(X509) *others = NULL;
-    bool good = p12 && PKCS12_parse(p12, password ? password : "", &key, &own, &others) == 1;
-    PKCS12_free(p12);
-    ERR_clear_error();
-    OF(EVP_PKEY, free_pkey) pkey = key;
-    OF(STACK_OF(X509), free_stack) certificates = others ? others : sk_X509_new_null();
-    if (own && (!certificates || sk_X509_unshift(certificates, own) <= 0)) X509_free(own);
-    ENSURE(good && pkey && certificates, CELLA_ERR_FORMAT, NULL,
-           "expected PKCS #12 (base64) with a key, a certificate and the right password, or PEM");
-    return sort_out(pkey, certificates, material, leaf, chain);
 }
 
 /* --- Bundles --- */

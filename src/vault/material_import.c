@@ -138,6 +138,40 @@ static CELLA_RESULT complete(struct rsa *rsa) {
     return CELLA_SUCCESS;
 }
 
+static CELLA_RESULT check_rsa(const struct rsa *rsa) {
+    int bits = BN_num_bits(rsa->n);
+    ENSURE(bits == 2048 || bits == 3072 || bits == 4096, CELLA_ERR_FORMAT, NULL,
+           "key: expected n of 2048, 3072 or 4096 bits, found %d", bits);
+    ENSURE(BN_is_odd(rsa->n) && BN_is_odd(rsa->e) && !BN_is_one(rsa->e) &&
+               BN_num_bits(rsa->e) <= 64,
+           CELLA_ERR_FORMAT, NULL, "key: expected an odd n, and an odd e of 3 to 2^64");
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT check_pair(const EVP_PKEY *pkey) {
+    OF(EVP_PKEY_CTX, free_context) check = EVP_PKEY_CTX_new((EVP_PKEY *)pkey, NULL);
+    bool good = check && EVP_PKEY_check(check) == 1;
+    ERR_clear_error();
+    ENSURE(good, CELLA_ERR_FORMAT, NULL,
+           "key: not a valid pair: the private part does not belong to the public one, or a number "
+           "is out of range");
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_material_sound(const EVP_PKEY *pkey) {
+    __attribute__((cleanup(free_rsa))) struct rsa rsa = {0};
+    if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_RSA) {
+        ENSURE(EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &rsa.n) == 1 &&
+                   EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &rsa.e) == 1 &&
+                   EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_FACTOR1, &rsa.p) == 1 &&
+                   EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_FACTOR2, &rsa.q) == 1,
+               CELLA_ERR_FORMAT, NULL, "key: expected n, e, p and q");
+        TRY(check_rsa(&rsa));
+        TRY(check_primes(&rsa));
+    }
+    return check_pair(pkey);
+}
+
 static CELLA_RESULT from_params(const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY **out) {
     OF(OSSL_PARAM, free_params) params = OSSL_PARAM_BLD_to_param(builder);
     OF(EVP_PKEY_CTX, free_context) context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -145,12 +179,9 @@ static CELLA_RESULT from_params(const char *type, OSSL_PARAM_BLD *builder, EVP_P
     ENSURE(params && context && EVP_PKEY_fromdata_init(context) == 1, CELLA_ERR_MEMORY, NULL,
            "no memory for a key");
     bool made = EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params) == 1;
-    OF(EVP_PKEY_CTX, free_context) check = made ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
-    bool good = check && EVP_PKEY_check(check) == 1;
     ERR_clear_error();
-    ENSURE(good, CELLA_ERR_FORMAT, NULL,
-           "key: not a valid pair: the private part does not belong to the public one, or a number "
-           "is out of range");
+    ENSURE(made, CELLA_ERR_FORMAT, NULL, "key: a number is out of range");
+    TRY(check_pair(pkey));
     *out = pkey;
     pkey = NULL;
     return CELLA_SUCCESS;
@@ -167,11 +198,7 @@ static CELLA_RESULT import_rsa(const json_t *jwk, struct cella_material *materia
     TRY(number(jwk, "dp", false, &rsa.dp));
     TRY(number(jwk, "dq", false, &rsa.dq));
     TRY(number(jwk, "qi", false, &rsa.qi));
-    int bits = BN_num_bits(rsa.n);
-    ENSURE(bits == 2048 || bits == 3072 || bits == 4096, CELLA_ERR_FORMAT, NULL,
-           "key: expected n of 2048, 3072 or 4096 bits, found %d", bits);
-    ENSURE(BN_is_odd(rsa.n) && BN_is_odd(rsa.e) && !BN_is_one(rsa.e) && BN_num_bits(rsa.e) <= 64,
-           CELLA_ERR_FORMAT, NULL, "key: expected an odd n, and an odd e of 3 to 2^64");
+    TRY(check_rsa(&rsa));
     ENSURE(BN_cmp(rsa.d, rsa.n) < 0 && !BN_is_zero(rsa.d), CELLA_ERR_FORMAT, NULL,
            "key: expected a d below n");
     ENSURE(!rsa.p == !rsa.q, CELLA_ERR_FORMAT, NULL, "key: expected both p and q, or neither");

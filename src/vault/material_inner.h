@@ -51,6 +51,10 @@ CELLA_RESULT cella_use_sign(const struct cella_material *material,
                             const struct cella_algorithm *algorithm, bool verify,
                             const struct cella_operands *operands, struct cella_product *out);
 
+/* K10: an RSA key of a size that the vault has, with an odd exponent and two primes of half its
+ * size, far apart; an EC key on its curve; both of parts that belong together. */
+CELLA_RESULT cella_material_sound(const EVP_PKEY *pkey);
+
 /* Room for size bytes in a product. */
 CELLA_RESULT cella_product_room(struct cella_product *product, size_t size);
 /* What does not decrypt, whatever the cause (K06, K08). */
