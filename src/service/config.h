@@ -70,7 +70,7 @@ struct cella_service_attest {
 struct cella_service_vault {
     const char *name, *url;
     struct cella_service_list listen;
-    const char *certificate, *key, *login, *resource;
+    const char *certificate, *key, *login, *resource, *hsm_keys;
     bool hsm, purge_protection, insecure_release_software;
     uint64_t recover_days, rate;
 };

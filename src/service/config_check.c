@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "attest/instance.h"
+#include "hsm/hsm.h"
 
 static struct cella_result bad(const char *name, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -94,6 +95,8 @@ static CELLA_RESULT check_vault(const struct cella_service_config *c, size_t at,
     const char *which;
     WANT(v->url && v->listen.count, "[vault %s]: expected %s", v->name, v->url ? "listen" : "url");
     WANT(!v->certificate == !v->key, "[vault %s]: certificate and key go together", v->name);
+    if (v->hsm_keys)
+        TRY_IN(cella_hsm_check(v->hsm_keys, c->folder), "[vault %s] hsm_keys", v->name);
     WANT(v->login || c->identity.url,
          "[vault %s]: expected login = https://HOST/TENANT, where clients get their tokens, since "
          "there is no [identity]",

@@ -54,6 +54,7 @@ const struct cella_setting_row cella_setting_rows[] = {
     ROW(VAULT, vault, url, URL, NULL, 0, 0),
     ROW(VAULT, vault, listen, LISTEN, NULL, 0, 0),
     ROW(VAULT, vault, hsm, BOOL, "no", 0, 0),
+    ROW(VAULT, vault, hsm_keys, TEXT, NULL, 0, 0),
     ROW(VAULT, vault, certificate, PATH, NULL, 0, 0),
     ROW(VAULT, vault, key, PATH, NULL, 0, 0),
     ROW(VAULT, vault, login, TEXT, NULL, 0, 0),

@@ -39,6 +39,8 @@ static CELLA_RESULT add_vault(struct cella_service *s, const struct cella_servic
                                             .login = v->login ? v->login : (const char *)kept->data,
                                             .resource = v->resource,
                                             .hsm = v->hsm,
+                                            .hsm_keys = v->hsm_keys,
+                                            .folder = s->config.folder,
                                             .recover_days = (uint32_t)v->recover_days,
                                             .purge_protection = v->purge_protection,
                                             .insecure_release_software =

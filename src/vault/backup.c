@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "crypto/jose.h"
+#include "vault/keys_hsm.h"
 #include "vault/vault_inner.h"
 
 enum { VERSIONS_MAX = 500, PAGE = 25, CONTEXT_MAX = 512 };
@@ -109,7 +110,8 @@ void cella_vault_backup(struct cella_vault_call *call, enum cella_record_kind ki
     CELLA_BUFFER value = {0};
     char id[512];
     if (!cella_vault_begin(call, false, &session) ||
-        !cella_vault_find(call, session, kind, false, false, &record))
+        !cella_vault_find(call, session, kind, false, false, &record) ||
+        (kind == CELLA_RECORD_KEY && !cella_key_hsm_may_back_up(call, session)))
         return;
     struct cella_result result = make(call, session, kind, record.name, &value);
     cella_vault_id(call, &record, false, id);

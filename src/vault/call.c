@@ -81,7 +81,8 @@ void cella_vault_failure(struct cella_vault_call *call, enum cella_record_kind k
         cella_result_print(result);
         cella_http_header(call->response, "Retry-After", "1");
         cella_vault_error(call, 503, "ServiceUnavailable", NULL,
-                          "The store can't be used now; nothing was changed");
+                          "The store%s can't be used now; nothing was changed",
+                          call->settings && call->settings->hsm_keys ? " or the vault's HSM" : "");
         break;
     default: /* ours: the log has it, the caller does not (K11) */
         cella_result_print(result);

@@ -130,6 +130,15 @@ static void policy_get(struct cella_vault_call *call) {
         answer_policy(call, policy);
 }
 
+CELLA_RESULT cella_cert_policy_wanted(const struct cella_vault_call *call, const json_t *wanted,
+                                      const json_t *base, json_t **out) {
+    const char *kty =
+        json_string_value(json_object_get(json_object_get(wanted, "key_props"), "kty"));
+    ENSURE(!kty || !call->vault->hsm || !strstr(kty, "-HSM"), CELLA_ERR_USAGE, NULL,
+           "key_props.kty: keys of certificates do not live in the vault's HSM; use RSA or EC");
+    return cella_cert_policy(wanted, base, out);
+}
+
 static void policy_update(struct cella_vault_call *call) {
     CELLA_SESSION session = NULL;
     CELLA_JSON old = NULL;
@@ -142,7 +151,7 @@ static void policy_update(struct cella_vault_call *call) {
         answer_policy(call, NULL);
         return;
     }
-    if (!cella_failed(result)) result = cella_cert_policy(body, old, &policy);
+    if (!cella_failed(result)) result = cella_cert_policy_wanted(call, body, old, &policy);
     if (!cella_failed(result)) result = keep_policy(call, session, call->name, policy);
     if (cella_failed(result))
         cella_vault_failure(call, CELLA_RECORD_CERTIFICATE, result);
@@ -283,7 +292,8 @@ static void update(struct cella_vault_call *call) {
     struct cella_result result = CELLA_SUCCESS;
     const json_t *wanted = json_object_get(body, "policy");
     if (wanted && !json_is_null(wanted)) {
-        result = cella_cert_policy(wanted, json_object_get(record.public, "policy"), &policy);
+        result = cella_cert_policy_wanted(call, wanted, json_object_get(record.public, "policy"),
+                                          &policy);
         if (!cella_failed(result)) result = keep_policy(call, session, record.name, policy);
         if (!cella_failed(result)) json_object_set(record.public, "policy", policy);
     }

@@ -16,6 +16,10 @@ CELLA_RESULT cella_cert_not_deleted(const struct cella_vault_call *call,
 /* The policy that is kept of a name, or NULL in *out. */
 CELLA_RESULT cella_cert_policy_load(const struct cella_vault_call *call,
                                     struct cella_session *session, const char *name, json_t **out);
+/* As cella_cert_policy, of what a caller wants of this vault: where -HSM means its HSM, such a key
+ * is refused, since those of certificates are software's. */
+CELLA_RESULT cella_cert_policy_wanted(const struct cella_vault_call *call, const json_t *wanted,
+                                      const json_t *base, json_t **out);
 /* A new version of certificate, key and secret. record: name, attributes and tags are given, the
  * rest is filled in. CELLA_ERR_EXISTS also when a key or secret of its own has the name. */
 CELLA_RESULT cella_cert_store(struct cella_vault_call *call, struct cella_session *session,

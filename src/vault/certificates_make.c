@@ -32,7 +32,11 @@ static CELLA_RESULT make_key(struct cella_vault_call *call, struct cella_session
     CELLA_SECRET bytes = {0};
     TRY(cella_keyring_take(ring, call->settings->name, &key, &lent));
     enum cella_material_kind kind = cella_material_kind(lent);
-    result = cella_material_save(lent, &bytes);
+    result = cella_material_resident(lent)
+                 ? CELLA_FAILURE(CELLA_ERR_USAGE, NULL,
+                                 "reuse_key: the key of this name lives in the vault's HSM, and "
+                                 "keys of certificates do not")
+                 : cella_material_save(lent, &bytes);
     cella_keyring_drop(ring, &lent);
     TRY(result);
     return cella_material_load(kind, cella_secret_bytes(&bytes), out);
@@ -138,7 +142,7 @@ void cella_cert_create(struct cella_vault_call *call) {
     struct cella_result result = cella_cert_policy_load(call, session, call->name, &old);
     if (!cella_failed(result)) {
         const json_t *wanted = json_object_get(body, "policy");
-        result = cella_cert_policy(wanted, wanted ? NULL : old, &policy);
+        result = cella_cert_policy_wanted(call, wanted, wanted ? NULL : old, &policy);
     }
     if (!cella_failed(result))
         result = cella_cert_policy_self(policy) ? begin_self(call, session, policy, &record, &kept)

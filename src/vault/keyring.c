@@ -124,7 +124,7 @@ static CELLA_RESULT open_sealed(struct cella_keyring *keyring, const char *vault
     if (kty && kty[0] == 'E') kind = CELLA_MATERIAL_EC;
     TRY(cella_record_context(vault, record, context));
     TRY(cella_sealer_unseal(keyring->sealer, context, cella_buffer_bytes(&record->sealed), &bytes));
-    return cella_material_load(kind, cella_secret_bytes(&bytes), out);
+    return cella_material_open(kind, cella_secret_bytes(&bytes), out);
 }
 
 CELLA_RESULT cella_keyring_take(struct cella_keyring *keyring, const char *vault,

@@ -24,6 +24,7 @@ struct cella_key_wish {
     json_t *key_ops; /* owned: checked list, or NULL: the kind's own */
     json_t *policy;  /* owned: normal release_policy, or NULL */
     bool exportable;
+    bool resident; /* in the vault's HSM (keys_hsm.h) */
 };
 void cella_key_wish_free(struct cella_key_wish *wish);
 #define CELLA_KEY_WISH __attribute__((cleanup(cella_key_wish_free))) struct cella_key_wish

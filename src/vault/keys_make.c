@@ -3,7 +3,7 @@
 
 #include "crypto/jose.h"
 #include "vault/change.h"
-#include "vault/keys.h"
+#include "vault/keys_hsm.h"
 #include "vault/vault_inner.h"
 
 static json_t *default_operations(enum cella_material_kind kind) {
@@ -21,9 +21,10 @@ CELLA_RESULT cella_key_record(struct cella_vault_call *call, const struct cella_
     json_t *members = cella_material_members(material);
     record->kind = CELLA_RECORD_KEY;
     record->public =
-        json_pack("{s:s, s:o, s:i}", "kty", wish->kty, "key_ops",
+        json_pack("{s:s, s:o, s:i, s:s*}", "kty", wish->kty, "key_ops",
                   wish->key_ops ? json_incref(wish->key_ops) : default_operations(wish->kind),
-                  "bits", (int)cella_material_bits(material));
+                  "bits", (int)cella_material_bits(material), "hsm",
+                  wish->resident ? cella_hsm_platform(call->vault->hsm) : NULL);
     bool good = members && record->public && json_object_update(record->public, members) == 0;
     json_decref(members);
     if (good && wish->exportable)
@@ -34,7 +35,7 @@ CELLA_RESULT cella_key_record(struct cella_vault_call *call, const struct cella_
                               record);
 }
 
-/* A fresh record with what the body says of attributes and tags. */
+/* A fresh record with a version, and what the body says of attributes and tags. */
 static bool begin_record(struct cella_vault_call *call, const json_t *body,
                          struct cella_record *record) {
     *record = (struct cella_record){.kind = CELLA_RECORD_KEY,
@@ -46,7 +47,10 @@ static bool begin_record(struct cella_vault_call *call, const json_t *body,
                                     .deleted = -1,
                                     .purge_at = -1};
     memcpy(record->name, call->name, strlen(call->name) + 1);
-    return cella_vault_attributes(call, body, record);
+    struct cella_result result = cella_record_version(record->version);
+    if (!cella_failed(result)) return cella_vault_attributes(call, body, record);
+    cella_vault_failure(call, CELLA_RECORD_KEY, result);
+    return false;
 }
 
 /* What there is of the name already: an immutable policy binds the versions that follow (K04), and
@@ -71,27 +75,35 @@ static bool may_follow(struct cella_vault_call *call, struct cella_session *sess
 }
 
 /* Stores new material as a version, and answers with its bundle. */
+static bool add(struct cella_vault_call *call, const struct cella_key_wish *wish,
+                const struct cella_material *material, struct cella_session **session,
+                struct cella_record *record) {
+    struct cella_result result = cella_key_record(call, wish, material, record);
+    if (!cella_failed(result)) {
+        if (!cella_vault_begin(call, true, session) || !may_follow(call, *session, wish))
+            return false;
+        result = cella_records_add(*session, call->settings->name, record);
+    }
+    if (!cella_failed(result)) result = cella_key_keep(*session, material, record->version);
+    if (!cella_failed(result)) return true;
+    cella_vault_failure(call, CELLA_RECORD_KEY, result);
+    return false;
+}
+
 static void store(struct cella_vault_call *call, const struct cella_key_wish *wish,
-                  const struct cella_material *material, const json_t *body, const char *action) {
+                  const struct cella_material *material, struct cella_record *record,
+                  const char *action) {
     CELLA_SESSION session = NULL;
-    CELLA_RECORD record = {0};
     char id[512];
-    if (!begin_record(call, body, &record)) return;
-    struct cella_result result = cella_record_version(record.version);
-    if (!cella_failed(result)) result = cella_key_record(call, wish, material, &record);
-    if (cella_failed(result)) {
-        cella_vault_failure(call, CELLA_RECORD_KEY, result);
+    if (!add(call, wish, material, &session, record)) {
+        cella_session_end(&session);
+        cella_key_unmake(call->vault, material, record->version);
         return;
     }
-    if (!cella_vault_begin(call, true, &session) || !may_follow(call, session, wish)) return;
-    result = cella_records_add(session, call->settings->name, &record);
-    cella_vault_id(call, &record, true, id);
-    if (cella_failed(result)) {
-        cella_vault_failure(call, CELLA_RECORD_KEY, result);
-        return;
-    }
+    cella_vault_id(call, record, true, id);
+    /* After a commit that failed it is not known what the store has; housekeeping will. */
     if (!cella_vault_commit(call, &session, CELLA_RECORD_KEY, action, id)) return;
-    CELLA_JSON bundle = cella_key_bundle(call, &record);
+    CELLA_JSON bundle = cella_key_bundle(call, record);
     cella_vault_json(call, 200, bundle);
 }
 
@@ -129,16 +141,18 @@ void cella_key_create(struct cella_vault_call *call) {
     CELLA_JSON body = cella_vault_body(call);
     CELLA_KEY_WISH wish = {0};
     CELLA_MATERIAL material = NULL;
+    CELLA_RECORD record = {0};
     if (!body || !cella_key_kty(call, json_string_value(json_object_get(body, "kty")), &wish) ||
         !read_shape(call, body, &wish) ||
-        !cella_key_wish_read(call, body, json_object_get(body, "key_ops"), &wish))
+        !cella_key_wish_read(call, body, json_object_get(body, "key_ops"), &wish) ||
+        !begin_record(call, body, &record))
         return;
-    struct cella_result result =
-        cella_material_new(wish.kind, wish.curve, wish.bits, wish.exponent, &material);
+    struct cella_result result = cella_key_make(call->vault, &wish, call->name, record.version,
+                                                (int64_t)call->now_unix, &material);
     if (cella_failed(result))
         cella_vault_failure(call, CELLA_RECORD_KEY, result);
     else
-        store(call, &wish, material, body, "create");
+        store(call, &wish, material, &record, "create");
 }
 
 /* kty of what is imported: with "hsm": true (or "Hsm", as the JavaScript client has it) the key is
@@ -154,6 +168,7 @@ void cella_key_import(struct cella_vault_call *call) {
     CELLA_JSON body = cella_vault_body(call);
     CELLA_KEY_WISH wish = {0};
     CELLA_MATERIAL material = NULL;
+    CELLA_RECORD record = {0};
     const json_t *jwk = json_object_get(body, "key");
     if (!body) return;
     if (!json_is_object(jwk)) {
@@ -168,10 +183,15 @@ void cella_key_import(struct cella_vault_call *call) {
     }
     if (!cella_key_kty(call, json_string_value(json_object_get(jwk, "kty")), &wish)) return;
     mark_hsm(body, &wish);
-    if (!cella_key_wish_read(call, body, json_object_get(jwk, "key_ops"), &wish)) return;
+    if (!cella_key_wish_read(call, body, json_object_get(jwk, "key_ops"), &wish) ||
+        !begin_record(call, body, &record))
+        return;
     struct cella_result result = cella_material_import(jwk, &material);
+    if (!cella_failed(result) && wish.resident)
+        result = cella_key_move(call->vault, call->name, record.version, (int64_t)call->now_unix,
+                                &material);
     if (cella_failed(result))
         cella_vault_failure(call, CELLA_RECORD_KEY, result);
     else
-        store(call, &wish, material, body, "import");
+        store(call, &wish, material, &record, "import");
 }

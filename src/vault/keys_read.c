@@ -1,6 +1,6 @@
 /* Keys shown, listed, updated, deleted. */
 #include "crypto/jose.h"
-#include "vault/keys.h"
+#include "vault/keys_hsm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +17,9 @@ static json_t *key_attributes(const struct cella_vault_call *call,
     const json_t *exportable = json_object_get(record->public, "exportable");
     if (!attributes) return NULL;
     json_object_set_new(attributes, "exportable", json_boolean(json_is_true(exportable)));
-    json_object_set_new(attributes, "hsmPlatform",
-                        json_string("0")); /* software, whatever kty says */
+    /* "0" is software, whatever kty says; else what the HSM says of itself. */
+    const char *platform = json_string_value(json_object_get(record->public, "hsm"));
+    json_object_set_new(attributes, "hsmPlatform", json_string(platform ? platform : "0"));
     return attributes;
 }
 
@@ -74,8 +75,13 @@ void cella_key_recover(struct cella_vault_call *call) {
     cella_vault_recover(call, CELLA_RECORD_KEY, cella_key_bundle);
 }
 void cella_key_purge(struct cella_vault_call *call) {
+    if (!cella_key_hsm_may_purge(call)) return;
     cella_vault_purge(call, CELLA_RECORD_KEY);
     cella_keyring_clear(call->vault->service->keyring);
+    if (call->response->status != 204) return;
+    struct cella_result result = cella_vault_hsm_sweep(call->vault, (int64_t)call->now_unix);
+    if (cella_failed(result)) cella_result_print(result); /* it is tried again */
+    cella_result_drop(result);
 }
 
 void cella_key_get(struct cella_vault_call *call) {

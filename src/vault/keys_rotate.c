@@ -5,7 +5,7 @@
 #include "crypto/jose.h"
 #include "vault/change.h"
 #include "vault/duration.h"
-#include "vault/keys.h"
+#include "vault/keys_hsm.h"
 #include "vault/vault_inner.h"
 
 static const char note[] = "rotation";
@@ -157,27 +157,68 @@ void cella_key_rotation_set(struct cella_vault_call *call) {
 
 /* --- Rotating --- */
 
-/* A new version like the newest: same kind, size, operations, tags and release policy (K04). */
-static CELLA_RESULT rotate(const struct cella_vault *vault, struct cella_session *session,
-                           const struct cella_record *newest, const json_t *policy, int64_t now,
-                           struct cella_record *out) {
-    CELLA_MATERIAL material = NULL;
-    struct rotation rotation;
+/* What the next version of a key is made of, before the transaction that adds it: making a key
+ * takes its time, and an HSM may take long. */
+struct next {
+    struct cella_key_wish wish;
+    char version[CELLA_RECORD_VERSION_SIZE + 1];
+    struct cella_material *material; /* owned */
+};
+static void free_next(struct next *next) {
+    cella_key_wish_free(&next->wish);
+    cella_material_free(&next->material);
+}
+#define NEXT __attribute__((cleanup(free_next))) struct next
+
+/* The same kind and size as the newest, and where such keys live now. */
+static void read_shape(const struct cella_vault *vault, const struct cella_record *newest,
+                       struct cella_key_wish *wish) {
     const char *kty = json_string_value(json_object_get(newest->public, "kty"));
     const char *crv = json_string_value(json_object_get(newest->public, "crv"));
-    unsigned bits = (unsigned)json_integer_value(json_object_get(newest->public, "bits"));
-    enum cella_material_kind kind = kty[0] == 'R'   ? CELLA_MATERIAL_RSA
-                                    : kty[0] == 'E' ? CELLA_MATERIAL_EC
-                                                    : CELLA_MATERIAL_OCT;
-    enum cella_material_curve curve = CELLA_CURVE_NONE;
-    if (crv) cella_curve_find(crv, &curve);
-    TRY(cella_material_new(kind, curve, bits, 0, &material));
+    bool exportable = json_is_true(json_object_get(newest->public, "exportable"));
+    *wish = (struct cella_key_wish){
+        .kind = kty[0] == 'R'   ? CELLA_MATERIAL_RSA
+                : kty[0] == 'E' ? CELLA_MATERIAL_EC
+                                : CELLA_MATERIAL_OCT,
+        .bits = (unsigned)json_integer_value(json_object_get(newest->public, "bits")),
+        .resident =
+            cella_key_is_in_hsm(newest) || (!exportable && cella_key_is_for_hsm(vault, kty))};
+    if (crv) cella_curve_find(crv, &wish->curve);
+    snprintf(wish->kty, sizeof(wish->kty), "%s%s", kty,
+             wish->resident && !strstr(kty, "-HSM") ? "-HSM" : "");
+}
+
+static bool same_shape(const struct cella_key_wish *a, const struct cella_key_wish *b) {
+    return a->kind == b->kind && a->curve == b->curve && a->bits == b->bits &&
+           a->resident == b->resident && strcmp(a->kty, b->kty) == 0;
+}
+
+static CELLA_RESULT prepare(const struct cella_vault *vault, const struct cella_record *newest,
+                            int64_t now, struct next *next) {
+    read_shape(vault, newest, &next->wish);
+    TRY(cella_record_version(next->version));
+    return cella_key_make(vault, &next->wish, newest->name, next->version, now, &next->material);
+}
+
+/* A new version like the newest: same operations, tags and release policy (K04). */
+static CELLA_RESULT rotate(const struct cella_vault *vault, struct cella_session *session,
+                           const struct cella_record *newest, const json_t *policy, int64_t now,
+                           const struct next *next, struct cella_record *out) {
+    struct rotation rotation;
+    struct cella_key_wish shape;
+    read_shape(vault, newest, &shape);
+    ENSURE(same_shape(&shape, &next->wish), CELLA_ERR_UNAVAILABLE, NULL,
+           "the key became another meanwhile");
     *out = *newest;
     out->sealed = (struct cella_buffer){0};
     out->tags = newest->tags ? json_incref(newest->tags) : NULL;
     out->public = json_deep_copy(newest->public);
-    json_t *members = cella_material_members(material);
-    bool good = out->public && members && json_object_update(out->public, members) == 0;
+    json_t *members = cella_material_members(next->material);
+    bool good = out->public && members && json_object_update(out->public, members) == 0 &&
+                json_object_set_new(out->public, "kty", json_string(shape.kty)) == 0;
+    if (good && shape.resident)
+        good = json_object_set_new(out->public, "hsm",
+                                   json_string(cella_hsm_platform(vault->hsm))) == 0;
     json_decref(members);
     ENSURE(good, CELLA_ERR_MEMORY, NULL, "no memory for a key");
     out->created = out->updated = now;
@@ -185,32 +226,53 @@ static CELLA_RESULT rotate(const struct cella_vault *vault, struct cella_session
     out->not_before = out->expires = -1;
     if (policy && !read_rotation(policy, &rotation) && rotation.expires)
         out->expires = cella_duration_after(now, &rotation.expiry);
-    TRY(cella_record_version(out->version));
-    TRY(cella_keyring_seal(vault->service->keyring, vault->settings.name, material, out));
-    return cella_records_add(session, vault->settings.name, out);
+    memcpy(out->version, next->version, sizeof(next->version));
+    TRY(cella_keyring_seal(vault->service->keyring, vault->settings.name, next->material, out));
+    TRY(cella_records_add(session, vault->settings.name, out));
+    return cella_key_keep(session, next->material, out->version);
+}
+
+/* The newest as it is now, to a new version in a session. */
+static CELLA_RESULT rotate_now(struct cella_vault_call *call, struct cella_session *session,
+                               const struct next *next, struct cella_record *fresh) {
+    CELLA_RECORD newest = {0};
+    CELLA_JSON policy = NULL;
+    TRY(cella_records_get(session, call->settings->name, CELLA_RECORD_KEY, call->name, NULL, false,
+                          false, &newest));
+    TRY(load_policy(call->vault, session, call->name, &policy));
+    return rotate(call->vault, session, &newest, policy, (int64_t)call->now_unix, next, fresh);
+}
+
+static bool find_newest(struct cella_vault_call *call, struct cella_record *newest) {
+    CELLA_SESSION session = NULL;
+    if (*call->version) {
+        bad(call, "rotate: expected a key without a version");
+        return false;
+    }
+    if (!cella_vault_begin(call, false, &session) ||
+        !cella_vault_find(call, session, CELLA_RECORD_KEY, false, false, newest))
+        return false;
+    return !newest->managed ||
+           bad(call, "The key belongs to a certificate; renew the certificate instead.");
 }
 
 void cella_key_rotate(struct cella_vault_call *call) {
     CELLA_SESSION session = NULL;
     CELLA_RECORD newest = {0}, fresh = {0};
-    CELLA_JSON policy = NULL;
+    NEXT next = {.material = NULL};
     char id[512];
-    if (*call->version) {
-        bad(call, "rotate: expected a key without a version");
+    if (!find_newest(call, &newest)) return;
+    struct cella_result result = prepare(call->vault, &newest, (int64_t)call->now_unix, &next);
+    if (!cella_failed(result) && cella_vault_begin(call, true, &session))
+        result = rotate_now(call, session, &next, &fresh);
+    else if (!cella_failed(result)) {
+        cella_key_unmake(call->vault, next.material, next.version);
         return;
     }
-    if (!cella_vault_begin(call, true, &session) ||
-        !cella_vault_find(call, session, CELLA_RECORD_KEY, false, false, &newest))
-        return;
-    if (newest.managed) {
-        bad(call, "The key belongs to a certificate; renew the certificate instead.");
-        return;
-    }
-    struct cella_result result = load_policy(call->vault, session, call->name, &policy);
-    if (!cella_failed(result))
-        result = rotate(call->vault, session, &newest, policy, (int64_t)call->now_unix, &fresh);
     cella_vault_id(call, &fresh, true, id);
     if (cella_failed(result)) {
+        cella_session_end(&session);
+        cella_key_unmake(call->vault, next.material, next.version);
         cella_vault_failure(call, CELLA_RECORD_KEY, result);
         return;
     }
@@ -238,26 +300,53 @@ static CELLA_RESULT audit_rotation(const struct cella_vault *vault,
     return cella_audit_append(vault->service->parts.audit, record);
 }
 
-/* One key whose policy may say that it is time. */
-CELLA_RESULT cella_key_rotate_due(const struct cella_vault *vault, const char *name, int64_t now) {
-    CELLA_SESSION session = NULL;
-    CELLA_RECORD newest = {0}, fresh = {0};
-    CELLA_JSON policy = NULL;
+/* Whether it is due, as it is now. */
+static CELLA_RESULT look_due(const struct cella_vault *vault, struct cella_session *session,
+                             const char *name, int64_t now, struct cella_record *newest,
+                             json_t **policy, bool *due) {
     struct rotation rotation;
-    TRY(cella_session_begin(vault->service->parts.database, true, &session));
+    *due = false;
     struct cella_result result = cella_records_get(session, vault->settings.name, CELLA_RECORD_KEY,
-                                                   name, NULL, false, false, &newest);
+                                                   name, NULL, false, false, newest);
     if (cella_code_of(result) == CELLA_ERR_NOT_FOUND) { /* deleted: nothing rotates */
         cella_result_drop(result);
         return CELLA_SUCCESS;
     }
     TRY(result);
-    TRY(load_policy(vault, session, name, &policy));
-    if (!policy || read_rotation(policy, &rotation) || !is_due(&rotation, &newest, now))
-        return CELLA_SUCCESS;
-    TRY(rotate(vault, session, &newest, policy, now, &fresh));
+    TRY(load_policy(vault, session, name, policy));
+    *due = *policy && !read_rotation(*policy, &rotation) && is_due(&rotation, newest, now);
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT add_due(const struct cella_vault *vault, const char *name, int64_t now,
+                            const struct next *next, bool *added) {
+    CELLA_SESSION session = NULL;
+    CELLA_RECORD newest = {0}, fresh = {0};
+    CELLA_JSON policy = NULL;
+    TRY(cella_session_begin(vault->service->parts.database, true, &session));
+    TRY(look_due(vault, session, name, now, &newest, &policy, added));
+    if (!*added) return CELLA_SUCCESS; /* another server did */
+    *added = false;
+    TRY(rotate(vault, session, &newest, policy, now, next, &fresh));
     TRY(audit_rotation(vault, &fresh));
+    *added = true; /* or not, when the commit fails; then housekeeping knows */
     return cella_session_commit(&session);
+}
+
+CELLA_RESULT cella_key_rotate_due(const struct cella_vault *vault, const char *name, int64_t now) {
+    CELLA_SESSION session = NULL;
+    CELLA_RECORD newest = {0};
+    CELLA_JSON policy = NULL;
+    NEXT next = {.material = NULL};
+    bool due = false, added = false;
+    TRY(cella_session_begin(vault->service->parts.database, false, &session));
+    TRY(look_due(vault, session, name, now, &newest, &policy, &due));
+    cella_session_end(&session);
+    if (!due) return CELLA_SUCCESS;
+    TRY(prepare(vault, &newest, now, &next));
+    struct cella_result result = add_due(vault, name, now, &next, &added);
+    if (!added) cella_key_unmake(vault, next.material, next.version);
+    return result;
 }
 
 void cella_key_attestation(struct cella_vault_call *call) {
@@ -266,8 +355,13 @@ void cella_key_attestation(struct cella_vault_call *call) {
     if (!cella_vault_begin(call, false, &session) ||
         !cella_vault_find(call, session, CELLA_RECORD_KEY, false, false, &record))
         return;
-    /* An HSM's statement about its key; a vault without one has nothing to state. */
-    cella_vault_error(call, 400, "BadParameter", NULL,
-                      "Key attestation is given by an HSM; the keys of this vault are sealed by "
-                      "software under its root.");
+    /* An HSM's signed statement about its key: PKCS #11 has no call for one, and ours would say no
+     * more than hsmPlatform does. */
+    cella_vault_error(
+        call, 400, "BadParameter", NULL, "%s",
+        cella_key_is_in_hsm(&record)
+            ? "Key attestation is a statement of the HSM that has the key; this vault's HSM is "
+              "reached by PKCS #11, which has none to give."
+            : "Key attestation is a statement of the HSM that has the key; this one is sealed by "
+              "software under the root of the vault.");
 }

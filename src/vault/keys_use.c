@@ -140,7 +140,9 @@ static CELLA_RESULT run(struct cella_vault_call *call, const struct cella_record
     *opened = false;
     TRY(cella_keyring_take(ring, call->settings->name, record, &material));
     *opened = true;
-    struct cella_result result = cella_material_use(material, operation, operands, product);
+    struct cella_operands there = *operands;
+    there.hsm = call->vault->hsm;
+    struct cella_result result = cella_material_use(material, operation, &there, product);
     cella_keyring_drop(ring, &material);
     return result;
 }

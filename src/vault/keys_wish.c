@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "crypto/jose.h"
-#include "vault/keys.h"
+#include "vault/keys_hsm.h"
 #include "vault/release_policy.h"
 
 static const char default_type[] = "application/json; charset=utf-8";
@@ -113,6 +113,17 @@ bool cella_key_policy_may_follow(struct cella_vault_call *call, const struct cel
     return bad(call, "AKV.SKR.1020: Immutable Key Release Policy cannot be modified.");
 }
 
+/* What lives in the vault's HSM is called so; and cannot be released, as it cannot leave. */
+static bool place(struct cella_vault_call *call, struct cella_key_wish *wish) {
+    wish->resident = cella_key_is_for_hsm(call->vault, wish->kty);
+    if (!wish->resident) return true;
+    if (!strstr(wish->kty, "-HSM"))
+        strncat(wish->kty, "-HSM", sizeof(wish->kty) - strlen(wish->kty) - 1);
+    return !wish->exportable ||
+           bad(call, "attributes.exportable: this key would live in the vault's HSM, which lets no "
+                     "key out. Make keys that are to be released in a vault without hsm_keys.");
+}
+
 bool cella_key_wish_read(struct cella_vault_call *call, const json_t *body, const json_t *key_ops,
                          struct cella_key_wish *wish) {
     const json_t *exportable = json_object_get(json_object_get(body, "attributes"), "exportable");
@@ -134,5 +145,6 @@ bool cella_key_wish_read(struct cella_vault_call *call, const json_t *body, cons
         !call->settings->insecure_release_software)
         return bad(call, "AKV.SKR.1006: Exportable keys must be HSM keys: expected kty of RSA-HSM "
                          "or EC-HSM.");
+    if (!place(call, wish)) return false;
     return !has_policy || (wish->policy = cella_key_policy_read(call, policy)) != NULL;
 }

@@ -27,6 +27,7 @@ static const struct {
 };
 
 const char *cella_curve_name(enum cella_material_curve curve) { return curves[curve].name; }
+const char *cella_curve_group(enum cella_material_curve curve) { return curves[curve].group; }
 
 bool cella_curve_find(const char *name, enum cella_material_curve *curve) {
     if (strcmp(name, "SECP256K1") == 0) name = "P-256K"; /* its older name */
@@ -42,12 +43,10 @@ static void free_context(EVP_PKEY_CTX **context) { EVP_PKEY_CTX_free(*context); 
 static void free_number(BIGNUM **number) { BN_clear_free(*number); }
 #define OF(type, how) __attribute__((cleanup(how))) type *
 
-static CELLA_RESULT allocate(enum cella_material_kind kind, enum cella_material_curve curve,
-                             struct cella_material **out) {
+CELLA_RESULT cella_material_allocate(enum cella_material_kind kind, struct cella_material **out) {
     *out = calloc(1, sizeof(**out));
     ENSURE(*out, CELLA_ERR_MEMORY, NULL, "no memory for a key");
     (*out)->kind = kind;
-    (*out)->curve = curve;
     return CELLA_SUCCESS;
 }
 
@@ -84,14 +83,28 @@ static CELLA_RESULT finish(struct cella_material *material) {
 
 /* --- Making --- */
 
+CELLA_RESULT cella_material_check_new(enum cella_material_kind kind,
+                                      enum cella_material_curve curve, unsigned size,
+                                      uint32_t *exponent) {
+    *exponent = *exponent ? *exponent : RSA_F4;
+    if (kind == CELLA_MATERIAL_RSA) {
+        ENSURE(size == 2048 || size == 3072 || size == 4096, CELLA_ERR_USAGE, NULL,
+               "key size: expected 2048, 3072 or 4096, found %u", size);
+        ENSURE(*exponent >= 3 && *exponent % 2 == 1, CELLA_ERR_USAGE, NULL, /* K10 */
+               "public exponent: expected an odd number of 3 or more, found %u", *exponent);
+    } else if (kind == CELLA_MATERIAL_EC) {
+        ENSURE(curve != CELLA_CURVE_NONE, CELLA_ERR_USAGE, NULL,
+               "expected a curve: P-256, P-256K, P-384 or P-521");
+    } else {
+        ENSURE(size == 128 || size == 192 || size == 256, CELLA_ERR_USAGE, NULL,
+               "key size: expected 128, 192 or 256, found %u", size);
+    }
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT make_rsa(unsigned bits, uint32_t exponent, EVP_PKEY **out) {
     OF(EVP_PKEY_CTX, free_context) context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
     OF(BIGNUM, free_number) e = BN_new();
-    exponent = exponent ? exponent : RSA_F4;
-    ENSURE(bits == 2048 || bits == 3072 || bits == 4096, CELLA_ERR_USAGE, NULL,
-           "key size: expected 2048, 3072 or 4096, found %u", bits);
-    ENSURE(exponent >= 3 && exponent % 2 == 1, CELLA_ERR_USAGE, NULL, /* K10 */
-           "public exponent: expected an odd number of 3 or more, found %u", exponent);
     ENSURE(context && e && BN_set_word(e, exponent) == 1 && EVP_PKEY_keygen_init(context) == 1 &&
                EVP_PKEY_CTX_set_rsa_keygen_bits(context, (int)bits) == 1 &&
                EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, e) == 1 &&
@@ -104,17 +117,15 @@ CELLA_RESULT cella_material_new(enum cella_material_kind kind, enum cella_materi
                                 unsigned size, uint32_t exponent, struct cella_material **out) {
     CELLA_MATERIAL made = NULL;
     *out = NULL;
-    TRY(allocate(kind, kind == CELLA_MATERIAL_EC ? curve : CELLA_CURVE_NONE, &made));
+    TRY(cella_material_check_new(kind, curve, size, &exponent));
+    TRY(cella_material_allocate(kind, &made));
+    made->curve = kind == CELLA_MATERIAL_EC ? curve : CELLA_CURVE_NONE;
     if (kind == CELLA_MATERIAL_RSA) {
         TRY(make_rsa(size, exponent, &made->pkey));
     } else if (kind == CELLA_MATERIAL_EC) {
-        ENSURE(curve != CELLA_CURVE_NONE, CELLA_ERR_USAGE, NULL,
-               "expected a curve: P-256, P-256K, P-384 or P-521");
         made->pkey = EVP_EC_gen(curves[curve].group);
         ENSURE(made->pkey, CELLA_ERR_INTERNAL, NULL, "cannot make an EC key");
     } else {
-        ENSURE(size == 128 || size == 192 || size == 256, CELLA_ERR_USAGE, NULL,
-               "key size: expected 128, 192 or 256, found %u", size);
         TRY(cella_secret_new(size / 8, &made->oct));
         TRY(cella_random(made->oct.data, made->oct.size));
     }
@@ -136,14 +147,14 @@ static CELLA_RESULT load_pkcs8(struct cella_bytes bytes, EVP_PKEY **out) {
     return CELLA_SUCCESS;
 }
 
-static CELLA_RESULT find_curve(const EVP_PKEY *pkey, enum cella_material_curve *curve) {
+CELLA_RESULT cella_material_find_curve(struct cella_material *material) {
     char group[32] = "";
     size_t size = 0;
-    ENSURE(EVP_PKEY_get_group_name(pkey, group, sizeof(group), &size) == 1, CELLA_ERR_UNSUPPORTED,
-           NULL, "a key of no named curve");
+    ENSURE(EVP_PKEY_get_group_name(material->pkey, group, sizeof(group), &size) == 1,
+           CELLA_ERR_UNSUPPORTED, NULL, "a key of no named curve");
     for (int i = CELLA_CURVE_P256; i <= CELLA_CURVE_P521; i++)
         if (strcmp(group, curves[i].group) == 0) {
-            *curve = (enum cella_material_curve)i;
+            material->curve = (enum cella_material_curve)i;
             return CELLA_SUCCESS;
         }
     FAIL(CELLA_ERR_UNSUPPORTED, NULL, "expected a curve of P-256, P-256K, P-384 or P-521, found %s",
@@ -154,7 +165,7 @@ CELLA_RESULT cella_material_load(enum cella_material_kind kind, struct cella_byt
                                  struct cella_material **out) {
     CELLA_MATERIAL made = NULL;
     *out = NULL;
-    TRY(allocate(kind, CELLA_CURVE_NONE, &made));
+    TRY(cella_material_allocate(kind, &made));
     if (kind == CELLA_MATERIAL_OCT) {
         ENSURE(bytes.size == 16 || bytes.size == 24 || bytes.size == 32, CELLA_ERR_FORMAT, NULL,
                "expected a key of 16, 24 or 32 bytes, found %zu", bytes.size);
@@ -164,7 +175,7 @@ CELLA_RESULT cella_material_load(enum cella_material_kind kind, struct cella_byt
         ENSURE(EVP_PKEY_get_base_id(made->pkey) ==
                    (kind == CELLA_MATERIAL_RSA ? EVP_PKEY_RSA : EVP_PKEY_EC),
                CELLA_ERR_FORMAT, NULL, "a private key of another type");
-        if (kind == CELLA_MATERIAL_EC) TRY(find_curve(made->pkey, &made->curve));
+        if (kind == CELLA_MATERIAL_EC) TRY(cella_material_find_curve(made));
     }
     TRY(finish(made));
     *out = made;
@@ -174,6 +185,7 @@ CELLA_RESULT cella_material_load(enum cella_material_kind kind, struct cella_byt
 
 CELLA_RESULT cella_material_save(const struct cella_material *material, struct cella_secret *out) {
     unsigned char *der = NULL;
+    if (material->resident) return cella_material_save_resident(material, out);
     if (material->kind == CELLA_MATERIAL_OCT)
         return cella_secret_from(cella_secret_bytes(&material->oct), out);
     PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(material->pkey);

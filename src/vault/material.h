@@ -36,6 +36,10 @@ CELLA_RESULT cella_material_import(const json_t *jwk, struct cella_material **ou
 /* PKCS#8 DER of RSA and EC, raw bytes of oct, in and out. */
 CELLA_RESULT cella_material_load(enum cella_material_kind kind, struct cella_bytes bytes,
                                  struct cella_material **out);
+/* Of what _save gave, here or in an HSM. Not for bytes that a caller chose: they could name
+ * another's object. */
+CELLA_RESULT cella_material_open(enum cella_material_kind kind, struct cella_bytes saved,
+                                 struct cella_material **out);
 CELLA_RESULT cella_material_save(const struct cella_material *material, struct cella_secret *out);
 
 enum cella_material_kind cella_material_kind(const struct cella_material *material);
@@ -47,6 +51,19 @@ CELLA_RESULT cella_material_spki(const struct cella_material *material, struct c
 /* For certificates and CSRs: the OpenSSL key, borrowed. */
 struct evp_pkey_st;
 struct evp_pkey_st *cella_material_pkey(const struct cella_material *material);
+
+/* --- Resident keys: the private part, or all of oct, is in an HSM and stays there --- */
+
+struct cella_hsm;
+/* As cella_material_new and, of imported material, another that is in the HSM: under an id and a
+ * label there. _save of such gives where it is, and no key. Errors: hsm/hsm.h. */
+CELLA_RESULT cella_material_new_in(struct cella_hsm *hsm, const uint8_t id[16], const char *label,
+                                   enum cella_material_kind kind, enum cella_material_curve curve,
+                                   unsigned size, uint32_t exponent, struct cella_material **out);
+CELLA_RESULT cella_material_move_in(struct cella_hsm *hsm, const uint8_t id[16], const char *label,
+                                    const struct cella_material *material,
+                                    struct cella_material **out);
+bool cella_material_resident(const struct cella_material *material);
 
 /* --- Operations (azure-keyvault 4) --- */
 
@@ -63,6 +80,7 @@ struct cella_operands {
     struct cella_bytes value;     /* plain or cipher text, key, digest; of verify: the digest */
     struct cella_bytes signature; /* of verify */
     struct cella_bytes iv, aad, tag;
+    struct cella_hsm *hsm; /* where a resident key lives; NULL else */
 };
 struct cella_product {
     uint8_t *value; /* owned; may be plaintext or a key: wiped when freed */
@@ -73,9 +91,10 @@ struct cella_product {
 };
 void cella_product_free(struct cella_product *product);
 #define CELLA_PRODUCT __attribute__((cleanup(cella_product_free))) struct cella_product
-/* CELLA_ERR_USAGE: the algorithm is unknown or does not fit the key or the operation, or an operand
- * has a wrong size. CELLA_ERR_INTEGRITY: does not decrypt or unwrap; one error, one text, one time
- * for every cause (K06, K08). Digests are taken as they are, never hashed again. */
+/* Resident keys are used in their HSM, but for what takes the public part alone; its errors:
+ * hsm/hsm.h. CELLA_ERR_USAGE: the algorithm is unknown or does not fit the key or the operation, or
+ * an operand has a wrong size. CELLA_ERR_INTEGRITY: does not decrypt or unwrap; one error, one
+ * text, one time for every cause (K06, K08). Digests are taken as they are, never hashed again. */
 CELLA_RESULT cella_material_use(const struct cella_material *material,
                                 enum cella_operation operation,
                                 const struct cella_operands *operands, struct cella_product *out);

@@ -29,8 +29,8 @@ static const EVP_CIPHER *cipher_of(enum cella_scheme scheme, unsigned bits) {
 }
 
 /* Sizes of what comes in: what they say wrong of is no secret. */
-static CELLA_RESULT check_sizes(const struct cella_algorithm *algorithm, bool decrypt,
-                                const struct cella_operands *operands) {
+CELLA_RESULT cella_check_aes(const struct cella_algorithm *algorithm, bool decrypt,
+                             const struct cella_operands *operands) {
     size_t size = operands->value.size, iv = operands->iv.size;
     const char *name = algorithm->name;
     switch (algorithm->scheme) {
@@ -99,7 +99,7 @@ CELLA_RESULT cella_use_aes(const struct cella_material *material,
     bool wraps = algorithm->scheme >= CELLA_SCHEME_KW;
     const uint8_t *iv = wraps ? NULL : operands->iv.data;
     int size = 0;
-    TRY(check_sizes(algorithm, decrypt, operands));
+    TRY(cella_check_aes(algorithm, decrypt, operands));
     TRY(cella_product_room(out, operands->value.size + ROOM));
     ENSURE(context, CELLA_ERR_MEMORY, NULL, "no memory for a cipher");
     if (gcm && !decrypt) {

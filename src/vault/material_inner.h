@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "hsm/hsm.h"
 #include "vault/material.h"
 
 struct cella_material {
@@ -12,9 +13,23 @@ struct cella_material {
     unsigned bits;
     EVP_PKEY *pkey;          /* owned; NULL of oct */
     struct cella_secret oct; /* owned; empty else */
-    uint8_t
-        rejection[32]; /* of RSA: the secret behind implicit rejection, from the private exponent */
+    uint8_t rejection[32];   /* of RSA: the secret behind implicit rejection, from the private
+                                exponent, or drawn for a resident key */
+    bool resident; /* pkey is the public part alone, oct is empty; the rest is in an HSM */
+    uint8_t id[CELLA_HSM_ID_SIZE]; /* of a resident key: its object's */
 };
+
+/* Room for a material, its kind set. */
+CELLA_RESULT cella_material_allocate(enum cella_material_kind kind, struct cella_material **out);
+/* Whether a key of that shape can be made; exponent: in and out, 0 for the usual one. */
+CELLA_RESULT cella_material_check_new(enum cella_material_kind kind,
+                                      enum cella_material_curve curve, unsigned size,
+                                      uint32_t *exponent);
+/* curve of a key of EC. */
+CELLA_RESULT cella_material_find_curve(struct cella_material *material);
+const char *cella_curve_group(enum cella_material_curve curve); /* OpenSSL's name */
+CELLA_RESULT cella_material_save_resident(const struct cella_material *material,
+                                          struct cella_secret *out);
 
 /* One row for each algorithm that the vault knows. */
 enum cella_scheme {
@@ -41,6 +56,22 @@ struct cella_algorithm {
     unsigned digest_size;
 };
 
+/* The algorithm of an operation, checked against key and operation. */
+CELLA_RESULT cella_algorithm_for(const struct cella_material *material,
+                                 enum cella_operation operation, const char *name,
+                                 const struct cella_algorithm **out);
+/* What an operation is given has a size that it can have. */
+CELLA_RESULT cella_check_signed(const struct cella_material *material,
+                                const struct cella_algorithm *algorithm, struct cella_bytes value);
+CELLA_RESULT cella_check_rsa(const struct cella_material *material,
+                             const struct cella_algorithm *algorithm, struct cella_bytes value);
+CELLA_RESULT cella_check_aes(const struct cella_algorithm *algorithm, bool decrypt,
+                             const struct cella_operands *operands);
+/* The message of a padded block of the modulus' size, without a branch on its content (K06): of
+ * RSA1_5 by implicit rejection, for which cipher is what the block came from. */
+CELLA_RESULT cella_unpad_v15(const struct cella_material *material, struct cella_bytes cipher,
+                             const uint8_t *block, struct cella_product *out);
+
 CELLA_RESULT cella_use_rsa(const struct cella_material *material,
                            const struct cella_algorithm *algorithm, bool decrypt,
                            const struct cella_operands *operands, struct cella_product *out);
@@ -54,6 +85,10 @@ CELLA_RESULT cella_use_sign(const struct cella_material *material,
 /* K10: an RSA key of a size that the vault has, with an odd exponent and two primes of half its
  * size, far apart; an EC key on its curve; both of parts that belong together. */
 CELLA_RESULT cella_material_sound(const EVP_PKEY *pkey);
+/* In the HSM of the operands (material_hsm.c); a key that lives there. */
+CELLA_RESULT cella_use_hsm(const struct cella_material *material,
+                           const struct cella_algorithm *algorithm, enum cella_operation operation,
+                           const struct cella_operands *operands, struct cella_product *out);
 
 /* Room for size bytes in a product. */
 CELLA_RESULT cella_product_room(struct cella_product *product, size_t size);

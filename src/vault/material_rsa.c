@@ -87,8 +87,8 @@ static uint32_t find_message(const uint8_t *block, uint32_t k, uint32_t *at) {
     return good & found & ~below(index, 10); /* eight bytes of padding or more */
 }
 
-static CELLA_RESULT unpad(const struct cella_material *material, struct cella_bytes cipher,
-                          const uint8_t *block, struct cella_product *out) {
+CELLA_RESULT cella_unpad_v15(const struct cella_material *material, struct cella_bytes cipher,
+                             const uint8_t *block, struct cella_product *out) {
     uint8_t key[MAC], lengths[2 * LENGTHS], synthetic[RSA_SIZE_MAX], padded[RSA_SIZE_MAX] = {0};
     uint32_t k = material->bits / 8, at = 0;
     cella_copy(padded + k - cipher.size, cipher.data, cipher.size);
@@ -118,7 +118,7 @@ static CELLA_RESULT decrypt_v15(const struct cella_material *material, struct ce
                 size == material->bits / 8;
     ERR_clear_error();
     if (!good) return CELLA_NOT_DECRYPTED; /* a number of n or more: public */
-    struct cella_result result = unpad(material, cipher, block, out);
+    struct cella_result result = cella_unpad_v15(material, cipher, block, out);
     cella_wipe(block, sizeof(block));
     return result;
 }
@@ -138,13 +138,19 @@ static CELLA_RESULT decrypt_oaep(const struct cella_material *material,
     return CELLA_NOT_DECRYPTED;
 }
 
+CELLA_RESULT cella_check_rsa(const struct cella_material *material,
+                             const struct cella_algorithm *algorithm, struct cella_bytes value) {
+    ENSURE(value.size == material->bits / 8, CELLA_ERR_USAGE, NULL,
+           "%s: expected %u bytes, as the key has, found %zu", algorithm->name, material->bits / 8,
+           value.size);
+    return CELLA_SUCCESS;
+}
+
 CELLA_RESULT cella_use_rsa(const struct cella_material *material,
                            const struct cella_algorithm *algorithm, bool decrypt,
                            const struct cella_operands *operands, struct cella_product *out) {
     if (!decrypt) return encrypt(material, algorithm, operands->value, out);
-    ENSURE(operands->value.size == material->bits / 8, CELLA_ERR_USAGE, NULL,
-           "%s: expected %u bytes, as the key has, found %zu", algorithm->name, material->bits / 8,
-           operands->value.size);
+    TRY(cella_check_rsa(material, algorithm, operands->value));
     if (algorithm->scheme == CELLA_SCHEME_RSA1_5)
         return decrypt_v15(material, operands->value, out);
     return decrypt_oaep(material, algorithm, operands->value, out);

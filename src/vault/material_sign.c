@@ -105,16 +105,22 @@ static CELLA_RESULT mac(const struct cella_material *material,
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_use_sign(const struct cella_material *material,
-                            const struct cella_algorithm *algorithm, bool check,
-                            const struct cella_operands *operands, struct cella_product *out) {
-    size_t found = operands->value.size;
+CELLA_RESULT cella_check_signed(const struct cella_material *material,
+                                const struct cella_algorithm *algorithm, struct cella_bytes value) {
+    size_t found = value.size;
     ENSURE(!algorithm->digest || found == algorithm->digest_size, CELLA_ERR_USAGE, NULL,
            "%s: expected a digest of %u bytes, found %zu", algorithm->name, algorithm->digest_size,
            found);
     ENSURE(algorithm->digest || (found > 0 && found + RAW1_OVERHEAD <= material->bits / 8),
            CELLA_ERR_USAGE, NULL, "%s: expected 1 to %u bytes, found %zu", algorithm->name,
            material->bits / 8 - RAW1_OVERHEAD, found);
+    return CELLA_SUCCESS;
+}
+
+CELLA_RESULT cella_use_sign(const struct cella_material *material,
+                            const struct cella_algorithm *algorithm, bool check,
+                            const struct cella_operands *operands, struct cella_product *out) {
+    TRY(cella_check_signed(material, algorithm, operands->value));
     if (algorithm->scheme == CELLA_SCHEME_HMAC)
         return mac(material, algorithm, check, operands, out);
     if (check) return verify(material, algorithm, operands->value, operands->signature, out);

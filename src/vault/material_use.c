@@ -83,17 +83,34 @@ CELLA_RESULT cella_product_room(struct cella_product *product, size_t size) {
     return CELLA_SUCCESS;
 }
 
-CELLA_RESULT cella_material_use(const struct cella_material *material,
-                                enum cella_operation operation,
-                                const struct cella_operands *operands, struct cella_product *out) {
-    const struct cella_algorithm *algorithm = find(operands->algorithm);
-    *out = (struct cella_product){.valid = false};
-    ENSURE(algorithm, CELLA_ERR_USAGE, NULL, "unknown algorithm '%.40s'", operands->algorithm);
+CELLA_RESULT cella_algorithm_for(const struct cella_material *material,
+                                 enum cella_operation operation, const char *name,
+                                 const struct cella_algorithm **out) {
+    const struct cella_algorithm *algorithm = find(name);
+    ENSURE(algorithm, CELLA_ERR_USAGE, NULL, "unknown algorithm '%.40s'", name);
     ENSURE(algorithm->kind == material->kind && algorithm->curve == material->curve &&
                (!algorithm->bits || algorithm->bits == material->bits),
            CELLA_ERR_USAGE, NULL, "algorithm %s does not fit this key", algorithm->name);
     ENSURE(fits_operation(algorithm->scheme, operation), CELLA_ERR_USAGE, NULL,
            "algorithm %s is not for this operation", algorithm->name);
+    *out = algorithm;
+    return CELLA_SUCCESS;
+}
+
+/* With the public part alone. */
+static bool is_public(const struct cella_material *material, enum cella_operation operation) {
+    return material->pkey && (operation == CELLA_OP_VERIFY || operation == CELLA_OP_ENCRYPT ||
+                              operation == CELLA_OP_WRAP);
+}
+
+CELLA_RESULT cella_material_use(const struct cella_material *material,
+                                enum cella_operation operation,
+                                const struct cella_operands *operands, struct cella_product *out) {
+    const struct cella_algorithm *algorithm = NULL;
+    *out = (struct cella_product){.valid = false};
+    TRY(cella_algorithm_for(material, operation, operands->algorithm, &algorithm));
+    if (material->resident && !is_public(material, operation))
+        return cella_use_hsm(material, algorithm, operation, operands, out);
     bool back = operation == CELLA_OP_DECRYPT || operation == CELLA_OP_UNWRAP;
     if (algorithm->scheme >= CELLA_SCHEME_PKCS1)
         return cella_use_sign(material, algorithm, operation == CELLA_OP_VERIFY, operands, out);

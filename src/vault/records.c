@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "crypto/jose.h"
 #include "vault/records_kept.h"
+#include "vault/residents.h"
 
 static const char *const steps[] = {
     "CREATE TABLE vault_thing (vault TEXT NOT NULL, kind INTEGER NOT NULL, fold TEXT NOT NULL,"
@@ -24,6 +25,10 @@ static const char *const steps[] = {
     "CREATE UNIQUE INDEX vault_version_order ON vault_version (vault, kind, fold, number);"
     "CREATE TABLE vault_note (vault TEXT NOT NULL, kind INTEGER NOT NULL, fold TEXT NOT NULL,"
     " note TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (vault, kind, fold, note));",
+    /* Of keys that live in HSMs (residents.h). */
+    "CREATE TABLE vault_resident (version TEXT NOT NULL PRIMARY KEY, vault TEXT NOT NULL,"
+    " fold TEXT NOT NULL, state INTEGER NOT NULL, since BIGINT NOT NULL);"
+    "CREATE INDEX vault_resident_fold ON vault_resident (vault, fold);",
 };
 
 CELLA_RESULT cella_records_migrate(struct cella_database *database) {
@@ -61,6 +66,11 @@ static struct fold fold_name(const char *name) {
     for (size_t i = 0; i < CELLA_RECORD_NAME_MAX && name[i]; i++)
         fold.text[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
     return fold;
+}
+
+void cella_record_fold(const char *name, char fold[CELLA_RECORD_NAME_MAX + 1]) {
+    struct fold folded = fold_name(name);
+    cella_copy(fold, folded.text, sizeof(folded.text));
 }
 
 static CELLA_RESULT add_policy(const json_t *policy, char *out, size_t size) {
@@ -326,7 +336,7 @@ CELLA_RESULT cella_records_purge(struct cella_session *session, const char *vaul
     ENSURE(changed == 1, CELLA_ERR_NOT_FOUND, NULL, "%s was not found", name);
     for (size_t i = 0; i < COUNT(rest); i++)
         TRY(cella_execute(session, rest[i], values, COUNT(values), NULL));
-    return CELLA_SUCCESS;
+    return kind == CELLA_RECORD_KEY ? cella_residents_go(session, vault, fold.text) : CELLA_SUCCESS;
 }
 
 /* --- Lists --- */

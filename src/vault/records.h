@@ -36,6 +36,9 @@ void cella_record_free(struct cella_record *record);
 bool cella_record_name_good(struct cella_bytes name);
 bool cella_record_version_good(struct cella_bytes version); /* 32 lower-case hex digits */
 
+/* The one spelling that a name is found by. */
+void cella_record_fold(const char *name, char fold[CELLA_RECORD_NAME_MAX + 1]);
+
 /* A fresh version: 128 random bits, as hex. */
 CELLA_RESULT cella_record_version(char version[CELLA_RECORD_VERSION_SIZE + 1]);
 
@@ -59,7 +62,8 @@ CELLA_RESULT cella_records_delete(struct cella_session *session, const char *vau
                                   int64_t purge_at);
 CELLA_RESULT cella_records_recover(struct cella_session *session, const char *vault,
                                    enum cella_record_kind kind, const char *name);
-/* All versions go. The caller has checked purge protection and time. */
+/* All versions go, and keys of them that live in an HSM are to (residents.h). The caller has
+ * checked purge protection and time. */
 CELLA_RESULT cella_records_purge(struct cella_session *session, const char *vault,
                                  enum cella_record_kind kind, const char *name);
 

@@ -97,6 +97,8 @@ CELLA_RESULT cella_release_wrap(const struct cella_release *release, enum cella_
     CELLA_BUFFER cipher = {0};
     ENSURE(release->verdict == CELLA_RELEASE_GRANTED && release->wrap_key, CELLA_ERR_REFUSED, NULL,
            "only what was granted is wrapped"); /* K05 */
+    ENSURE(!cella_material_resident(material), CELLA_ERR_REFUSED, NULL,
+           "a key that lives in an HSM does not leave it");
     TRY(cella_secret_new(KEK_SIZE, &kek));
     TRY(cella_random(kek.data, kek.size));
     TRY(cella_material_save(material, &plain));

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "vault/certificates.h"
-#include "vault/keys.h"
+#include "vault/keys_hsm.h"
 #include "vault/vault_inner.h"
 
 enum { DUE_MAX = 1000 /* purges a round */ };
@@ -71,5 +71,10 @@ CELLA_RESULT cella_vaults_tend(struct cella_vaults *vaults, uint64_t now_unix) {
         any = any || there;
     }
     if (any) cella_keyring_clear(vaults->keyring);
+    for (size_t i = 0; i < vaults->count; i++) { /* one does not keep the others from it */
+        struct cella_result result = cella_vault_hsm_tend(&vaults->vault[i], (int64_t)now_unix);
+        if (cella_failed(result)) cella_result_print(result);
+        cella_result_drop(result);
+    }
     return CELLA_SUCCESS;
 }

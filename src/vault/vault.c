@@ -63,6 +63,7 @@ void cella_vaults_free(struct cella_vaults **vaults) {
     if (!*vaults) return;
     cella_rate_free(&(*vaults)->rate);
     cella_keyring_free(&(*vaults)->keyring);
+    for (size_t i = 0; i < (*vaults)->hsm_count; i++) cella_hsm_close(&(*vaults)->hsm[i]);
     cella_signer_free(&(*vaults)->signer);
     free(*vaults);
     *vaults = NULL;
@@ -71,6 +72,28 @@ void cella_vaults_free(struct cella_vaults **vaults) {
 CELLA_RESULT cella_vaults_certify(struct cella_vaults *vaults, struct cella_bytes chain,
                                   struct cella_bytes key) {
     return cella_signer_set(vaults->signer, chain, key);
+}
+
+/* Vaults that name the same token share what leads to it. */
+static CELLA_RESULT open_hsm(struct cella_vaults *vaults, struct cella_vault *vault) {
+    const char *uri = vault->settings.hsm_keys, *folder = vault->settings.folder;
+    char labels[CELLA_VAULT_NAME_MAX + 16];
+    for (size_t i = 0; i < vaults->hsm_count && !vault->hsm; i++)
+        if (strcmp(cella_hsm_uri(vaults->hsm[i]), uri) == 0) vault->hsm = vaults->hsm[i];
+    if (!vault->hsm) {
+        TRY_IN(cella_hsm_open(uri, folder ? folder : ".", &vaults->hsm[vaults->hsm_count]),
+               "hsm_keys");
+        vault->hsm = vaults->hsm[vaults->hsm_count++];
+    }
+    snprintf(labels, sizeof(labels), "vault=\"%s\"", vault->settings.name);
+    struct cella_metrics *metrics = vaults->parts.metrics;
+    vault->hsm_up = cella_metrics_add(metrics, CELLA_METRIC_GAUGE, "cella_vault_hsm_up", labels,
+                                      "1 while the HSM of a vault's keys answers");
+    vault->hsm_missing =
+        cella_metrics_add(metrics, CELLA_METRIC_GAUGE, "cella_vault_hsm_missing_keys", labels,
+                          "keys of a vault that were not in its HSM at start");
+    cella_metric_set(vault->hsm_up, 1);
+    return CELLA_SUCCESS;
 }
 
 CELLA_RESULT cella_vaults_add(struct cella_vaults *vaults,
@@ -89,7 +112,7 @@ CELLA_RESULT cella_vaults_add(struct cella_vaults *vaults,
         s->resource = s->hsm ? "https://managedhsm.azure.net" : "https://vault.azure.net";
     if (!s->recover_days) s->recover_days = 90;
     if (!s->rate) s->rate = 2000;
-    return CELLA_SUCCESS;
+    return s->hsm_keys ? open_hsm(vaults, vault) : CELLA_SUCCESS;
 }
 
 /* --- A request --- */

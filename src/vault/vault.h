@@ -19,6 +19,8 @@ struct cella_vault_settings {
     const char *resource;  /* of the challenge, and the tokens' audience; NULL:
                               https://vault.azure.net,  or https://managedhsm.azure.net of an hsm */
     bool hsm;              /* a Managed HSM: oct keys, local roles, /rng, settings */
+    const char *hsm_keys;  /* RFC 7512: the token that keys live in; NULL: none. Opened by _add */
+    const char *folder;    /* that a relative pin-source is relative to */
     uint32_t recover_days; /* 7 to 90; 0: 90 */
     bool purge_protection;
     bool insecure_release_software; /* keys without -HSM may be exportable too */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "crypto/jose.h"
+#include "vault/residents.h"
 #include "vault/whole_inner.h"
 
 struct reader {
@@ -110,6 +111,16 @@ static CELLA_RESULT reseal_version(struct reader *r, const json_t *row, int kind
     return whole_reseal(r->sealer, one, cella_buffer_bytes(&sealed), r->whole->sealer, two, out);
 }
 
+/* A key that lives in an HSM: it must be there still; here is where. */
+static CELLA_RESULT take_resident(struct reader *r, const char *fold, const char *version,
+                                  const char *shown) {
+    CELLA_JSON public = NULL;
+    TRY(cella_json_object(cella_bytes_text(shown), "a version of the backup", &public));
+    return json_object_get(public, "hsm")
+               ? cella_residents_restore(r->session, r->to, fold, version)
+               : CELLA_SUCCESS;
+}
+
 static CELLA_RESULT take_version(struct reader *r, json_t *row) {
     static const char sql[] =
         "INSERT INTO vault_version (vault, kind, fold, version, number, enabled, managed, nbf,"
@@ -143,6 +154,7 @@ static CELLA_RESULT take_version(struct reader *r, json_t *row) {
         T(json_string_value(tags)),
         sealed.size ? cella_value_bytes(cella_buffer_bytes(&sealed)) : T(NULL)};
     r->count.versions++;
+    if (kind == CELLA_RECORD_KEY) TRY(take_resident(r, fold, version, shown));
     return cella_execute(r->session, sql, values, COUNT(values), NULL);
 }
 

@@ -152,7 +152,8 @@ static inline void rig_close(struct rig *rig) {
     cella_database_close(&rig->database);
 }
 
-static inline struct rig *rig_new(bool hsm) {
+/* hsm_keys: the URI of a token that keys live in, or NULL; must outlive the rig. */
+static inline struct rig *rig_new_on(bool hsm, const char *hsm_keys) {
     struct rig *rig = calloc(1, sizeof(*rig));
     assert_non_null(rig);
     snprintf(rig->folder, sizeof(rig->folder), "/tmp/cella-vault-XXXXXX");
@@ -166,6 +167,7 @@ static inline struct rig *rig_new(bool hsm) {
                                                   .login = "https://login.test/tid",
                                                   .hsm = hsm,
                                                   .rate = 1000000000, /* tests call fast */
+                                                  .hsm_keys = hsm_keys,
                                                   .resource = "https://vault.azure.net"};
     rig_open(rig);
     GOOD(cella_access_assign(rig->database, "owner",
@@ -174,6 +176,8 @@ static inline struct rig *rig_new(bool hsm) {
     login_token(rig, "owner", rig->token, sizeof(rig->token));
     return rig;
 }
+
+static inline struct rig *rig_new(bool hsm) { return rig_new_on(hsm, NULL); }
 
 static inline void rig_free(struct rig *rig) {
     char command[128];
