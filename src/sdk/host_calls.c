@@ -102,10 +102,10 @@ static void start_reaping(struct cella_enclave *e);
 static void reap(struct cella_enclave *e) {
     bool left = false;
     uint64_t some = __atomic_load_n(&e->late, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; some >> i; i++) {
+    for (; some; some &= some - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(some);
         uint64_t bit = 1ULL << i;
-        if (!(some & bit) || !(__atomic_fetch_and(&e->late, ~bit, __ATOMIC_ACQ_REL) & bit))
-            continue;
+        if (!(__atomic_fetch_and(&e->late, ~bit, __ATOMIC_ACQ_REL) & bit)) continue;
         if (reap_one(e, &e->slot[i]))
             give_back(e, i);
         else

@@ -283,13 +283,34 @@ static void timeouts(void **state) {
     stop(NULL);
 }
 
+/* Processor time of another process, in ticks of 10 ms. */
+static unsigned long ticks_of(int pid) {
+    char path[64], text[1024] = "";
+    unsigned long user = 0, kernel = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+    fclose(f);
+    /* after the name: state and ten more, then the two */
+    char *at = strrchr(text, ')');
+    assert_non_null(at);
+    assert_int_equal(
+        sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
+    return user + kernel;
+}
+
 static void idle(void **state) { /* no CPU time on either side while nobody calls */
     (void)state;
     GOOD(call(CALLS_EMPTY, NULL, 0));
     usleep(50000);
+    struct cella_enclave_facts facts;
+    cella_enclave_describe(e, &facts);
     double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    unsigned long ticks = ticks_of(facts.pid);
     usleep(500000);
     assert_true(seconds(CLOCK_PROCESS_CPUTIME_ID) - begin < 0.005);
+    assert_in_range(ticks_of(facts.pid) - ticks, 0, 1);
     GOOD(call(CALLS_EMPTY, NULL, 0));
 }
 
