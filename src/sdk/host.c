@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "platform/channel.h"
 
-enum { LOG_LINE_MAX = 4096 };
+enum { LOG_LINE_MAX = 4096, PLATFORM_END_NS = 50000000 };
 
 /* ---- the ring ---- */
 
@@ -42,12 +43,15 @@ static void *serve(void *arg) {
     struct cella_enclave *e = arg;
     struct cella_client_exited exited = {.signalled = true, .status = SIGKILL};
     struct cella_result r = cella_run_serve(&e->run, &exited);
-    if (cella_failed(r))
+    if (cella_failed(r)) {
         snprintf(e->why, sizeof(e->why), "%s", r.error->what);
-    else
+        /* The platform is gone and takes the enclave along, which must not see its ring end. */
+        nanosleep(&(struct timespec){0, PLATFORM_END_NS}, NULL);
+    } else {
         snprintf(e->why, sizeof(e->why), "%s %u",
                  exited.signalled ? "ended by signal" : "its program exited with status",
                  exited.status);
+    }
     cella_result_drop(r);
     pthread_mutex_lock(&e->lock);
     e->end = (struct cella_enclave_end){exited.signalled, exited.status};

@@ -1,5 +1,7 @@
 /* A host program and its enclave: calls both ways, within each other, from many threads, and what
- * remains when either side ends at any moment. calls_host CELLA IMAGE, with a platform running. */
+ * remains when either side ends at any moment. calls_host CELLA IMAGE SMALL-IMAGE, where several of
+ * the small one fit a platform of an ordinary user; calls_host CELLA WIDE-IMAGE, which has 64
+ * threads. */
 #include "results.h"
 
 #include <fcntl.h>
@@ -12,7 +14,7 @@
 
 #include "rig.h"
 
-static const char *command, *image;
+static const char *command, *image, *small_image;
 static struct cella_enclave *e;
 static struct cella_enclave_settings settings;
 static char said[4096];
@@ -394,10 +396,9 @@ static void breaks(void **state) { /* an enclave that is not to be believed, eit
 static void several(void **state) {
     (void)state;
     struct cella_enclave *first, *second;
-    start(NULL);
-    first = e;
-    start(NULL);
-    second = e;
+    settings = (struct cella_enclave_settings){.cella = command, .log = keep_line};
+    GOOD(cella_enclave_create(small_image, &settings, &first));
+    GOOD(cella_enclave_create(small_image, &settings, &second));
     char text[6];
     size_t size = sizeof(text);
     GOOD(rig_call(first, CALLS_ECHO, "first", 6, text, &size));
@@ -417,9 +418,9 @@ static void *maker(void *arg) {
     for (int i = 0; i < 5; i++) {
         char text[6] = "";
         size_t size = sizeof(text);
-        if (cella_failed(cella_enclave_create(image, &settings, &own))) return (void *)1;
+        if (cella_failed(cella_enclave_create(small_image, &settings, &own))) return (void *)1;
         cella_enclave_describe(own, &facts);
-        if (facts.pid <= 0 || facts.threads != 2 || facts.message_size != (1 << 20) - 32)
+        if (facts.pid <= 0 || facts.threads != 2 || facts.message_size != 65536 - 32)
             return (void *)2;
         cella_result_drop(rig_call(own, CALLS_ECHO, "maker", 6, text, &size));
         cella_enclave_destroy(own, 1000, NULL);
@@ -467,6 +468,32 @@ static void refusals(void **state) {
     assert_int_equal(descriptors(), before);
 }
 
+/* As many threads as an image can have, and more callers than that. */
+enum { WIDE = 64, WIDE_CALLERS = 80 };
+static uint32_t seen[WIDE];
+static void *wide_caller(void *arg) {
+    uint32_t index = WIDE;
+    size_t size = sizeof(index);
+    uintptr_t code = (uintptr_t)sleeper(arg);
+    struct cella_result r = rig_call(e, CALLS_THREAD, NULL, 0, &index, &size);
+    if (!cella_failed(r) && index < WIDE) __atomic_add_fetch(&seen[index], 1, __ATOMIC_SEQ_CST);
+    cella_result_drop(r);
+    return (void *)code;
+}
+static void wide(void **state) {
+    (void)state;
+    pthread_t all[WIDE_CALLERS];
+    uint32_t calls = 0, used = 0;
+    for (int i = 0; i < WIDE_CALLERS; i++)
+        assert_int_equal(pthread_create(&all[i], NULL, wide_caller, (void *)(uintptr_t)300), 0);
+    for (int i = 0; i < WIDE_CALLERS; i++) assert_int_equal(join(all[i]), 0);
+    for (int i = 0; i < WIDE; i++) {
+        calls += seen[i];
+        used += seen[i] > 0;
+    }
+    assert_true(calls == WIDE_CALLERS && used > WIDE / 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
@@ -485,8 +512,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(makers),
         cmocka_unit_test(refusals),
     };
-    if (argc != 3) return 2;
+    const struct CMUnitTest widest[] = {TEST(wide)};
+    if (argc < 3) return 2;
     command = argv[1];
     image = argv[2];
+    if (argc == 3) return cmocka_run_group_tests(widest, NULL, NULL);
+    small_image = argv[3];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,11 @@ source "$(dirname "$0")/lib.sh" "$1"
 host=$2
 inside=$3
 
-sign "$inside" app 'calls = 1M' 'threads = 2' 'heap = 12M'
-timeout 60 "$host" "$cella" "$work/app.cella"
+sign "$inside" app 'calls = 1M' 'threads = 2' 'heap = 6M'
+sign "$inside" small 'calls = 64K' 'threads = 2' 'heap = 1M'
+timeout 60 "$host" "$cella" "$work/app.cella" "$work/small.cella"
+sign "$inside" wide 'calls = 64K' 'threads = 64' 'heap = 32M'
+timeout 20 "$host" "$cella" "$work/wide.cella"
 
 # Without a host program there is no ring, and the program says so.
 ! timeout 20 "$cella" run "$work/app.cella" 2>"$work/err" || { echo "it served nobody"; exit 1; }
