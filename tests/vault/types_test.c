@@ -157,10 +157,13 @@ static void members(struct rig *rig, size_t at_call, json_t *whole, json_t *with
     }
 }
 
-/* A Managed HSM has more kinds of keys, and a vault has secrets and certificates. */
+/* Of a Managed HSM what it has alone: symmetric keys and random bytes. */
 static void each_member_as_each_thing(void **state) {
     struct rig *rig = *state;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        bool symmetric = strncmp(calls[i].target, "/keys/o", 7) == 0;
+        bool of_hsm = symmetric || strncmp(calls[i].target, "/rng", 4) == 0 || i == 0;
+        if (rig->settings.hsm ? !of_hsm : symmetric) continue;
         CELLA_JSON body =
             calls[i].body ? json_loads(calls[i].body, 0, NULL) : make_body(calls[i].target);
         assert_non_null(body);
@@ -172,7 +175,7 @@ static void each_member_as_each_thing(void **state) {
         members(rig, i, body, body);
     }
     print_message("%u bodies, %u taken\n", tried, taken);
-    assert_true(tried > 3000 && taken > 300);
+    assert_true(tried > 5000 && taken > 500); /* of both, with the first one's */
 }
 
 static int set_up(void **state) {
