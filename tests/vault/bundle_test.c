@@ -173,7 +173,7 @@ static void many_parts(void **state) {
     EVP_PKEY *key = EVP_EC_gen("prime256v1");
     X509 *x = certify(key);
     STACK_OF(X509) *chain = sk_X509_new_null();
-    CELLA_BUFFER bundle = {0}, more = {0};
+    CELLA_BUFFER bundle = {0};
     for (int i = 0; i < 70; i++) {
         X509_up_ref(x);
         sk_X509_push(chain, x);
