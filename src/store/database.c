@@ -13,10 +13,6 @@
 #include "base/memory.h"
 #include "store/database_inner.h"
 
-/* Up to here every page and every index is checked at start; above, the pages only (see
- * docs/decisions/0009-sqlite-and-sealing.md for what that costs). */
-enum { FULL_CHECK_MAX = 16 << 20 };
-
 /* --- The file --- */
 
 static enum cella_code code_of_errno(int error) {
@@ -60,25 +56,6 @@ static CELLA_RESULT make_file(const char *path, off_t *size) {
     return check_header(fd, path, st.st_size);
 }
 
-/* SQLite says what is broken in rows of text; the first says it. */
-static CELLA_RESULT check_whole(struct database_connection *c, const char *path, off_t size) {
-    sqlite3_stmt *stmt = NULL;
-    const char *sql =
-        size <= FULL_CHECK_MAX ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)";
-    if (sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        return database_error(c->db, "check");
-    struct cella_result r = CELLA_SUCCESS;
-    int code = sqlite3_step(stmt);
-    const char *said = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (!said)
-        r = database_error(c->db, "check");
-    else if (strcmp(said, "ok") != 0)
-        r = CELLA_FAILURE(CELLA_ERR_INTEGRITY, "restore the database from a backup",
-                          "database %s is damaged: %.200s", path, said);
-    sqlite3_finalize(stmt);
-    return r;
-}
-
 /* --- Opening and closing --- */
 
 /* ":memory:" behaves as a file in all but that nothing outlives it: it is one, in a folder of its
@@ -107,7 +84,7 @@ static CELLA_RESULT open_all(const char *location, struct cella_database *d) {
     }
     TRY(make_file(d->path, &size));
     TRY(database_connection_open(d->path, d->folder != NULL, true, &d->writer));
-    return size ? check_whole(d->writer, d->path, size) : CELLA_SUCCESS;
+    return database_check(d, size);
 }
 
 /* SQLite counts its memory under one lock that every connection of the process would meet at. */
@@ -142,6 +119,7 @@ static void remove_temporary(const struct cella_database *d) {
 void cella_database_close(struct cella_database **database) {
     struct cella_database *d = *database;
     if (!d) return;
+    database_check_end(d);
     while (d->idle) {
         struct database_connection *c = d->idle;
         d->idle = c->next;

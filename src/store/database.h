@@ -13,7 +13,9 @@
 
 struct cella_database;
 /* location: a file's path, created 0600 when absent (":memory:" in tests). Checks the integrity of
- * the whole file first: CELLA_ERR_INTEGRITY says what is broken, and nothing is changed. */
+ * the whole file first: CELLA_ERR_INTEGRITY says what is broken, and nothing is changed. A file
+ * above 128 MiB is checked beside the first sessions; what is found broken refuses all later ones.
+ */
 CELLA_RESULT cella_database_open(const char *location, struct cella_database **out);
 void cella_database_close(struct cella_database **database);
 #define CELLA_DATABASE __attribute__((cleanup(cella_database_close))) struct cella_database *

@@ -5,7 +5,9 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "store/database.h"
 
@@ -53,6 +55,11 @@ struct cella_database {
     bool writing;
     struct database_connection *idle;
     size_t idle_count;
+    /* check.c */
+    struct database_connection *checker; /* owned: of a check that runs beside, or NULL */
+    pthread_t check;
+    bool checking;
+    atomic_bool broken, closing;
 };
 
 struct cella_session {
@@ -77,6 +84,9 @@ CELLA_RESULT database_connection_open(const char *path, bool temporary, bool wri
 void database_connection_close(struct database_connection **connection);
 /* Runs every statement of a text, which gives no rows that matter. */
 CELLA_RESULT database_run(sqlite3 *db, const char *sql, const char *what);
+/* size: of the file as it was found. */
+CELLA_RESULT database_check(struct cella_database *database, off_t size);
+void database_check_end(struct cella_database *database);
 void database_memo_clear(struct database_connection *connection);
 /* Ends rows that are still open. */
 void database_rows_end(struct cella_session *session);

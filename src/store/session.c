@@ -71,6 +71,8 @@ static CELLA_RESULT begin_read(struct database_connection *c) {
 CELLA_RESULT cella_session_begin(struct cella_database *database, bool write,
                                  struct cella_session **out) {
     struct database_connection *c = NULL;
+    ENSURE(!atomic_load(&database->broken), CELLA_ERR_INTEGRITY,
+           "restore the database from a backup", "database %s is damaged", database->path);
     struct cella_session *s = calloc(1, sizeof(*s));
     ENSURE(s, CELLA_ERR_MEMORY, NULL, "no memory for a session");
     struct cella_result r = write ? take_writer(database, &c) : take_reader(database, &c);

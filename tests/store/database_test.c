@@ -1,6 +1,7 @@
 /* What sessions and statements promise, and what is refused. */
 #include "store_test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -296,6 +297,45 @@ static void files_are_their_owners_alone(void **state) {
     REFUSED(cella_database_open(p->database, &d), CELLA_ERR_PERMISSION);
 }
 
+/* Too large to be checked before anything else: what is broken is found beside the first sessions.
+ */
+static void a_large_one_is_checked_beside(void **state) {
+    const struct place *p = *state;
+    enum { ROWS = 140, ROW = 1 << 20, BROKEN_AT = 70 << 20 };
+    uint8_t *row = calloc(1, ROW);
+    struct cella_database *d = NULL;
+    struct cella_session *s = NULL;
+    open_numbers(p->database, &d);
+    GOOD(cella_session_begin(d, true, &s));
+    for (int i = 0; i < ROWS; i++) GOOD(insert(s, i, cella_bytes(row, ROW)));
+    GOOD(cella_session_commit(&s));
+    free(row);
+    cella_database_close(&d);
+    for (int i = 0; i < 3; i++) { /* whole: it serves, also when it ends at once */
+        GOOD(cella_database_open(p->database, &d));
+        assert_int_equal(count_alone(d), ROWS);
+        if (i == 2) usleep(300000);
+        assert_int_equal(count_alone(d), ROWS);
+        cella_database_close(&d);
+    }
+    int fd = open(p->database, O_RDWR);
+    assert_true(pwrite(fd, "\xff\xff\xff\xff", 4, BROKEN_AT) ==
+                4); /* the chain of a blob's pages */
+    close(fd);
+    GOOD(cella_database_open(p->database, &d));
+    enum cella_code code = CELLA_OK;
+    for (int i = 0; i < 1000 && code == CELLA_OK; i++) {
+        struct cella_result r = cella_session_begin(d, i % 2, &s);
+        code = cella_code_of(r);
+        cella_result_drop(r);
+        cella_session_end(&s);
+        usleep(10000);
+    }
+    assert_int_equal(code, CELLA_ERR_INTEGRITY);
+    REFUSED(cella_session_begin(d, false, &s), CELLA_ERR_INTEGRITY);
+    cella_database_close(&d);
+}
+
 static void locations_that_are_none(void **state) {
     const struct place *p = *state;
     struct cella_database *d = NULL;
@@ -362,6 +402,7 @@ int main(void) {
         PLACED(readers_see_one_moment_and_do_not_write),
         PLACED(rows_end_with_their_session),
         PLACED(statements_are_found_by_their_text),
+        PLACED(a_large_one_is_checked_beside),
         cmocka_unit_test(temporary_databases_leave_nothing),
         cmocka_unit_test(threads_share_a_database),
         PLACED(files_are_their_owners_alone),
