@@ -7,22 +7,11 @@ cella=$1
 command -v softhsm2-util >/dev/null && command -v pkcs11-tool >/dev/null || { echo "skipped: no softhsm2 or no opensc"; exit 77; }
 # shellcheck source=tests/store/server.sh
 . "$(dirname "$0")/server.sh"
-module=
-for path in /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so /usr/lib64/pkcs11/libsofthsm2.so; do
-    [ -e "$path" ] && module=$path
-done
-export SOFTHSM2_CONF="$work/softhsm2.conf"
-mkdir "$work/tokens"
-printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' "$work" >"$SOFTHSM2_CONF"
-tool() { # TOKEN PIN OPTIONS
-    token=$1 pin=$2
-    shift 2
-    pkcs11-tool --module "$module" --token-label "$token" --login --pin "$pin" "$@" >"$work/out" 2>&1 || fail "pkcs11-tool $*"
-}
-softhsm2-util --init-token --free --label vault --so-pin 12345678 --pin 246810 >/dev/null || exit 1
-softhsm2-util --init-token --free --label other --so-pin 12345678 --pin 135799 >/dev/null || exit 1
-tool vault 246810 --keygen --key-type AES:32 --label root --sensitive
-tool other 135799 --keygen --key-type AES:32 --label root --sensitive
+# shellcheck source=tests/hsm/token.sh
+. "$(dirname "$0")/../hsm/token.sh"
+token_new vault 246810 && token_new other 135799 || exit 1
+tool vault 246810 --keygen --key-type AES:32 --label root --sensitive || fail "a key in the token"
+tool other 135799 --keygen --key-type AES:32 --label root --sensitive || fail "a key in the other"
 printf '246810\n' >"$work/pin"
 printf '111111\n' >"$work/wrong"
 chmod 600 "$work/pin" "$work/wrong"
@@ -81,9 +70,9 @@ rmdir "$work/tokens"
 mv "$work/away" "$work/tokens"
 check "the HSM is back: so is the store" $opens
 cp -r "$work/tokens" "$work/backup"
-tool vault 246810 --delete-object --type secrkey --label root
+tool vault 246810 --delete-object --type secrkey --label root || fail "the key is deleted"
 refuse "the key was deleted" "no AES key that fits" $opens
-tool vault 246810 --keygen --key-type AES:32 --label root --sensitive
+tool vault 246810 --keygen --key-type AES:32 --label root --sensitive || fail "another key"
 refuse "another key of that name" "does not unwrap the root" $opens
 refuse "and no re-wrap from it" "does not unwrap the root" "$cella" vault rewrap --data "$data" --root file:x.key
 rm -r "$work/tokens"
