@@ -53,12 +53,8 @@ void cella_answer_error(struct cella_http_response *response, int status, const 
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    /* "%": what stands in for bytes that are no UTF-8, as a message may quote the caller */
-    json_t *text = json_string(message);
-    for (char *c = message; !text && *c; c++)
-        if ((unsigned char)*c >= 0x80) *c = '?';
-    if (!text) text = json_string(message);
-    CELLA_JSON body = json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", text);
+    CELLA_JSON body =
+        json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", cella_json_text(message));
     cella_answer_json(response, status, body);
 }
 

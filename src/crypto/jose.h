@@ -104,6 +104,9 @@ CELLA_RESULT cella_jws_object(const struct cella_jws *jws, json_t **out);
  * but never what stands there. */
 CELLA_RESULT cella_json_object(struct cella_bytes text, const char *what, json_t **out);
 CELLA_RESULT cella_json_value(struct cella_bytes text, const char *what, json_t **out);
+/* A message as JSON, also one that quotes bytes which are no UTF-8, or was cut within a letter:
+ * then every byte that is not ASCII is a question mark. New; NULL of NULL, and without memory. */
+json_t *cella_json_text(const char *text);
 static inline void cella_json_free(json_t **json) { json_decref(*json); }
 #define CELLA_JSON __attribute__((cleanup(cella_json_free))) json_t *
 /* A NumericDate: an integer of 0 to 2^53-1. false for all else, also a missing one (A27). */

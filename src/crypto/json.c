@@ -1,5 +1,6 @@
 /* Strict JSON of untrusted bytes (A29), over jansson: what it does not bound is looked at before.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/jose.h"
@@ -85,4 +86,15 @@ bool cella_json_date(const json_t *object, const char *name, uint64_t *unix_s) {
     if (!json_is_integer(value) || number < 0 || number > ((json_int_t)1 << 53) - 1) return false;
     *unix_s = (uint64_t)number;
     return true;
+}
+
+json_t *cella_json_text(const char *text) {
+    json_t *whole = text ? json_string(text) : NULL;
+    if (whole || !text) return whole;
+    char *plain = strdup(text);
+    for (char *c = plain; c && *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    whole = plain ? json_string(plain) : NULL;
+    free(plain);
+    return whole;
 }

@@ -34,10 +34,10 @@ void cella_vault_error(struct cella_vault_call *call, int status, const char *co
     va_start(list, format);
     vsnprintf(message, sizeof(message), format, list);
     va_end(list);
-    CELLA_JSON body = inner
-                          ? json_pack("{s:{s:s, s:s, s:{s:s}}}", "error", "code", code, "message",
-                                      message, "innererror", "code", inner)
-                          : json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message);
+    json_t *text = cella_json_text(message);
+    CELLA_JSON body = inner ? json_pack("{s:{s:s, s:o, s:{s:s}}}", "error", "code", code, "message",
+                                        text, "innererror", "code", inner)
+                            : json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", text);
     call->response->note = code;
     cella_vault_json(call, status, body);
 }
@@ -106,10 +106,10 @@ bool cella_vault_audit_more(struct cella_vault_call *call, const char *action, c
                             const char *verdict, const char *why, json_t *more) {
     CELLA_JSON record = more;
     CELLA_JSON common =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s}", "service", "vault", "instance",
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o*, s:s}", "service", "vault", "instance",
                   call->settings->name, "who", call->caller.object, "issuer", call->caller.issuer,
-                  "action", action, "object", object, "verdict", verdict, "why", why, "request",
-                  call->request->id);
+                  "action", action, "object", cella_json_text(object), "verdict", verdict, "why",
+                  cella_json_text(why), "request", call->request->id);
     bool made = record && common && json_object_update(record, common) == 0;
     struct cella_result result =
         made ? cella_audit_append(call->parts->audit, record)

@@ -104,6 +104,26 @@ static void denials(void **state) {
         if (!memmem(log.data, log.size, told[i], strlen(told[i]))) fail_msg("%s", told[i]);
 }
 
+/* However long and strange an issuer is: refused as any other, and written down. */
+static void strange_issuers(void **state) {
+    struct rig *rig = *state;
+    char issuer[700], path[128];
+    CELLA_BUFFER before = {0}, after = {0};
+    snprintf(path, sizeof(path), "%s/audit.log", rig->folder);
+    assert_int_equal(key_for(rig, AUTHORITY), 200);
+    GOOD(cella_file_read(path, 1 << 20, &before));
+    for (int odd = 0; odd < 2; odd++)
+        for (int letters = 100; letters <= 300; letters += 100) {
+            snprintf(issuer, sizeof(issuer), "https://%s", odd ? "a" : "");
+            for (int i = 0; i < letters; i++) strcat(issuer, "\xc3\xa9");
+            assert_int_equal(released(rig, rig->attest, "attest", issuer, NULL), 403);
+        }
+    GOOD(cella_file_read(path, 1 << 20, &after));
+    size_t lines = 0;
+    for (size_t i = before.size; i < after.size; i++) lines += after.data[i] == '\n';
+    assert_int_equal(lines, 6);
+}
+
 static void the_very_authority(void **state) {
     struct rig *rig = *state;
     static const struct {
@@ -224,6 +244,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_very_authority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(denials, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strange_issuers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_fetched, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

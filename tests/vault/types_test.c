@@ -111,6 +111,22 @@ static const char *const things[] = {
     "[{}]",
 };
 
+/* Letters of two bytes, so that wherever a text is cut for a message, one of these is cut within a
+ * letter. */
+static const char *long_text(bool odd) {
+    static char text[2][604];
+    char *at = text[odd];
+    if (*at) return at;
+    strcpy(at, odd ? "\"a" : "\"");
+    for (int i = 0; i < 290; i++) strcat(at, "\xc3\xa9");
+    strcat(at, "\"");
+    return at;
+}
+static const char *thing_at(size_t i) {
+    enum { THINGS = sizeof(things) / sizeof(things[0]) };
+    return i < THINGS ? things[i] : i < THINGS + 2 ? long_text(i == THINGS) : NULL;
+}
+
 static unsigned tried, taken;
 
 static void try(struct rig *rig, size_t at_call, const json_t *body) {
@@ -138,8 +154,8 @@ static void members(struct rig *rig, size_t at_call, json_t *whole, json_t *with
         const char *name = list ? NULL : json_object_iter_key(iterator);
         json_t *old =
             json_incref(list ? json_array_get(within, i) : json_object_iter_value(iterator));
-        for (size_t t = 0; t < sizeof(things) / sizeof(things[0]); t++) {
-            json_t *thing = json_loads(things[t], JSON_DECODE_ANY, NULL);
+        for (size_t t = 0; thing_at(t); t++) {
+            json_t *thing = json_loads(thing_at(t), JSON_DECODE_ANY, NULL);
             assert_non_null(thing);
             if (list)
                 json_array_set_new(within, i, thing);
@@ -168,14 +184,39 @@ static void each_member_as_each_thing(void **state) {
             calls[i].body ? json_loads(calls[i].body, 0, NULL) : make_body(calls[i].target);
         assert_non_null(body);
         try(rig, i, body);
-        for (size_t t = 0; t < sizeof(things) / sizeof(things[0]); t++) {
-            CELLA_JSON thing = json_loads(things[t], JSON_DECODE_ANY, NULL);
+        for (size_t t = 0; thing_at(t); t++) {
+            CELLA_JSON thing = json_loads(thing_at(t), JSON_DECODE_ANY, NULL);
             try(rig, i, thing);
         }
         members(rig, i, body, body);
     }
     print_message("%u bodies, %u taken\n", tried, taken);
     assert_true(tried > 5000 && taken > 500); /* of both, with the first one's */
+}
+
+/* Bytes that are no text, where a message repeats what was asked. */
+static void queries(void **state) {
+    struct rig *rig = *state;
+    static const char *const targets[] = {
+        "/keys?api-version=%ff",
+        "/keys?api-version=%c3",
+        "/keys?api-version=7.4%00",
+        "/keys" V "&maxresults=%ff",
+        "/keys" V "&$skiptoken=%ff%fe",
+        "/keys" V "&%ff=%ff",
+        "/keys?api-version=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%c3%a9",
+        "/keys/k/\xff" V,
+        "/\xc3" V,
+        "/keys/k/%c3%a9" V,
+    };
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        struct cella_http_response answer;
+        ask(rig, HOST, rig->token, "GET", targets[i], NULL, &answer);
+        CELLA_JSON reply = json_loadb((const char *)answer.body.data, answer.body.size, 0, NULL);
+        if ((answer.status != 200 && answer.status / 100 != 4) || !reply)
+            fail_msg("%s: %d", targets[i], answer.status);
+        answer_free(&answer);
+    }
 }
 
 static int set_up(void **state) {
@@ -201,6 +242,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_member_as_each_thing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_member_as_each_thing, set_up_hsm, tear_down),
+        cmocka_unit_test_setup_teardown(queries, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
