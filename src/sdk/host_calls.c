@@ -37,7 +37,7 @@ static bool is_gone(const struct cella_enclave *e) {
 }
 
 static struct cella_result gone(const struct cella_enclave *e) {
-    ENSURE(!e->broken, CELLA_ERR_PROTOCOL, "destroy it",
+    ENSURE(!__atomic_load_n(&e->broken, __ATOMIC_SEQ_CST), CELLA_ERR_PROTOCOL, "destroy it",
            "the enclave broke the format of calls and is not believed any more");
     FAIL(CELLA_ERR_UNAVAILABLE, "create it again", "the enclave has ended: %s", e->why);
 }
@@ -84,16 +84,24 @@ static bool take_free(struct cella_enclave *e, uint32_t *index) {
     return false;
 }
 
+/* The enclave broke the format: every call fails from now on. */
+static void disbelieve(struct cella_enclave *e) {
+    __atomic_store_n(&e->broken, true, __ATOMIC_SEQ_CST);
+    cella_host_calls_stop(e);
+}
+
 /* Goes on with a slot whose caller gave up: what the enclave calls from there is cancelled, until
  * the call has come back. True: the slot is free again. */
 static bool reap_one(struct cella_enclave *e, struct cella_host_slot *slot) {
     struct cella_slot_message message;
-    while (cella_slot_look(&slot->end, &message) == CELLA_SLOT_TURN) {
+    enum cella_slot_waited seen;
+    while ((seen = cella_slot_look(&slot->end, &message)) == CELLA_SLOT_TURN) {
         if (message.kind == CELLA_CALLS_RETURN && --slot->depth == 0) return true;
         const struct cella_slot_message cancel = {.kind = CELLA_CALLS_RETURN,
                                                   .status = CELLA_CALLS_CANCELLED};
         cella_slot_hand_over(&slot->end, &cancel);
     }
+    if (seen == CELLA_SLOT_BROKEN && !is_gone(e)) disbelieve(e);
     return is_gone(e);
 }
 
@@ -250,10 +258,7 @@ static struct cella_result give_up(struct cella_enclave *e, struct cella_host_sl
         slot->late = true;
         return late();
     }
-    if (why == CELLA_SLOT_BROKEN) {
-        __atomic_store_n(&e->broken, true, __ATOMIC_SEQ_CST);
-        cella_host_calls_stop(e);
-    }
+    if (why == CELLA_SLOT_BROKEN) disbelieve(e);
     return gone(e);
 }
 

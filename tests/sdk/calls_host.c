@@ -391,6 +391,13 @@ static void breaks(void **state) { /* an enclave that is not to be believed, eit
         cella_enclave_destroy(e, 1000, &end);
         assert_true(end.signalled && end.status == 9);
     }
+    /* after its caller gave up: found by whoever looks after the slot */
+    uint64_t later = 300;
+    start_with(&(struct cella_enclave_settings){.timeout_ms = 100});
+    REFUSED(call(CALLS_BREAK, &later, sizeof(later)), CELLA_ERR_EXPIRED);
+    usleep(500000);
+    REFUSED(call(CALLS_EMPTY, NULL, 0), CELLA_ERR_PROTOCOL);
+    stop(NULL);
 }
 
 static void several(void **state) {

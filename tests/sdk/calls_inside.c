@@ -123,7 +123,9 @@ static size_t run(struct cella_peer *peer, struct cella_slot *slot, uint32_t fun
     case CALLS_SPIN:
         for (;;) __asm__ volatile("pause");
     case CALLS_EXIT: exit((int)number(size));
-    case CALLS_BREAK: break_format(slot, number(size));
+    case CALLS_BREAK:
+        if (number(size) >= 100) sleep_ms(number(size)); /* and then the size, say */
+        break_format(slot, number(size) >= 100 ? 2 : number(size));
     case CALLS_CRASH: __builtin_trap();
     case CALLS_THREAD: return put(slot, &index, sizeof(index));
     case CALLS_LOG: return (size_t)fprintf(stderr, "%.*s\n", (int)size, (const char *)copy) * 0;
