@@ -104,13 +104,14 @@ json_t *cella_vault_body(struct cella_vault_call *call) {
 
 bool cella_vault_audit_more(struct cella_vault_call *call, const char *action, const char *object,
                             const char *verdict, const char *why, json_t *more) {
-    CELLA_JSON record = more;
-    CELLA_JSON common =
+    CELLA_JSON record =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o*, s:s}", "service", "vault", "instance",
                   call->settings->name, "who", call->caller.object, "issuer", call->caller.issuer,
                   "action", action, "object", cella_json_text(object), "verdict", verdict, "why",
                   cella_json_text(why), "request", call->request->id);
-    bool made = record && common && json_object_update(record, common) == 0;
+    /* what is said of every call is not the caller's to say otherwise */
+    bool made = record && (!more || json_object_update_missing(record, more) == 0);
+    json_decref(more);
     struct cella_result result =
         made ? cella_audit_append(call->parts->audit, record)
              : CELLA_FAILURE(CELLA_ERR_MEMORY, NULL, "no memory for an audit record");
@@ -126,7 +127,7 @@ bool cella_vault_audit_more(struct cella_vault_call *call, const char *action, c
 
 bool cella_vault_audit(struct cella_vault_call *call, const char *action, const char *object,
                        const char *verdict, const char *why) {
-    return cella_vault_audit_more(call, action, object, verdict, why, json_object());
+    return cella_vault_audit_more(call, action, object, verdict, why, NULL);
 }
 
 /* --- Pages --- */

@@ -53,6 +53,7 @@ CELLA_RESULT cella_material_allocate(enum cella_material_kind kind, struct cella
 void cella_material_free(struct cella_material **material) {
     struct cella_material *m = *material;
     if (!m) return;
+    cella_signing_free(atomic_load(&m->signing));
     EVP_PKEY_free(m->pkey);
     cella_secret_free(&m->oct);
     cella_wipe(m, sizeof(*m));

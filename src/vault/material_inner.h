@@ -3,10 +3,12 @@
 #define CELLA_VAULT_MATERIAL_INNER_H
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
 #include "hsm/hsm.h"
 #include "vault/material.h"
 
+struct cella_signing;
 struct cella_material {
     enum cella_material_kind kind;
     enum cella_material_curve curve;
@@ -17,7 +19,17 @@ struct cella_material {
                                 exponent, or drawn for a resident key */
     bool resident; /* pkey is the public part alone, oct is empty; the rest is in an HSM */
     uint8_t id[CELLA_HSM_ID_SIZE]; /* of a resident key: its object's */
+    /* owned: for the algorithm that first signed, made once; NULL before. All else of a material
+     * stays as it was made. */
+    _Atomic(struct cella_signing *) signing;
 };
+
+/* A context that is ready to sign: copied for each signature, never used itself. */
+struct cella_signing {
+    const struct cella_algorithm *algorithm;
+    EVP_PKEY_CTX *context; /* owned */
+};
+void cella_signing_free(struct cella_signing *signing);
 
 /* Room for a material, its kind set. */
 CELLA_RESULT cella_material_allocate(enum cella_material_kind kind, struct cella_material **out);

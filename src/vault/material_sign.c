@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/hmac.h>
 #include <openssl/rsa.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "vault/material_inner.h"
@@ -25,6 +26,42 @@ static bool set_up(EVP_PKEY_CTX *context, const struct cella_algorithm *algorith
                EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
     return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
            (!digest || EVP_PKEY_CTX_set_signature_md(context, digest) == 1);
+}
+
+void cella_signing_free(struct cella_signing *signing) {
+    if (!signing) return;
+    EVP_PKEY_CTX_free(signing->context);
+    free(signing);
+}
+
+static EVP_PKEY_CTX *new_context(const struct cella_material *material,
+                                 const struct cella_algorithm *algorithm) {
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(material->pkey, NULL);
+    if (context && set_up(context, algorithm, false)) return context;
+    EVP_PKEY_CTX_free(context);
+    return NULL;
+}
+
+/* Keeps a copy for the signatures that follow; another thread may have been faster. */
+static void keep_context(const struct cella_material *material,
+                         const struct cella_algorithm *algorithm, EVP_PKEY_CTX *context) {
+    struct cella_material *writable = (struct cella_material *)(uintptr_t)material;
+    struct cella_signing *none = NULL, *made = calloc(1, sizeof(*made));
+    if (!made) return;
+    made->algorithm = algorithm;
+    made->context = EVP_PKEY_CTX_dup(context);
+    if (!made->context || !atomic_compare_exchange_strong(&writable->signing, &none, made))
+        cella_signing_free(made);
+}
+
+/* Making a context looks algorithms up by name, some microseconds; copying one does not. */
+static EVP_PKEY_CTX *signing_context(const struct cella_material *material,
+                                     const struct cella_algorithm *algorithm) {
+    const struct cella_signing *kept = atomic_load(&material->signing);
+    if (kept && kept->algorithm == algorithm) return EVP_PKEY_CTX_dup(kept->context);
+    EVP_PKEY_CTX *context = new_context(material, algorithm);
+    if (context && !kept) keep_context(material, algorithm, context);
+    return context;
 }
 
 /* r || s, each of the curve's size (RFC 7518 3.4), from DER and back. */
@@ -54,14 +91,13 @@ static int der_of_raw(struct cella_bytes raw, int size, unsigned char der[ECDSA_
 static CELLA_RESULT sign(const struct cella_material *material,
                          const struct cella_algorithm *algorithm, struct cella_bytes digest,
                          struct cella_product *out) {
-    OF(EVP_PKEY_CTX, free_context) context = EVP_PKEY_CTX_new(material->pkey, NULL);
+    OF(EVP_PKEY_CTX, free_context) context = signing_context(material, algorithm);
     uint8_t der[ECDSA_DER_MAX];
     bool ecdsa = algorithm->scheme == CELLA_SCHEME_ECDSA;
     size_t size = ecdsa ? sizeof(der) : RSA_SIZE_MAX;
     TRY(cella_product_room(out, RSA_SIZE_MAX));
-    ENSURE(context && set_up(context, algorithm, false) &&
-               EVP_PKEY_sign(context, ecdsa ? der : out->value, &size, digest.data, digest.size) ==
-                   1,
+    ENSURE(context && EVP_PKEY_sign(context, ecdsa ? der : out->value, &size, digest.data,
+                                    digest.size) == 1,
            CELLA_ERR_INTERNAL, NULL, "cannot sign");
     if (ecdsa) return raw_of_der(cella_bytes(der, size), ((int)material->bits + 7) / 8, out);
     out->size = size;
