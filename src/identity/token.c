@@ -68,10 +68,10 @@ void token_answer_fault(struct token_call *call) {
     if (gmtime_r(&now, &parts)) strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%SZ", &parts);
     snprintf(text, sizeof(text), "AADSTS%u: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
              call->fault.code, call->fault.text, call->request->id, call->correlation, when);
-    json_t *body = json_pack("{s:s, s:s, s:[I], s:s, s:s, s:s}", "error", call->fault.error,
-                             "error_description", text, "error_codes", (json_int_t)call->fault.code,
-                             "timestamp", when, "trace_id", call->request->id, "correlation_id",
-                             call->correlation);
+    json_t *body = json_pack("{s:s, s:o, s:[I], s:s, s:s, s:s}", "error", call->fault.error,
+                             "error_description", cella_json_text(text), "error_codes",
+                             (json_int_t)call->fault.code, "timestamp", when, "trace_id",
+                             call->request->id, "correlation_id", call->correlation);
     if (call->basic && call->fault.status == 401) /* RFC 6749 5.2 */
         cella_http_header(call->response, "WWW-Authenticate", "Basic realm=\"cella\"");
     call->response->note = call->fault.error;
