@@ -80,7 +80,7 @@ struct cella_hsm_use {
 CELLA_RESULT cella_hsm_use(struct cella_hsm *hsm, const uint8_t id[CELLA_HSM_ID_SIZE],
                            const struct cella_hsm_use *how, struct cella_bytes in, uint8_t *out,
                            size_t room, size_t *size);
-/* Whether the token has a mechanism: what use would be refused for. */
+/* Whether the token says that it has the mechanism; else use is refused. */
 bool cella_hsm_does(struct cella_hsm *hsm, enum cella_hsm_scheme scheme);
 
 #endif

@@ -23,6 +23,7 @@ struct cella_hsm {
     char why[WHY];           /* the last time that it went away, or did not come back */
     struct timespec refused; /* when the file of a PIN that was refused was written */
     unsigned lent, most;
+    uint32_t schemes;
     size_t idle_count;
     CK_SESSION_HANDLE idle[SESSIONS];
     struct { /* handles of objects hold while somebody is logged in */
@@ -66,9 +67,10 @@ static void clear_known(struct cella_hsm *h) {
     for (size_t i = 0; i < HANDLES; i++) h->known[i].handle = CK_INVALID_HANDLE;
 }
 
-static void set_most(struct cella_hsm *h) {
+static void learn(struct cella_hsm *h) {
     CK_ULONG most = h->place.info.ulMaxSessionCount;
     h->most = SESSIONS;
+    h->schemes = hsm_schemes(&h->place);
     if (most != CK_EFFECTIVELY_INFINITE && most != CK_UNAVAILABLE_INFORMATION && most < SESSIONS)
         h->most = most > 2 ? (unsigned)most - 1 : 1; /* one is the login's */
 }
@@ -84,7 +86,7 @@ static CELLA_RESULT come_back(struct cella_hsm *h) {
     pthread_mutex_lock(&h->lock);
     h->connecting = false;
     h->up = !cella_failed(result);
-    if (h->up) set_most(h);
+    if (h->up) learn(h);
     if (h->up && h->why[0]) cella_log(CELLA_LOG_INFO, "HSM %s is back", h->place.name);
     if (!h->up && strcmp(h->why, result.error->what) != 0)
         cella_log(CELLA_LOG_WARN, "HSM %s: %s", h->place.name, result.error->what);
@@ -346,7 +348,7 @@ CELLA_RESULT cella_hsm_open(const char *uri, const char *folder, struct cella_hs
         return result;
     }
     h->up = true;
-    set_most(h);
+    learn(h);
     describe(h);
     *out = h;
     return CELLA_SUCCESS;
@@ -366,6 +368,13 @@ void cella_hsm_close(struct cella_hsm **hsm) {
 
 const char *cella_hsm_uri(const struct cella_hsm *hsm) { return hsm->uri; }
 const char *cella_hsm_platform(const struct cella_hsm *hsm) { return hsm->platform; }
+
+bool cella_hsm_does(struct cella_hsm *hsm, enum cella_hsm_scheme scheme) {
+    pthread_mutex_lock(&hsm->lock);
+    bool does = hsm->schemes >> scheme & 1;
+    pthread_mutex_unlock(&hsm->lock);
+    return does;
+}
 
 static CK_RV look(const struct hsm_session *s, CK_OBJECT_HANDLE key, void *context) {
     (void)key;

@@ -22,6 +22,10 @@ typedef CK_RV hsm_job(const struct hsm_session *session, CK_OBJECT_HANDLE key, v
 CELLA_RESULT hsm_run(struct cella_hsm *hsm, const uint8_t *id, bool writes, bool again,
                      hsm_job *job, void *context, CK_RV *out);
 
+/* The schemes whose mechanism a token says that it has, a bit each (use.c); all of one that
+ * does not say. */
+uint32_t hsm_schemes(const struct hsm_place *place);
+
 /* The one private or secret key of an id; CK_INVALID_HANDLE of none. */
 CK_RV hsm_find(const struct hsm_session *session, const uint8_t id[CELLA_HSM_ID_SIZE],
                CK_OBJECT_HANDLE *out);

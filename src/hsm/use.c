@@ -14,12 +14,21 @@ struct using {
 
 /* --- Mechanisms --- */
 
-static const CK_MECHANISM_TYPE types[] = {
-    [CELLA_HSM_PKCS1] = CKM_RSA_PKCS,      [CELLA_HSM_PSS] = CKM_RSA_PKCS_PSS,
-    [CELLA_HSM_ECDSA] = CKM_ECDSA,         [CELLA_HSM_RSA_RAW] = CKM_RSA_X_509,
-    [CELLA_HSM_OAEP] = CKM_RSA_PKCS_OAEP,  [CELLA_HSM_GCM] = CKM_AES_GCM,
-    [CELLA_HSM_CBC] = CKM_AES_CBC,         [CELLA_HSM_KW] = CKM_AES_KEY_WRAP,
-    [CELLA_HSM_KWP] = CKM_AES_KEY_WRAP_PAD};
+static const struct {
+    CK_MECHANISM_TYPE type;
+    const char *name;
+} types[] = {
+    [CELLA_HSM_PKCS1] = {CKM_RSA_PKCS, "CKM_RSA_PKCS"},
+    [CELLA_HSM_PSS] = {CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS"},
+    [CELLA_HSM_ECDSA] = {CKM_ECDSA, "CKM_ECDSA"},
+    [CELLA_HSM_RSA_RAW] = {CKM_RSA_X_509, "CKM_RSA_X_509"},
+    [CELLA_HSM_OAEP] = {CKM_RSA_PKCS_OAEP, "CKM_RSA_PKCS_OAEP"},
+    [CELLA_HSM_GCM] = {CKM_AES_GCM, "CKM_AES_GCM"},
+    [CELLA_HSM_CBC] = {CKM_AES_CBC, "CKM_AES_CBC"},
+    [CELLA_HSM_KW] = {CKM_AES_KEY_WRAP, "CKM_AES_KEY_WRAP"},
+    [CELLA_HSM_KWP] = {CKM_AES_KEY_WRAP_PAD, "CKM_AES_KEY_WRAP_PAD"},
+};
+enum { SCHEMES = sizeof(types) / sizeof(types[0]), MECHANISMS = 1024 };
 
 static void hashes(unsigned size, CK_MECHANISM_TYPE *hash, CK_RSA_PKCS_MGF_TYPE *mgf) {
     *hash = size == 20 ? CKM_SHA_1 : size == 32 ? CKM_SHA256 : size == 48 ? CKM_SHA384 : CKM_SHA512;
@@ -36,7 +45,7 @@ union parameter {
 };
 
 static CK_MECHANISM mechanism_of(const struct cella_hsm_use *how, union parameter *p) {
-    CK_MECHANISM m = {types[how->scheme], NULL, 0};
+    CK_MECHANISM m = {types[how->scheme].type, NULL, 0};
     switch (how->scheme) {
     case CELLA_HSM_PSS:
         p->pss = (CK_RSA_PKCS_PSS_PARAMS){.s_len = how->digest_size};
@@ -163,11 +172,13 @@ CELLA_RESULT cella_hsm_use(struct cella_hsm *hsm, const uint8_t id[CELLA_HSM_ID_
                            size_t room, size_t *size) {
     struct using u = {.how = how, .in = in, .out = out, .room = room};
     CK_RV rv = CKR_OK;
+    ENSURE(cella_hsm_does(hsm, how->scheme), CELLA_ERR_UNSUPPORTED, NULL,
+           "the vault's HSM lacks %s", types[how->scheme].name);
     TRY(hsm_run(hsm, id, false, true, job_of(how), &u, &rv));
     /* What is wrong with the mechanism shows before any data is looked at. */
     bool unable = says_unable(rv) || (rv != CKR_OK && how->scheme < CELLA_HSM_KW && !u.begun);
-    ENSURE(!unable, CELLA_ERR_UNSUPPORTED, NULL,
-           "the vault's HSM does not do this with the key: %s", p11_kit_strerror(rv));
+    ENSURE(!unable, CELLA_ERR_UNSUPPORTED, NULL, "the vault's HSM does not do %s with the key: %s",
+           types[how->scheme].name, p11_kit_strerror(rv));
     ENSURE(rv == CKR_OK || !how->back, CELLA_ERR_INTEGRITY, NULL,
            "the value does not decrypt under this key");
     ENSURE(rv == CKR_OK, CELLA_ERR_INTERNAL, NULL, "the HSM failed: %s", p11_kit_strerror(rv));
@@ -175,17 +186,12 @@ CELLA_RESULT cella_hsm_use(struct cella_hsm *hsm, const uint8_t id[CELLA_HSM_ID_
     return CELLA_SUCCESS;
 }
 
-static CK_RV ask(const struct hsm_session *s, CK_OBJECT_HANDLE key, void *context) {
-    const enum cella_hsm_scheme *scheme = context;
-    CK_MECHANISM_INFO info;
-    (void)key;
-    return s->module->C_GetMechanismInfo(s->slot, types[*scheme], &info);
-}
-
-bool cella_hsm_does(struct cella_hsm *hsm, enum cella_hsm_scheme scheme) {
-    CK_RV rv = CKR_OK;
-    struct cella_result result = hsm_run(hsm, NULL, false, true, ask, &scheme, &rv);
-    bool good = !cella_failed(result) && rv == CKR_OK;
-    cella_result_drop(result);
-    return good;
+uint32_t hsm_schemes(const struct hsm_place *place) {
+    CK_MECHANISM_TYPE list[MECHANISMS];
+    CK_ULONG count = MECHANISMS;
+    uint32_t found = 0;
+    if (place->module->C_GetMechanismList(place->slot, list, &count) != CKR_OK) return UINT32_MAX;
+    for (unsigned i = 0; i < SCHEMES; i++)
+        for (CK_ULONG k = 0; k < count; k++) found |= (uint32_t)(list[k] == types[i].type) << i;
+    return found;
 }

@@ -475,6 +475,38 @@ static void what_cannot_be(void **state) {
     assert_int_equal(objects("cella/v1/x"), 0);
 }
 
+/* Tokens that do less: said clearly, and nothing is done in a weaker way. */
+static void a_token_that_does_less(void **state) {
+    struct rig *rig = *state;
+    char request[1024];
+    create(rig, "less", "{\"kty\":\"RSA-HSM\"}");
+    create(rig, "curve", "{\"kty\":\"EC-HSM\"}");
+    cella_vaults_free(&rig->vaults);
+    token_configure(&token, "-CKM_MD5,CKM_RSA_X_509,CKM_ECDSA"); /* it keeps the first */
+    rig_serve(rig);
+    static const char *const algorithms[] = {"RSA1_5", "RSA-OAEP", "RSA-OAEP-256"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(request, sizeof(request), "{\"alg\":\"%s\",\"value\":\"c2VjcmV0\"}",
+                 algorithms[i]);
+        json_t *wrapped = call(rig, "POST", "/keys/less/wrapkey" V, request, 200);
+        snprintf(request, sizeof(request), "{\"alg\":\"%s\",\"value\":\"%s\"}", algorithms[i],
+                 at(wrapped, "value"));
+        json_decref(wrapped);
+        json_t *opened = call(rig, "POST", "/keys/less/unwrapkey" V, request, i == 1 ? 200 : 400);
+        if (i == 1) { /* the token's own, which is SHA-1 alone */
+            assert_string_equal(at(opened, "value"), "c2VjcmV0");
+            json_decref(opened);
+        } else {
+            refused_with(opened, i == 0 ? "CKM_RSA_X_509" : "does not do CKM_RSA_PKCS_OAEP");
+        }
+    }
+    refused_with(call(rig, "POST", "/keys/curve/sign" V, sign_body, 400), "lacks CKM_ECDSA");
+    cella_vaults_free(&rig->vaults);
+    token_configure(&token, "ALL");
+    rig_serve(rig);
+    json_decref(call(rig, "POST", "/keys/curve/sign" V, sign_body, 200));
+}
+
 /* --- When store and HSM do not agree --- */
 
 static void away(void **state) {
@@ -602,6 +634,7 @@ int main(void) {
         cmocka_unit_test(outlives_the_server),
         cmocka_unit_test(rotates_and_goes),
         cmocka_unit_test(what_cannot_be),
+        cmocka_unit_test(a_token_that_does_less),
         cmocka_unit_test(away),
         cmocka_unit_test(torn_creation),
         cmocka_unit_test(torn_purge),
