@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 
+enum { SPREAD_MAX = 20000, SPREAD_STEP = 611953 /* a prime */ };
 enum { ANSWER_MAX = 1 << 20, EVENTS = 128, HEAD_MAX = 65536 };
 
 struct client {
@@ -51,12 +52,24 @@ static uint64_t now_ns(void) {
 
 /* --- Before --- */
 
+static CELLA_RESULT make_target(const struct load_settings *s, size_t turn, char *out,
+                                size_t room) {
+    const char *mark = s->spread ? strchr(s->target, '#') : NULL;
+    unsigned number = s->spread ? (unsigned)(turn * SPREAD_STEP % s->spread) : 0;
+    int size = !mark ? snprintf(out, room, "%s", s->target)
+                     : snprintf(out, room, "%.*s%07u%s", (int)(mark - s->target), s->target, number,
+                                mark + 1);
+    ENSURE(size > 0 && (size_t)size < room, CELLA_ERR_LIMIT, NULL, "a target this long");
+    return CELLA_SUCCESS;
+}
+
 static CELLA_RESULT make_request(const struct load_settings *s, struct cella_bytes body,
-                                 struct cella_buffer *out) {
-    char head[HEAD_MAX], length[48] = "";
+                                 size_t turn, struct cella_buffer *out) {
+    char head[HEAD_MAX], length[48] = "", target[2048];
+    TRY(make_target(s, turn, target, sizeof(target)));
     if (s->body_count) snprintf(length, sizeof(length), "Content-Length: %zu\r\n", body.size);
     int size = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n", s->method,
-                        s->target, s->authority, s->headers ? s->headers : "", length);
+                        target, s->authority, s->headers ? s->headers : "", length);
     ENSURE(size > 0 && (size_t)size < sizeof(head), CELLA_ERR_LIMIT, NULL, "headers too long");
     TRY(cella_buffer_append(out, cella_bytes(head, (size_t)size)));
     return cella_buffer_append(out, body);
@@ -65,10 +78,12 @@ static CELLA_RESULT make_request(const struct load_settings *s, struct cella_byt
 static CELLA_RESULT make_requests(struct load *l) {
     const struct load_settings *s = l->settings;
     l->request_count = s->body_count ? s->body_count : 1;
+    if (s->spread) l->request_count = s->spread < SPREAD_MAX ? s->spread : SPREAD_MAX;
     l->request = calloc(l->request_count, sizeof(*l->request));
     ENSURE(l->request, CELLA_ERR_MEMORY, NULL, "no memory");
     for (size_t i = 0; i < l->request_count; i++)
-        TRY(make_request(s, s->body_count ? s->body[i] : cella_bytes(NULL, 0), &l->request[i]));
+        TRY(make_request(s, s->body_count ? s->body[i % s->body_count] : cella_bytes(NULL, 0), i,
+                         &l->request[i]));
     return CELLA_SUCCESS;
 }
 

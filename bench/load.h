@@ -16,6 +16,9 @@ struct load_settings {
     const char *ca;        /* PEM file of the server's certificate or its root; NULL: not checked */
     const char *authority; /* Host, and the name of the handshake up to its ':' */
     const char *method, *target;
+    /* Targets in place of one: a '#' of target stands for a number of 0 to spread - 1 in seven
+     * digits, up to 20,000 of them, far from each other, in turn. 0: none. */
+    unsigned spread;
     const char *headers;            /* more of them, each "Name: value\r\n"; or NULL */
     const struct cella_bytes *body; /* sent in turn; without any, no body is sent */
     size_t body_count;

@@ -1,8 +1,8 @@
 /* load PORT [name=value ...]: the load client of load.h on the command line.
  *
  * address=127.0.0.1 authority=localhost:PORT method=GET target=/ body=FILE header="Name: value"
- * connections=64 seconds=5 rate=0 status=200 ca=FILE idle=N (opens N connections and waits for a
- * line on standard input) */
+ * connections=64 seconds=5 rate=0 status=200 spread=0 ca=FILE idle=N (opens N connections and waits
+ * for a line on standard input) */
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +43,8 @@ static CELLA_RESULT read_one(struct arguments *a, const char *name, const char *
         l->rate = strtod(value, NULL);
     else if (strcmp(name, "status") == 0)
         l->status = atoi(value);
+    else if (strcmp(name, "spread") == 0)
+        l->spread = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "requests") == 0)
         l->requests_max = strtoull(value, NULL, 10);
     else if (strcmp(name, "header") == 0) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "bench.h"
 #include "store/database.h"
 #include "store/sealer.h"
 #include "vault/material.h"
@@ -80,9 +81,6 @@ static CELLA_RESULT run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    struct cella_result r = run(argc, argv);
-    if (!cella_failed(r)) return 0;
-    cella_result_print(r);
-    cella_result_drop(r);
-    return 1;
+    must(run(argc, argv));
+    return 0;
 }
