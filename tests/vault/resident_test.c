@@ -11,6 +11,7 @@
 #include "hsm/hsm.h"
 #include "keys.h"
 #include "vault/residents.h"
+#include "vault/whole.h"
 
 #define V "?api-version=7.6"
 
@@ -599,6 +600,36 @@ static void lost_object(void **state) {
     json_decref(made);
 }
 
+static struct cella_result note_nothing(void *context, const char *vault,
+                                        const struct cella_vault_whole_count *count) {
+    (void)context;
+    (void)vault;
+    (void)count;
+    return CELLA_SUCCESS;
+}
+
+/* A whole backup says where the keys are: another store uses them in the same token, and a store
+ * that has them already takes no second owner, whose purge would be the first's too. */
+static void whole_backups(void **state) {
+    struct rig *rig = *state, *other = rig_new_on(false, token.uri);
+    struct cella_vault_whole from = {rig->database, rig->sealer,  "file:whole.key",
+                                     rig->folder,   note_nothing, NULL};
+    struct cella_vault_whole to = {other->database, other->sealer, "file:whole.key",
+                                   rig->folder,     note_nothing,  NULL};
+    struct cella_vault_whole_count count;
+    char path[128];
+    create(rig, "whole", "{\"kty\":\"EC-HSM\"}");
+    snprintf(path, sizeof(path), "%s/whole.backup", rig->folder);
+    GOOD(cella_vault_whole_backup(&from, "v1", path, &count));
+    REFUSED(cella_vault_whole_restore(&from, path, "v2", &count), CELLA_ERR_EXISTS);
+    GOOD(cella_vault_whole_restore(&to, path, NULL, &count));
+    json_decref(call(other, "POST", "/keys/whole/sign" V, sign_body, 200));
+    json_decref(call(other, "DELETE", "/keys/whole" V, NULL, 200));
+    json_decref(call(other, "DELETE", "/deletedkeys/whole" V, NULL, 204));
+    assert_int_equal(objects("cella/v1/whole"), 0);
+    rig_free(other);
+}
+
 /* Two servers on one store and one token. */
 static void two_servers(void **state) {
     struct rig *rig = *state;
@@ -640,6 +671,7 @@ int main(void) {
         cmocka_unit_test(torn_purge),
         cmocka_unit_test(lost_object),
         cmocka_unit_test(two_servers),
+        cmocka_unit_test(whole_backups),
         cmocka_unit_test(goes_by_itself),
     };
     const struct CMUnitTest managed[] = {
