@@ -63,6 +63,10 @@ unsigned cella_jose_key_algorithms(const struct cella_jose_key *key);
 /* kty, n, e or kty, crv, x, y; new, or NULL without memory. */
 json_t *cella_jose_key_members(const struct cella_jose_key *key);
 CELLA_RESULT cella_jose_key_spki_der(const struct cella_jose_key *key, struct cella_buffer *out);
+/* To encrypt to it: the OpenSSL key, borrowed. Going there by way of DER takes OpenSSL's coders 200
+ * us. */
+struct evp_pkey_st;
+struct evp_pkey_st *cella_jose_key_pkey(const struct cella_jose_key *key);
 /* RFC 7638, SHA-256. */
 CELLA_RESULT cella_jose_key_thumbprint(const struct cella_jose_key *key, uint8_t thumbprint[32]);
 

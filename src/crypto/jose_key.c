@@ -98,6 +98,8 @@ bool jose_same(const struct cella_jose_key *a, const struct cella_jose_key *b) {
     return same;
 }
 
+EVP_PKEY *cella_jose_key_pkey(const struct cella_jose_key *key) { return key->pkey; }
+
 CELLA_RESULT cella_jose_key_new(enum cella_jose_kind kind, unsigned bits,
                                 struct cella_jose_key **out) {
     *out = NULL;

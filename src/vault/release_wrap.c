@@ -12,7 +12,6 @@
 
 enum { KEK_SIZE = 32, RSA_SIZE_MAX = 1024, WRAP_EXTRA = 16 };
 
-static void free_pkey(EVP_PKEY **key) { EVP_PKEY_free(*key); }
 static void free_context(EVP_PKEY_CTX **context) { EVP_PKEY_CTX_free(*context); }
 static void free_cipher(EVP_CIPHER_CTX **context) { EVP_CIPHER_CTX_free(*context); }
 #define OF(type, how) __attribute__((cleanup(how))) type *
@@ -39,14 +38,10 @@ bool cella_release_wrap_find(const char *name, enum cella_release_wrap *wrap) {
 static CELLA_RESULT rsa_encrypt(const json_t *jwk, const char *digest, struct cella_bytes key,
                                 struct cella_buffer *out) {
     CELLA_JOSE_KEY public = NULL;
-    CELLA_BUFFER spki = {0};
     uint8_t made[RSA_SIZE_MAX];
     size_t size = sizeof(made);
     TRY(cella_jose_key_jwk(jwk, &public));
-    TRY(cella_jose_key_spki_der(public, &spki));
-    const unsigned char *at = spki.data;
-    OF(EVP_PKEY, free_pkey) pkey = d2i_PUBKEY(NULL, &at, (long)spki.size);
-    OF(EVP_PKEY_CTX, free_context) context = pkey ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
+    OF(EVP_PKEY_CTX, free_context) context = EVP_PKEY_CTX_new(cella_jose_key_pkey(public), NULL);
     const EVP_MD *hash = EVP_get_digestbyname(digest);
     ENSURE(context && hash && EVP_PKEY_encrypt_init(context) == 1 &&
                EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
