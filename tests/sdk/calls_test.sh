@@ -11,6 +11,12 @@ timeout 60 "$host" "$cella" "$work/app.cella" "$work/small.cella"
 sign "$inside" wide 'calls = 64K' 'threads = 64' 'heap = 32M'
 timeout 20 "$host" "$cella" "$work/wide.cella"
 
+# Whoever looks at the image sees that it serves calls, and how large; the setting is measured.
+"$cella" inspect "$work/app.cella" >"$work/inspected"
+grep -qx 'calls  *2 slots of 1024 KiB' "$work/inspected" || { grep calls "$work/inspected"; exit 1; }
+sign "$inside" other 'calls = 1028K' 'threads = 2' 'heap = 6M'
+[ "$("$cella" measure -q "$work/app.cella")" != "$("$cella" measure -q "$work/other.cella")" ] || { echo "calls are not measured"; exit 1; }
+
 # Without a host program there is no ring, and the program says so.
 ! timeout 20 "$cella" run "$work/app.cella" 2>"$work/err" || { echo "it served nobody"; exit 1; }
 grep -q 'no host program makes calls here' "$work/err" || { cat "$work/err"; exit 1; }
