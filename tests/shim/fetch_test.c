@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -304,6 +305,42 @@ static void nothing_stays_open(void **state) {
     assert_int_equal(fake.connect_count, count);
 }
 
+/* The kernel below a connection lies as it may lie below a file (R40). */
+static long lie_number, lie_result;
+static long lie(long number, long result) { return number == lie_number ? lie_result : result; }
+
+static bool ends(long number, long result, long fd) {
+    char text[8] = "";
+    struct stat s;
+    lie_number = number;
+    lie_result = result;
+    fake.lie_kernel = lie;
+    bool aborted = FAKE_ABORTS({
+        if (number == SYS_read) (void)read_(fd, text, 4);
+        if (number == SYS_write) (void)write_(fd, text, 4);
+        if (number == SYS_fstat) (void)CALL(fstat, fd, P(&s));
+    });
+    fake.lie_kernel = NULL;
+    fake_unlock_all();
+    return aborted;
+}
+
+static void lies_below_a_connection(void **state) {
+    (void)state;
+    static const long numbers[] = {SYS_read, SYS_write, SYS_fstat},
+                      bad[] = {5, INT64_MAX, INT64_MIN, -4096};
+    (void)shim_fetch_begin();
+    long fd = open_("/dev/cella/connect/host:443", O_RDWR);
+    assert_int_equal(write(fake.peer, settings, 1000), 1000); /* the true reads must not wait */
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned k = 0; k < 4; k++) assert_true(ends(numbers[i], bad[k], fd));
+        assert_false(ends(numbers[i], -EIO, fd));
+        assert_false(ends(numbers[i], -EAGAIN, fd));
+    }
+    assert_false(ends(SYS_read, 0, fd));
+    assert_false(ends(SYS_write, 3, fd));
+}
+
 static void it_is_no_file(void **state) {
     (void)state;
     struct stat s;
@@ -319,11 +356,17 @@ static void it_is_no_file(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(first_program_and_its_words), TEST(images_without_one),
-        TEST(settings_are_for_it_alone),   TEST(keys_are_written_once_and_whole),
-        TEST(keys_of_owners_are_not_its),  TEST(only_the_pinned_key),
-        TEST(ends_when_one_is_missing),    TEST(connects_while_it_runs),
-        TEST(nothing_stays_open),          TEST(it_is_no_file),
+        TEST(first_program_and_its_words),
+        TEST(images_without_one),
+        TEST(settings_are_for_it_alone),
+        TEST(keys_are_written_once_and_whole),
+        TEST(keys_of_owners_are_not_its),
+        TEST(only_the_pinned_key),
+        TEST(ends_when_one_is_missing),
+        TEST(connects_while_it_runs),
+        TEST(nothing_stays_open),
+        TEST(lies_below_a_connection),
+        TEST(it_is_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
