@@ -17,6 +17,7 @@ declare -A below=(
     [http]="base"
     [collateral]="base abi crypto evidence http"
     [platform]="base abi crypto seal image evidence policy"
+    [edl]="base crypto"
     [hsm]="base crypto"
     [store]="base crypto seal hsm"
     [audit]="base crypto"
@@ -25,7 +26,7 @@ declare -A below=(
     [vault]="base abi crypto seal hsm store audit identity http"
     [client]="base crypto collateral"
     [service]="base crypto seal hsm store audit identity attest vault http collateral platform"
-    [cli]="base abi crypto fetch seal image evidence policy platform http collateral store audit identity attest vault client service"
+    [cli]="base edl abi crypto fetch seal image evidence policy platform http collateral store audit identity attest vault client service"
     [sdk]="base abi crypto image evidence platform"
     [shim]="base abi seal"
 )
