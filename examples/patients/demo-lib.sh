@@ -15,7 +15,7 @@ run=$work/run         # of the enclave that runs now
 mkdir -p "$storage" "$run"
 # A platform of its own, so that the demo neither needs nor touches the machine's.
 export CELLA_PLATFORM_STATE=$work/platform CELLA_PLATFORM_SOCKET=$work/platform.sock
-level=S0 measurement="" enclave_run='' service='' service_url='' unexpected=0 tries=0 stopped=0 known=0 number=0
+level=S0 measurement="" enclave_run='' service='' service_url='' vault_url='' operator_env=() run_more=() unexpected=0 tries=0 stopped=0 known=0 number=0
 
 end() {
     [ -z "$enclave_run" ] || kill "$enclave_run" 2>/dev/null
@@ -71,6 +71,11 @@ show() { # LINES-TO-SHOW COMMAND...: runs it and shows the lines that match
 }
 
 # ---- an enclave and its owners ----
+# The manifest whose keys come from the hospitals' vault, and go to what their service proves.
+vault_manifest() { # [URL OF THE ATTESTATION SERVICE] [FILE OF AUTHORITIES]
+    pin_keys | sed "s,^key = named:\(.*\)\$,key = vault:$vault_url/keys/\1,"
+    printf '\n[vault]\nattest = %s\nca = %s\n' "${1:-$service_url}" "${2:-$work/service/ca.pem}"
+}
 # The manifest with the ids of the owners' keys, which tell nothing of the keys: what each owner sends the analyst.
 pin_keys() {
     cat examples/patients/app.manifest
@@ -82,9 +87,9 @@ start_enclave() { # STORAGE IMAGE SECONDS-TO-STAY [MORE OPTIONS]
     shift 3
     rm -rf "$run"
     mkdir -p "$run/grants" "$from/result"
-    "$cella" run "$image" --mount "/data/hospital-a=$from/hospital-a" --mount "/data/hospital-b=$from/hospital-b" \
+    env "${operator_env[@]}" "$cella" run "$image" --mount "/data/hospital-a=$from/hospital-a" --mount "/data/hospital-b=$from/hospital-b" \
         --mount "/data/hospital-c=$from/hospital-c" --mount "/result=$from/result" --request "$run/request" \
-        --env "PAUSE_S=$stay" "$@" --grants "$run/grants" >"$run/out" 2>&1 </dev/null &
+        --env "PAUSE_S=$stay" "$@" "${run_more[@]}" --grants "$run/grants" >"$run/out" 2>&1 </dev/null &
     enclave_run=$!
 }
 alive() { kill -0 "$enclave_run" 2>/dev/null; }
@@ -102,12 +107,12 @@ wait_for_request() { wait_until has_request; }
 wait_for_line() { wait_until grep -q "$1" "$run/out"; }
 platform_key() { "$cella" platform key >"$work/platform.pem" && [ -s "$work/platform.pem" ]; }
 
-# ---- the hospitals' attestation service ----
+# ---- the hospitals' attestation service and vault ----
 serve() { # DATA [OPTIONS]: true when it is ready; its process is then in `served`
     local data=$1 i
     shift
     : >"$work/served" # the next line empties it in its own time
-    "$cella" serve attest --data "$data" "$@" >"$work/served" 2>&1 </dev/null &
+    "$cella" serve --data "$data" "$@" >"$work/served" 2>&1 </dev/null &
     served=$!
     for ((i = 0; i < 300; i++)); do
         grep -q '^ready' "$work/served" && return 0
@@ -131,17 +136,28 @@ serve_first() { # DATA: a development set-up, on ports that nobody has
 end_served() { kill "$1" 2>/dev/null && wait "$1" 2>/dev/null; }
 set_up_service() {
     serve_first "$work/service" && end_served "$served"
-    service_url=$(. "$work/service/dev/env.sh" && echo "$ATTESTATION_AAD_URL") && [ -n "$service_url" ]
+    service_url=$(. "$work/service/dev/env.sh" && echo "$ATTESTATION_AAD_URL")
+    vault_url=$(. "$work/service/dev/env.sh" && echo "$AZURE_MANAGEDHSM_URI") && [ -n "$service_url" ] && [ -n "$vault_url" ]
 }
-start_service() { # which trusts the operator's platform from now on
-    cp "$work/platform.pem" "$work/service/platform.pem" &&
-        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$work/service/cella.conf" && serve "$work/service" && service=$served
+start_service() { serve "$work/service" && service=$served; }
+start_platform() {
+    local i
+    "$cella" platform --idle 60 >"$work/platform.log" 2>&1 </dev/null &
+    for ((i = 0; i < 100; i++)); do
+        "$cella" platform status >/dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    cat "$work/platform.log"
+    return 1
+}
+trust_platform() { # from now on
+    start_platform && platform_key && cp "$work/platform.pem" "$work/service/platform.pem" &&
+        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$work/service/cella.conf" && start_service
 }
 # What the hospitals agree on. Whoever asks for a token must be this program, on this platform, at this level, not debugged.
 write_policy() {
-    "$cella" verify --json "$run/request" --trust "$work/platform.pem" --allow software:S0 >"$work/verified.json"
     local platform
-    platform=$(sed -n 's/.*"platform-id": *"\([0-9a-f]*\)".*/\1/p' "$work/verified.json")
+    platform=$(openssl pkey -pubin -in "$work/platform.pem" -outform DER | sha256sum | cut -d' ' -f1)
     [ -n "$platform" ] && [ -n "$level" ] || return 1
     cat >"$work/hospitals.policy" <<POLICY
 version=1.0;
@@ -154,7 +170,28 @@ authorizationrules {
 issuancerules { };
 POLICY
 }
-as_hospitals() { (. "$work/service/dev/env.sh" && "$cella" attest "$@"); } # with their application's secret
+as_hospitals() { (. "$work/service/dev/env.sh" && export CELLA_VAULT=$vault_url && "$cella" "$@"); } # with their application's secret
+put_keys() { # each owner's, which stays in the owner's hands too
+    local h
+    for h in a b c; do
+        as_hospitals key import "hospital-$h" --key "$work/hospital-$h/data.key" --release-policy "$work/release.policy" || return 1
+    done
+    as_hospitals key import result --key "$work/hospital-a/result.key" --release-policy "$work/release.policy"
+}
+# The operator's own application: it may call release, and nothing else. Whoever calls pays; what is proven gets the key.
+admit_operator() {
+    local data=$work/service
+    "$cella" identity --data "$data" app create operator >"$work/app" && "$cella" identity --data "$data" secret create operator >"$work/secret" &&
+        "$cella" identity --data "$data" assign operator "Managed HSM Crypto Service Release User" --scope /vault/devhsm || return 1
+    operator_env=("CELLA_VAULT=$vault_url" "CELLA_CA=$data/ca.pem" "AZURE_CLIENT_ID=$(sed -n 's/^client *//p' "$work/app")"
+        "AZURE_CLIENT_SECRET=$(sed -n 's/^secret *//p' "$work/secret")"
+        "AZURE_TENANT_ID=$(. "$data/dev/env.sh" && echo "$AZURE_TENANT_ID")" "AZURE_AUTHORITY_HOST=$(. "$data/dev/env.sh" && echo "$AZURE_AUTHORITY_HOST")")
+}
+as_operator() { env "${operator_env[@]}" "$cella" "$@"; }
+not_allowed() { # WORDS OF A COMMAND: the operator is refused
+    as_operator "$@" >"$work/refused" 2>&1
+    [ $? = 3 ] && grep -q Forbidden "$work/refused"
+}
 ask_token() { # anybody may ask; of the request of the enclave that runs now
     "$cella" attest "$run/request" --url "$service_url" --ca "$work/service/ca.pem" -o "$run/token"
 }
@@ -196,10 +233,9 @@ finish_enclave() {
     status=$?
     enclave_run=''
 }
-# A whole run with everybody's grants, as in the steps above: the exit status of the program.
+# A whole run, as in the steps above: the exit status of the program.
 full_run() { # STORAGE IMAGE
     start_enclave "$1" "$2" 0
-    wait_for_request && ask_token >/dev/null 2>&1 && grant_all >/dev/null 2>&1
     finish_enclave
     return "$status"
 }
@@ -329,7 +365,12 @@ flip() { # FILE OFFSET: one bit
 }
 copy_storage() { rm -rf "$1" && mkdir -p "$1" && cp -r "$storage"/hospital-* "$1/"; }
 
-other_tries() {
+# The enclave runs, and ends without a key: what refused it says why.
+gets_no_key() { # TRY WORDS IMAGE
+    rm -rf "$work/evil/none" && copy_storage "$work/evil/none"
+    run_fails "$1" "$2" "$work/evil/none" "$3"
+}
+vault_tries() {
     local evil=$work/evil at
     mkdir -p "$evil"
 
@@ -346,47 +387,59 @@ other_tries() {
     "$cella" keygen -o "$evil/key.pem" >/dev/null 2>&1
     sed 's/^debug.*/debug = yes/' "$work/analyst/app.manifest" >"$evil/debug.manifest"
     "$cella" sign "$program" -m "$evil/debug.manifest" -k "$evil/key.pem" -o "$evil/debug.cella" >"$work/last" 2>&1
-    start_enclave "$storage" "$evil/debug.cella" 0
-    wait_for_request
-    refuses "a debug build asks for a token" ask_token
-    refuses "a debug build asks the owners" direct_grant a data.key hospital-a
-    old_grants_fail "a debug build with the grants of before"
-
+    gets_no_key "a debug build asks for the keys" 'policy' "$evil/debug.cella"
     # Another program of the operator's own, which asks for the same keys by the same names.
     "$cella" sign "$hello" -m "$work/analyst/app.manifest" -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
-    start_enclave "$storage" "$evil/other.cella" 0
-    wait_for_request
-    refuses "another program asks for a token" ask_token
+    gets_no_key "another program asks for the keys" 'policy' "$evil/other.cella"
+    cp "$run/out" "$work/last"
     explain_last
-    refuses "another program asks the owners" direct_grant b data.key hospital-b
-    token_tries
-    old_grants_fail "another program with the grants of before"
+    own_service_tries
 
-    # The right program once more, with the grants of its last run: each is good for one run.
-    start_enclave "$storage" "$storage/train.cella" 0
-    wait_for_request
-    old_grants_fail "the same program with the grants of before"
+    # What the operator may do in the vault, with its own name and secret.
+    refuses "the operator asks for a backup of a key" as_operator key backup hospital-a -o "$evil/backup"
+    refuses "the operator lets a key go to its own program" as_operator key import hospital-a --key "$evil/own.key" --release-policy "$work/release.policy"
 
-    # The hospitals change their mind: what is not permitted any more gets no token from then on.
-    start_enclave "$storage" "$storage/train.cella" 0
-    wait_for_request
+    # The owners change their mind: what is not permitted any more gets no token; a key that is off is not released.
+    as_hospitals key disable hospital-b >"$work/last" 2>&1
+    gets_no_key "after hospital b turned its key off" 'disabled|not permitted|Forbidden' "$storage/train.cella"
+    as_hospitals key enable hospital-b >"$work/last" 2>&1
     printf 'version=1.0;\nauthorizationrules { => deny(); };\nissuancerules { };\n' >"$evil/closed.policy"
-    as_hospitals policy SoftwareEnclave --set "$evil/closed.policy" >"$work/last" 2>&1
-    refuses "the same program, after the hospitals closed" ask_token
-    as_hospitals policy SoftwareEnclave --set "$work/hospitals.policy" >"$work/last" 2>&1
-    stop_enclave
-
-    # Anyone can make a grant: the operator gives a key of its own for the result, which it could then read.
+    as_hospitals attest policy SoftwareEnclave --set "$evil/closed.policy" >"$work/last" 2>&1
+    gets_no_key "after the hospitals closed" 'policy' "$storage/train.cella"
+    as_hospitals attest policy SoftwareEnclave --set "$work/hospitals.policy" >"$work/last" 2>&1
+}
+# A service and vault of the operator's own, which trust and permit what one likes.
+own_service_tries() {
+    local evil=$work/evil own=$work/evil/service url own_vault
+    printf 'version=1.0;\nauthorizationrules { => permit(); };\nissuancerules { };\n' >"$evil/open.policy"
     "$cella" keygen --data -o "$evil/own.key" >/dev/null
-    start_enclave "$storage" "$storage/train.cella" 0
-    wait_for_request
-    "$cella" grant --key "$evil/own.key" --name result --mrenclave "$measurement" --trust "$work/platform.pem" \
-        --allow software:S0 "$run/request" -o "$run/grants/result.grant" >/dev/null 2>&1
-    wait_for_line 'pins another key'
-    stop_enclave
-    if grep -q 'pins another key' "$run/out"; then row_stopped "give it a key of its own for the result" refused "$(said 'pins another key')"
-    else row_bad "give it a key of its own for the result" "status $status" "$(tail -n 1 "$run/out")"; fi
-
+    if ! { serve_first "$own" && end_served "$served" && cp "$work/platform.pem" "$own/" &&
+        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$own/cella.conf" && serve "$own" >"$work/last" 2>&1; }; then
+        row_bad "a service of the operator's own" "does not start" "$(head -n 1 "$work/last")"
+        return
+    fi
+    (. "$own/dev/env.sh" && "$cella" attest policy SoftwareEnclave --set "$evil/open.policy") >"$work/last" 2>&1
+    url=$(. "$own/dev/env.sh" && echo "$ATTESTATION_AAD_URL")
+    own_vault=$(. "$own/dev/env.sh" && echo "$AZURE_MANAGEDHSM_URI")
+    # An image that is proven by the operator's service, and asks the hospitals' vault.
+    cat "$own/ca.pem" "$work/service/ca.pem" >"$evil/both.pem"
+    vault_manifest "$url" "$evil/both.pem" >"$evil/own.manifest"
+    "$cella" sign "$program" -m "$evil/own.manifest" -k "$evil/key.pem" -o "$evil/own.cella" >"$work/last" 2>&1
+    gets_no_key "proven by the operator's own service" 'cannot be verified|Forbidden' "$evil/own.cella"
+    end_served "$served"
+    # The right image, and at the vault's address a server of the operator's.
+    end_served "$service"
+    sed -i "s/:${url##*:}/:${service_url##*:}/g; s/:${own_vault##*:}/:${vault_url##*:}/g" "$own/cella.conf"
+    if serve "$own"; then
+        run_more=(--bearer "$work/secret") # the false vault takes anything for a token; the enclave does not take the vault
+        gets_no_key "a false vault at the vault's address" 'certificate is refused' "$storage/train.cella"
+        run_more=()
+        end_served "$served"
+    else row_bad "a false vault at the vault's address" "does not start" "$(head -n 1 "$work/served")"; fi
+    start_service || row_bad "the hospitals' service" "does not start again" "$(head -n 1 "$work/served")"
+}
+storage_tries() {
+    local evil=$work/evil
     copy_storage "$evil/flipped"
     flip "$evil/flipped/hospital-b/patients.csv" 20000
     run_fails "flip a bit in a sealed file" 'does not match|integrity|input/output|cannot read' "$evil/flipped" "$storage/train.cella"
@@ -411,31 +464,52 @@ other_tries() {
         row_bad "search all files of the machine's storage" "a patient" ""
     else row_stopped "search all files of the machine's storage" "no patient" ""; fi
 }
+
+# ---- grants by hand ----
+sign_offline() {
+    pin_keys >"$work/offline.manifest"
+    "$cella" sign "$program" -m "$work/offline.manifest" -k "$work/analyst/key.pem" -o "$work/offline.cella" || return 1
+    measurement=$("$cella" measure -q "$work/offline.cella") && write_policy &&
+        as_hospitals attest policy SoftwareEnclave --set "$work/hospitals.policy"
+}
+grant_tries() {
+    local evil=$work/evil
+    # Another program of the operator's own, which asks for the same keys by the same names.
+    "$cella" sign "$hello" -m "$work/offline.manifest" -k "$evil/key.pem" -o "$evil/other.cella" >"$work/last" 2>&1
+    start_enclave "$storage" "$evil/other.cella" 0
+    wait_for_request
+    refuses "another program asks for a token" ask_token
+    refuses "another program asks the owners" direct_grant b data.key hospital-b
+    refuses "another program shows the token of before" token_grants "$work/first-token" b data.key hospital-b
+    "$cella" attest "$run/request" --url "$service_url" --ca "$work/service/ca.pem" --draft "$evil/open.policy" \
+        -o "$evil/draft.token" >"$work/last" 2>&1
+    refuses "the operator shows the vault a token by itself" as_operator key release hospital-a --token "$work/first-token"
+    refuses "a token by a draft of a policy" token_grants "$evil/draft.token" b data.key hospital-b
+    old_grants_fail "another program with the grants of before"
+
+    # The right program once more, with the grants of its last run: each is good for one run.
+    start_enclave "$storage" "$work/offline.cella" 0
+    wait_for_request
+    old_grants_fail "the same program with the grants of before"
+
+    # Anyone can make a grant: the operator gives a key of its own for the result, which it could then read.
+    start_enclave "$storage" "$work/offline.cella" 0
+    wait_for_request
+    "$cella" grant --key "$evil/own.key" --name result --mrenclave "$measurement" --trust "$work/platform.pem" \
+        --allow software:S0 "$run/request" -o "$run/grants/result.grant" >/dev/null 2>&1
+    wait_for_line 'pins another key'
+    stop_enclave
+    if grep -q 'pins another key' "$run/out"; then row_stopped "give it a key of its own for the result" refused "$(said 'pins another key')"
+    else row_bad "give it a key of its own for the result" "status $status" "$(tail -n 1 "$run/out")"; fi
+}
 # Why the service refused: what the hospitals' own people may ask by the request's id.
 explain_last() {
     local id
     id=$(sed -n 's,.*/decisions/\([0-9a-f-]*\).*,\1,p' "$work/last")
     note "\$ cella attest explain $id"
-    if as_hospitals explain "$id" >"$work/why" 2>&1 && grep -q 'NO  .*x-ms-cella-mrenclave' "$work/why"; then
+    if as_hospitals attest explain "$id" >"$work/why" 2>&1 && grep -q 'NO  .*x-ms-cella-mrenclave' "$work/why"; then
         sed -n '2,$p' "$work/why" | cut -c1-130 | sed 's/^/    /'
     else row_bad "the service explains its refusal" "no reason" "$(tail -n 1 "$work/why")"; fi
-}
-# Tokens that are not what they seem. The enclave that runs now is the operator's own.
-token_tries() {
-    local evil=$work/evil own=$work/evil/service
-    refuses "another program shows the token of before" token_grants "$work/first-token" b data.key hospital-b
-    printf 'version=1.0;\nauthorizationrules { => permit(); };\nissuancerules { };\n' >"$evil/open.policy"
-    "$cella" attest "$run/request" --url "$service_url" --ca "$work/service/ca.pem" --draft "$evil/open.policy" \
-        -o "$evil/draft.token" >"$work/last" 2>&1
-    refuses "a token by a draft of a policy" token_grants "$evil/draft.token" b data.key hospital-b
-    # A service of the operator's own, which trusts and permits what one likes.
-    if serve_first "$own" && end_served "$served" && cp "$work/platform.pem" "$own/" &&
-        sed -i 's/^\[collateral\]$/&\nplatform_keys = platform.pem/' "$own/cella.conf" && serve "$own" &&
-        (. "$own/dev/env.sh" && "$cella" attest policy SoftwareEnclave --set "$evil/open.policy" &&
-            "$cella" attest "$run/request" -o "$evil/own.token") >"$work/last" 2>&1; then
-        refuses "a token by the operator's own service" token_grants "$evil/own.token" b data.key hospital-b
-    else row_bad "a token by the operator's own service" "no token" "$(head -n 1 "$work/last")"; fi
-    end_served "$served"
 }
 # The enclave that runs now is given the grants of the first run; it must refuse them and end without a result.
 old_grants_fail() { # TRY

@@ -18,34 +18,35 @@ for h in a b c; do
         "$cella" seal --key "$work/hospital-$h/data.key" "$work/hospital-$h/patients.csv" "$storage/hospital-$h/patients.csv"
 done
 must "hospital a: a key for the result" "$cella" keygen --data -o "$work/hospital-a/result.key"
-must "the hospitals together: an attestation service of their own" set_up_service
+must "the hospitals together: an attestation service and a key vault of their own" set_up_service
+must "the operator: its platform's public key; their service trusts it" trust_platform
+level=$("$cella" platform status | sed -n 's/^assurance=//p')
 
 title "The analyst: signs an ordinary C program with its manifest"
 must "a signing key" "$cella" keygen -o "$work/analyst/key.pem"
-pin_keys >"$work/analyst/app.manifest"
-must "the image, which pins the owners' keys by their ids" "$cella" sign "$program" -m "$work/analyst/app.manifest" -k "$work/analyst/key.pem" -o "$storage/train.cella"
+vault_manifest >"$work/analyst/app.manifest"
+must "the image: keys come from the vault, and are pinned by their ids" \
+    "$cella" sign "$program" -m "$work/analyst/app.manifest" -k "$work/analyst/key.pem" -o "$storage/train.cella"
 measurement=$("$cella" measure -q "$storage/train.cella")
 note "measurement $measurement"
 "$cella" inspect "$storage/train.cella" | grep '^mount' | sed 's/, host folder.*//; s/^/      /'
 note "each owner reads program and manifest, builds the same image, and gets the same measurement"
 
-title "The operator: starts it on its machine; the enclave asks the owners for their keys"
-start_enclave "$storage" "$storage/train.cella" 45
-must "a key request, with evidence of what asks" wait_for_request
-must "the platform's public key, for the owners" platform_key
-
-title "The owners: check the proof, agree on a policy, then grant"
-show '^chain|signature|platform key|asks for|^claims|assurance|mrenclave|debug|memory|^verdict' "$cella" verify "$run/request" --trust "$work/platform.pem" --allow software:S0 --mrenclave "$measurement"
-level=$("$cella" platform status | sed -n 's/^assurance=//p')
-must "their service trusts that platform's key" start_service
-must "the policy: this program, not debugged, at level $level, on that platform" write_policy
-must "policy in force" as_hospitals policy SoftwareEnclave --set "$work/hospitals.policy"
+title "The owners: say what may have the keys, and put them into the vault"
+must "what gets a token: this program, not debugged, at level $level, on that platform" write_policy
+must "policy in force" as_hospitals attest policy SoftwareEnclave --set "$work/hospitals.policy"
 sed -n '/^authorizationrules/,/^};/p' "$work/hospitals.policy" | cut -c1-120 | sed 's/^/    /'
-must "anybody, here the operator: the request goes to $service_url, a token comes back" ask_token
-must "hospitals a, b, c: the token holds, each key encrypted to this enclave alone" grant_all
-cp -r "$run/grants" "$work/first-grants" && cp "$run/request" "$work/first-request" && cp "$run/token" "$work/first-token"
+must "what a key is released to: a token of their service, for this program" as_hospitals policy release \
+    --authority "$service_url" --mrenclave "$measurement" --assurance "$level" -o "$work/release.policy"
+must "hospitals a, b, c: each key in the vault, under that policy" put_keys
+must "the operator may call release, and nothing else" admit_operator
+check "the operator cannot even look at a key's public part" not_allowed key show hospital-a
+
+title "The operator: starts it on its machine; the enclave proves itself and gets the keys, and nobody has to be there"
+start_enclave "$storage" "$storage/train.cella" 45
 must "the enclave has trained on all patients" wait_for_line 'trained on'
 note "$(grep 'trained on' "$run/out")"
+"$cella" audit show "$work/service/audit.log" 2>/dev/null | grep -E ' (attest|release) ' | tail -n 5 | cut -c1-150 | sed 's/^/    /'
 
 title "Hospital a: opens the result"
 must "model and report, unsealed" unseal_results
@@ -61,7 +62,22 @@ title "Now the operator is curious, as $([ "$(id -u)" = 0 ] && echo root || echo
 table_head
 memory_tries
 stop_enclave
-other_tries
+vault_tries
+storage_tries
+
+# ---------------------------------------------------------------------------------------------------------------
+title "Without a vault: the same keys, granted by their owners to one run"
+must "the image that asks owners, from the same program" sign_offline
+start_enclave "$storage" "$work/offline.cella" 0
+must "a key request, with evidence of what asks" wait_for_request
+show '^chain|signature|platform key|asks for|^claims|assurance|mrenclave|debug|memory|^verdict' "$cella" verify "$run/request" --trust "$work/platform.pem" --allow software:S0 --mrenclave "$measurement"
+must "anybody, here the operator: the request goes to $service_url, a token comes back" ask_token
+must "hospitals a, b, c: the token holds, each key encrypted to this run alone" grant_all
+cp -r "$run/grants" "$work/first-grants" && cp "$run/request" "$work/first-request" && cp "$run/token" "$work/first-token"
+finish_enclave
+check "the enclave has trained on all patients" [ "$status" = 0 ]
+table_head
+grant_tries
 
 title "Verdict"
 case $level in

@@ -5,18 +5,22 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/key_import.h"
 #include "cli/vault_call.h"
 #include "crypto/jose.h"
 
 const char cella_help_key[] =
     "usage: cella key create NAME [--kty RSA|EC|oct] [--size BITS] [--curve NAME] [--hsm] "
     "[--release-policy FILE]\n"
+    "       cella key import NAME --key FILE [--hsm] [--release-policy FILE]\n"
     "       cella key show|versions|rotate|delete|recover|purge NAME\n"
     "       cella key list [--deleted]\n"
     "       cella key disable|enable NAME\n"
     "       cella key backup NAME -o FILE, restore FILE\n"
     "       cella key release NAME --token FILE [-o FILE]\n\n"
     "Keys of a vault, over its protocol. NAME may be NAME/VERSION where a version can be meant.\n\n"
+    "  --key FILE             a data key (`cella keygen --data`), or a private RSA or EC key in "
+    "PEM\n"
     "  --release-policy FILE  the key may be released to what the policy (JSON) describes; see\n"
     "                         `cella policy release`\n"
     "  --token FILE           token of an attestation service that the policy "
@@ -25,7 +29,7 @@ const char cella_help_key[] =
 enum { FILE_MAX = 1 << 20 };
 
 struct options {
-    const char *kty, *size, *curve, *hsm, *policy, *token, *output, *deleted;
+    const char *kty, *size, *curve, *hsm, *policy, *token, *output, *deleted, *key;
 };
 
 static CELLA_RESULT read_policy(const char *path, json_t **out) {
@@ -35,6 +39,29 @@ static CELLA_RESULT read_policy(const char *path, json_t **out) {
     *out = json_pack("{s:s%}", "data", (const char *)data.data, data.size);
     ENSURE(*out, CELLA_ERR_MEMORY, NULL, "no memory for a policy");
     return CELLA_SUCCESS;
+}
+
+/* The key may be released to what the policy describes. */
+static CELLA_RESULT add_policy(const char *path, json_t *body) {
+    json_t *policy = NULL;
+    if (!path) return CELLA_SUCCESS;
+    TRY(read_policy(path, &policy));
+    json_object_set_new(body, "release_policy", policy);
+    json_object_set_new(body, "attributes", json_pack("{s:b}", "exportable", 1));
+    return CELLA_SUCCESS;
+}
+
+static CELLA_RESULT import_key(struct cella_vault_client *vault, const char *name,
+                               const struct options *o, json_t **reply) {
+    __attribute__((cleanup(cella_key_import_free))) json_t *jwk = NULL;
+    char path[512];
+    ENSURE(o->key, CELLA_ERR_USAGE, NULL, "import: expected --key FILE");
+    TRY(cella_key_import_read(o->key, o->hsm || o->policy, &jwk));
+    CELLA_JSON body = json_pack("{s:O}", "key", jwk);
+    ENSURE(body, CELLA_ERR_MEMORY, NULL, "no memory for a request");
+    TRY(add_policy(o->policy, body));
+    snprintf(path, sizeof(path), "/keys/%.300s", name);
+    return cella_vault_send(vault, "PUT", path, body, reply);
 }
 
 static CELLA_RESULT create(struct cella_vault_client *vault, const char *name,
@@ -49,12 +76,7 @@ static CELLA_RESULT create(struct cella_vault_client *vault, const char *name,
            "--size: expected bits, found %s", o->size);
     if (o->size) json_object_set_new(body, "key_size", json_integer((json_int_t)size));
     if (o->curve) json_object_set_new(body, "crv", json_string(o->curve));
-    if (o->policy) {
-        json_t *policy = NULL;
-        TRY(read_policy(o->policy, &policy));
-        json_object_set_new(body, "release_policy", policy);
-        json_object_set_new(body, "attributes", json_pack("{s:b}", "exportable", 1));
-    }
+    TRY(add_policy(o->policy, body));
     snprintf(path, sizeof(path), "/keys/%.300s/create", name);
     return cella_vault_send(vault, "POST", path, body, reply);
 }
@@ -114,6 +136,7 @@ static CELLA_RESULT on_name(struct cella_vault_client *vault, const char *word, 
         return cella_vault_send(vault, simple[i].method, path, NULL, reply);
     }
     if (strcmp(word, "create") == 0) return create(vault, name, o, reply);
+    if (strcmp(word, "import") == 0) return import_key(vault, name, o, reply);
     if (strcmp(word, "enable") == 0 || strcmp(word, "disable") == 0)
         return enable(vault, name, word[0] == 'e', reply);
     if (strcmp(word, "restore") == 0) return restore(vault, name, reply);
@@ -131,11 +154,15 @@ static CELLA_RESULT on_name(struct cella_vault_client *vault, const char *word, 
 
 CELLA_RESULT cella_cmd_key(int argc, char **argv) {
     struct options o = {0};
-    const struct cella_vault_option options[] = {
-        {"--kty", false, &o.kty},        {"--size", false, &o.size},
-        {"--curve", false, &o.curve},    {"--hsm", true, &o.hsm},
-        {"--token", false, &o.token},    {"--release-policy", false, &o.policy},
-        {"--deleted", true, &o.deleted}, {"--output", false, &o.output}};
+    const struct cella_vault_option options[] = {{"--kty", false, &o.kty},
+                                                 {"--size", false, &o.size},
+                                                 {"--curve", false, &o.curve},
+                                                 {"--hsm", true, &o.hsm},
+                                                 {"--key", false, &o.key},
+                                                 {"--token", false, &o.token},
+                                                 {"--release-policy", false, &o.policy},
+                                                 {"--deleted", true, &o.deleted},
+                                                 {"--output", false, &o.output}};
     struct cella_vault_arguments arguments;
     CELLA_VAULT_CLIENT vault = {0};
     CELLA_JSON reply = NULL;
