@@ -9,8 +9,7 @@ trap 'stop_server; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 install_packages "$build_root/npm"
 
-vectors=${CELLA_VECTORS:-$source_root/../shared/vectors}
-export CELLA_VECTORS=$vectors
+vectors=$CELLA_VECTORS
 data=$work/data port=$(free_ports)
 start_server "$data" --port "$port"
 stop_server

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the runners here share: packages from npm, a server of their own. Sourced.
 cella=${cella:?} source_root=${source_root:?}
+export CELLA_VECTORS=${CELLA_VECTORS:-$source_root/../shared/vectors} # recorded evidence
 
 skip() { echo "skipped: $*"; exit 77; }
 

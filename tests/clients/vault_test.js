@@ -8,7 +8,7 @@ const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
-const { assert, crypto, env, test, jose, once, secret, refused } = require("./harness.js");
+const { assert, crypto, env, test, jose, once, secret, refused, post, vector, recorded, b64u, pem } = require("./harness.js");
 
 const options = { ...once, disableChallengeResourceVerification: true };
 const keys = new KeyClient(env.KEYVAULT_URI, secret(), options);
@@ -257,6 +257,36 @@ test("release: to the key that the token proves, and to no other", async () => {
     await refused(keys.releaseKey("released", (await token()).slice(0, -4) + "AAAA"), 403, "Forbidden", /cannot be verified/);
     await refused(keys.createRsaKey("free", { hsm: true, exportable: true }), 400, "BadParameter", /exportable/i);
     await refused(keys.createRsaKey("free", { hsm: true, releasePolicy: { encodedPolicy } }), 400, "BadParameter", /exportable/i);
+});
+
+// A confidential VM of Azure's, as it was recorded: its report binds runtime data with two keys of its virtual TPM, one to sign and
+// one to encrypt to. Our service proves it, and the vault wraps to the second; only that machine could open what comes.
+const VM = "azure-vtpm/snp-cdai-milan-v3", CERTIFICATES = [VM + "/vcek.der", "snp-certs/milan/ask.der", "snp-certs/milan/ark.der"];
+recorded("release: to a real confidential VM's key", [VM + "/hcl_report.bin", ...CERTIFICATES], async () => {
+    const hcl = vector(VM + "/hcl_report.bin");
+    const runtime = hcl.subarray(1236, 1236 + hcl.readUInt32LE(1232)), set = JSON.parse(runtime.toString());
+    const chain = CERTIFICATES.map((name) => pem("CERTIFICATE", vector(name).toString("base64"))).join("");
+    const report = JSON.stringify({ SnpReport: b64u(hcl.subarray(32, 32 + 1184)), VcekCertChain: b64u(chain), Endorsements: "" });
+    const { status, body } = await post(env.ATTESTATION_AAD_URL, "SevSnpVm",
+        { report: b64u(report), runtimeData: { data: b64u(runtime), dataType: "JSON" } });
+    assert.equal(status, 200, JSON.stringify(body));
+    const policy = (claims) => ({ encodedPolicy: Buffer.from(JSON.stringify({ version: "1.0.0", anyOf: [{ authority: env.ATTESTATION_AAD_URL,
+        allOf: Object.entries(claims).map(([claim, value]) => ({ claim, equals: value })) }] })) });
+    const measurement = hcl.subarray(32 + 0x90, 32 + 0xc0).toString("hex");
+    const good = { "x-ms-attestation-type": "sevsnpvm", "x-ms-sevsnpvm-launchmeasurement": measurement };
+    await hsm.createEcKey("for-vm", { curve: "P-384", hsm: true, exportable: true, releasePolicy: policy(good) });
+    const { value } = await hsm.releaseKey("for-vm", body.token, { algorithm: "RSA_AES_KEY_WRAP_256" });
+    const { key_hsm } = jose.decodeJwt(value).response.key.key;
+    const envelope = JSON.parse(Buffer.from(key_hsm, "base64url").toString());
+    const encrypts = set.keys.find((key) => key.key_ops.includes("encrypt"));
+    assert.equal(envelope.header.kid, encrypts.kid);
+    assert.ok(Buffer.from(envelope.ciphertext, "base64url").length > Buffer.from(encrypts.n, "base64url").length);
+    const others = [{ ...good, "x-ms-attestation-type": "cella-software" }, { ...good, "x-ms-attestation-type": "sgx" },
+        { ...good, "x-ms-sevsnpvm-launchmeasurement": "00".repeat(48) }, { ...good, "x-ms-sevsnpvm-is-debuggable": true }];
+    for (const [i, other] of others.entries()) {
+        await hsm.createEcKey("for-other-" + i, { curve: "P-256", hsm: true, exportable: true, releasePolicy: policy(other) });
+        await refused(hsm.releaseKey("for-other-" + i, body.token), 403, "Forbidden", /does not meet key release policy/);
+    }
 });
 
 test("versions of the service, and the challenge", async () => {
