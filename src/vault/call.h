@@ -31,7 +31,8 @@ struct cella_vault_call {
     /* owned: the session that the role was looked up in, for an operation that begins by reading:
      * cella_vault_begin gives it on. NULL: given, or not kept. */
     struct cella_session *looked_in;
-    bool audited; /* something of it is in the audit log already */
+    char action[CELLA_ROUTE_ACTION_MAX]; /* that a role must allow; "" until it is known */
+    bool audited;                        /* something of it is in the audit log already */
 };
 
 /* {"error":{"code","message"[,"innererror":{"code"}]}}; inner may be NULL. */

@@ -226,6 +226,8 @@ static bool allowed(struct cella_vault_call *call, const struct cella_route *rou
     return false;
 }
 
+/* Before all else of a known caller, so that nobody fills the audit log faster than this; what is
+ * over the rate is no line of it. */
 static bool within_rate(struct cella_vault_call *call) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -256,7 +258,7 @@ static void dispatch(struct cella_vault_call *call, const struct cella_route *ro
 
 static void answer_route(struct cella_vault_call *call, struct cella_http_target *target) {
     struct cella_route route;
-    char action[CELLA_ROUTE_ACTION_MAX], after[CELLA_VAULT_AFTER_MAX] = "", path[300];
+    char after[CELLA_VAULT_AFTER_MAX] = "";
     cella_route_read(call->request->method, target->path, &route);
     if (route.fault == CELLA_ROUTE_BAD_NAME) {
         cella_vault_error(call, 400, "BadParameter", NULL,
@@ -264,20 +266,16 @@ static void answer_route(struct cella_vault_call *call, struct cella_http_target
         return;
     }
     if (route.fault != CELLA_ROUTE_GOOD ||
-        !cella_route_action(&route, call->request->method, call->settings->hsm, action)) {
+        !cella_route_action(&route, call->request->method, call->settings->hsm, call->action)) {
         cella_vault_error(call, 404, "NotFound", NULL,
                           "There is nothing at this path for this method");
         return;
     }
-    snprintf(path, sizeof(path), "%.*s", (int)target->path.size, (const char *)target->path.data);
-    call->path = path;
     call->name = route.name;
     call->version = route.version;
     call->operation = route.operation;
     call->page_after = after;
-    /* the rate first: each refusal by role is a line of the audit log, which is not to be filled */
-    if (!known_version(call, target) || !within_rate(call) || !allowed(call, &route, action))
-        return;
+    if (!known_version(call, target) || !allowed(call, &route, call->action)) return;
     cella_metric_count(call->vault->service->answered, 1);
     if (!cella_vault_page(call, target, after)) return;
     dispatch(call, &route, target);
@@ -307,11 +305,47 @@ static uint64_t nanoseconds(void) {
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+/* Every answer to a known caller is in the audit log before it is sent: what changes something,
+ * uses a key or shows a secret wrote its line itself; this is for lists and other reading, and for
+ * what was refused before (K22). */
+static void audit_rest(struct cella_vault_call *call) {
+    struct cella_http_response *r = call->response;
+    char object[640], method[16] = "";
+    const char *verdict = r->status < 400 ? "ok" : r->status < 500 ? "refused" : "failed";
+    if (call->audited) return;
+    if (!call->action[0])
+        cella_copy(method, call->request->method.data,
+                   call->request->method.size < sizeof(method) ? call->request->method.size : 0);
+    snprintf(object, sizeof(object), "%s%s", call->base, call->path);
+    for (char *c = object; *c; c++)
+        if (*c < ' ' || *c > '~') *c = '?'; /* a path that was refused may hold anything */
+    /* What stands in the response is replaced when the line cannot be written. */
+    cella_vault_audit_more(call, call->action[0] ? call->action : method, object, verdict,
+                           r->status < 400 ? NULL : r->note,
+                           json_pack("{s:i}", "status", r->status));
+}
+
+static void answer_caller(struct cella_vault_call *call) {
+    struct cella_http_target target;
+    char flat[CELLA_HTTP_TARGET_MAX], path[300] = "";
+    call->path = path;
+    struct cella_result result = read_target(call->request->target, flat, &target);
+    if (cella_failed(result)) {
+        cella_vault_error(call, 400, "BadParameter", NULL, "The request URI is malformed: %s",
+                          result.error->what);
+        cella_result_drop(result);
+    } else {
+        snprintf(path, sizeof(path), "%.*s", (int)target.path.size, (const char *)target.path.data);
+        answer_route(call, &target);
+    }
+    cella_session_end(&call->looked_in);
+    audit_rest(call);
+}
+
 void cella_vaults_answer(void *context, const struct cella_http_request *request,
                          struct cella_http_response *response) {
     struct cella_vaults *vaults = context;
-    struct cella_http_target target;
-    char base[300], flat[CELLA_HTTP_TARGET_MAX];
+    char base[300];
     uint64_t start = nanoseconds();
     struct cella_vault_call call = {.vault = find_vault(vaults, request->authority),
                                     .parts = &vaults->parts,
@@ -331,14 +365,6 @@ void cella_vaults_answer(void *context, const struct cella_http_request *request
         cella_metric_count(vaults->refused, 1);
         return;
     }
-    struct cella_result result = read_target(request->target, flat, &target);
-    if (cella_failed(result)) {
-        cella_vault_error(&call, 400, "BadParameter", NULL, "The request URI is malformed: %s",
-                          result.error->what);
-        cella_result_drop(result);
-        return;
-    }
-    answer_route(&call, &target);
-    cella_session_end(&call.looked_in);
+    if (within_rate(&call)) answer_caller(&call);
     cella_metric_observe(vaults->seconds, nanoseconds() - start);
 }
