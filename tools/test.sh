@@ -57,7 +57,7 @@ tests() { # NAME FOLDER MESON-TEST-OPTIONS...
     file=$log/${name//[ \/]/-}.log
     shift 2
     rm -f "$folder/meson-logs/testlog.json"
-    timeout --kill-after=10 600 meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >"$file" 2>&1 </dev/null
+    timeout --kill-after=10 1500 meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >"$file" 2>&1 </dev/null
     if [ ! -s "$folder/meson-logs/testlog.json" ]; then
         fail "$name" "no test ran; log: $file" "$file"
         return 1
