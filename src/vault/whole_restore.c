@@ -62,6 +62,9 @@ static CELLA_RESULT bad_row(const char *what) {
 }
 
 static bool name_good(const char *name) { return cella_record_name_good(cella_bytes_text(name)); }
+/* What is kept of a vault and not of one thing, its contacts for one, has a name that is no
+ * thing's: an underscore before it. */
+static bool note_name_good(const char *name) { return name_good(name + (*name == '_')); }
 static bool kind_good(int kind) { return kind >= 0 && kind <= CELLA_RECORD_CERTIFICATE; }
 
 static CELLA_RESULT sealed_of(const json_t *row, struct cella_buffer *out) {
@@ -166,7 +169,7 @@ static CELLA_RESULT take_note(struct reader *r, json_t *row) {
     int kind;
     CELLA_BUFFER content = {0}, ours = {0};
     if (json_unpack(row, "{s:[i,s,s!]}", "note", &kind, &fold, &note) != 0 || !kind_good(kind) ||
-        !name_good(fold))
+        !note_name_good(fold))
         return bad_row("note");
     TRY(sealed_of(row, &content));
     TRY_IN(whole_note(&from, &to, fold, cella_buffer_bytes(&content), &ours), "a note of %s", fold);

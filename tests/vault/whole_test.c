@@ -85,6 +85,8 @@ static void fill(struct rig *rig) {
               "{\"policy\":{\"issuer\":{\"name\":\"Unknown\"},\"x509_props\":{\"subject\":"
               "\"CN=x.test\"},\"key_props\":{\"kty\":\"EC\",\"crv\":\"P-256\"}}}",
               202));
+    done(call(rig, "PUT", "/certificates/contacts" V,
+              "{\"contacts\":[{\"email\":\"a@b.example\"}]}", 200));
 }
 
 static void everything_comes_along(void **state) {
@@ -105,6 +107,7 @@ static void everything_comes_along(void **state) {
     assert_memory_equal(&made, &back, sizeof(made));
     assert_true(made.things >= 3 && made.versions >= 5 && made.notes >= 2);
 
+    done(call(two, "GET", "/certificates/contacts" V, NULL, 200));
     json_t *again = call(two, "GET", "/keys/sign" V, NULL, 200);
     assert_true(json_equal(key, again));
     json_t *reply = call(two, "POST", "/keys/sign/sign" V,
