@@ -240,9 +240,9 @@ bool cella_cert_fits(struct cella_bytes der, const struct cella_material *materi
 
 static STACK_OF(X509) * chain_of(struct cella_bytes chain) {
     STACK_OF(X509) *list = sk_X509_new_null();
-    const unsigned char *at = chain.data, *end = chain.data + chain.size;
-    while (list && at < end) {
-        X509 *x = d2i_X509(NULL, &at, (long)(end - at));
+    const unsigned char *at = chain.data; /* NULL where there is no chain */
+    while (list && chain.size && at < chain.data + chain.size) {
+        X509 *x = d2i_X509(NULL, &at, (long)(chain.data + chain.size - at));
         if (!x || sk_X509_push(list, x) <= 0) {
             X509_free(x);
             break;
