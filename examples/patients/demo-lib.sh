@@ -157,7 +157,7 @@ trust_platform() { # from now on
 # What the hospitals agree on. Whoever asks for a token must be this program, on this platform, at this level, not debugged.
 write_policy() {
     local platform
-    platform=$(openssl pkey -pubin -in "$work/platform.pem" -outform DER | sha256sum | cut -d' ' -f1)
+    platform=$("$cella" platform status | sed -n 's/^platform_key_sha256=//p')
     [ -n "$platform" ] && [ -n "$level" ] || return 1
     cat >"$work/hospitals.policy" <<POLICY
 version=1.0;
